@@ -1,0 +1,1 @@
+//! Seeds, benchmarks, languages and hazard categories.
