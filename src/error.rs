@@ -27,7 +27,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// An iterative solver stopped above the tolerance: there is no answer.
-    #[error("not solved: the gap is {gap:e} after {iterations} iterations, above the tolerance {tol:e}; {remedy}")]
+    #[error(
+        "not solved: the gap is {gap:e} after {iterations} iterations, above the tolerance {tol:e}; {remedy}"
+    )]
     NotSolved {
         /// The exact gap of the last iterate, in nats (guard games) or payoff units (matrix games).
         gap: f64,
