@@ -2,9 +2,16 @@
 #![warn(missing_docs)]
 
 pub mod data;
+pub mod dynamics;
 pub mod error;
+pub mod exploit;
+pub mod game;
+pub mod guard;
+pub mod matrix;
 #[cfg(feature = "neural")]
 pub mod neural;
 pub mod report;
+pub mod simplex;
 
 pub use error::{Error, Result};
+pub use game::{BestReply, Game};

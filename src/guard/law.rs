@@ -1,0 +1,180 @@
+//! The players as their opponent may see them: a generator is a law, a classifier is a loss.
+
+use super::{Classifier, Generator, GuardGame};
+use crate::game::Estimate;
+use crate::{Error, Result};
+
+/// Weighted draws from a law.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draws<T> {
+    /// The items drawn.
+    pub items: Vec<T>,
+    /// Their weights, summing to 1.
+    pub weights: Vec<f64>,
+    /// Whether the items are the whole support, so that weighted sums carry no sampling error.
+    pub exact: bool,
+}
+
+/// A generator as its opponent may see it: draws, and how likely they were.
+///
+/// A table draws its whole support exactly once; a language model draws samples.
+///
+/// ```
+/// use nashguard::Result;
+/// use nashguard::guard::{Draws, Law, Loss, payoff};
+///
+/// /// A coin that shows 1 with probability `heads`.
+/// struct Coin { heads: f64 }
+/// impl Law for Coin {
+///     type Item = u8;
+///     fn draws(&self, _n: usize, _seed: u64) -> Result<Draws<u8>> {
+///         Ok(Draws { items: vec![0, 1], weights: vec![1.0 - self.heads, self.heads], exact: true })
+///     }
+///     fn log_prob(&self, items: &[u8]) -> Result<Vec<f64>> {
+///         let p = |&side: &u8| if side == 1 { self.heads } else { 1.0 - self.heads };
+///         Ok(items.iter().map(|side| p(side).ln()).collect())
+///     }
+/// }
+/// /// A classifier that loses one nat on heads.
+/// struct DislikesHeads;
+/// impl Loss<u8> for DislikesHeads {
+///     fn loss(&self, items: &[u8]) -> Result<Vec<f64>> {
+///         Ok(items.iter().map(|&side| f64::from(side)).collect())
+///     }
+/// }
+/// let (law, fair) = (Coin { heads: 0.75 }, Coin { heads: 0.5 });
+/// let j = payoff(&law, &fair, &DislikesHeads, 1.0, 2, 0)?;
+/// let kl = 0.75 * 1.5_f64.ln() + 0.25 * 0.5_f64.ln();
+/// assert!((j.mean - (0.75 - kl)).abs() < 1e-15 && j.standard_error == 0.0);
+/// # Ok::<(), nashguard::Error>(())
+/// ```
+pub trait Law {
+    /// What is drawn: a text with the seed and label it was written for.
+    type Item;
+
+    /// About `n` draws, the same for the same `seed`.
+    ///
+    /// # Errors
+    /// When the law cannot be sampled.
+    fn draws(&self, n: usize, seed: u64) -> Result<Draws<Self::Item>>;
+
+    /// log p(item | its seed) in nats.
+    ///
+    /// # Errors
+    /// When an item is not one of this law's.
+    fn log_prob(&self, items: &[Self::Item]) -> Result<Vec<f64>>;
+}
+
+/// A classifier as its opponent may see it: a loss in nats for every item.
+///
+/// ```
+/// use nashguard::guard::{Classifier, GuardGame, Loss, Sample, Seed};
+///
+/// let seeds = vec![Seed { label: 0, weight: 1.0, reference: vec![1.0] }];
+/// let game = GuardGame::new(2, seeds, 1.0)?;
+/// let loss = Classifier::uniform(&game).loss(&[Sample { seed: 0, label: 0, text: 0 }])?;
+/// assert!((loss[0] - 2.0_f64.ln()).abs() < 1e-15);
+/// # Ok::<(), nashguard::Error>(())
+/// ```
+pub trait Loss<T> {
+    /// One loss an item, in nats.
+    ///
+    /// # Errors
+    /// When an item is not one this classifier can read.
+    fn loss(&self, items: &[T]) -> Result<Vec<f64>>;
+}
+
+/// F(p, q) = E_p[loss] - beta KL(p || reference) from about `n` draws, in nats: one body for tables
+/// (exact, standard error 0) and for networks (a sample mean).
+///
+/// # Errors
+/// Whatever drawing, scoring or weighing the draws reports.
+pub fn payoff<T>(
+    law: &impl Law<Item = T>,
+    reference: &impl Law<Item = T>,
+    classifier: &impl Loss<T>,
+    beta: f64,
+    n: usize,
+    seed: u64,
+) -> Result<Estimate> {
+    let draws = law.draws(n, seed)?;
+    let loss = classifier.loss(&draws.items)?;
+    let log_p = law.log_prob(&draws.items)?;
+    let log_r = reference.log_prob(&draws.items)?;
+    let terms: Vec<f64> =
+        loss.iter().zip(&log_p).zip(&log_r).map(|((l, p), r)| l - beta * (p - r)).collect();
+    let mean: f64 =
+        terms.iter().zip(&draws.weights).filter(|(_, w)| **w > 0.0).map(|(t, w)| t * w).sum();
+    let standard_error = if draws.exact {
+        0.0
+    } else {
+        let squares = terms.iter().zip(&draws.weights).map(|(t, w)| (w * (t - mean)).powi(2));
+        let n = terms.len() as f64;
+        (squares.sum::<f64>() * n / (n - 1.0).max(1.0)).sqrt()
+    };
+    Ok(Estimate { mean, standard_error })
+}
+
+/// One text written for one seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// The seed's index i.
+    pub seed: usize,
+    /// Its label y_i.
+    pub label: usize,
+    /// The text's index z.
+    pub text: usize,
+}
+
+/// A tabular generator as a law: rho_i p_i(z) over all pairs (seed, text) of its support.
+#[derive(Clone, Copy, Debug)]
+pub struct Table<'a> {
+    /// The game that holds rho and the labels.
+    pub game: &'a GuardGame,
+    /// p.
+    pub generator: &'a Generator,
+}
+
+impl Law for Table<'_> {
+    type Item = Sample;
+
+    /// The whole support, whatever `n` and `seed`.
+    fn draws(&self, _n: usize, _seed: u64) -> Result<Draws<Sample>> {
+        let mut items = Vec::new();
+        let mut weights = Vec::new();
+        for (seed, row) in self.generator.log_p().outer_iter().enumerate() {
+            let (label, rho) = (self.game.label()[seed], self.game.weight()[seed]);
+            for (text, log_p) in row.iter().enumerate().filter(|(_, l)| l.exp() > 0.0) {
+                items.push(Sample { seed, label, text });
+                weights.push(rho * log_p.exp());
+            }
+        }
+        Ok(Draws { items, weights, exact: true })
+    }
+
+    fn log_prob(&self, items: &[Sample]) -> Result<Vec<f64>> {
+        items
+            .iter()
+            .map(|s| {
+                self.generator.log_p().get((s.seed, s.text)).copied().ok_or_else(|| unknown(s))
+            })
+            .collect()
+    }
+}
+
+impl Loss<Sample> for Classifier {
+    fn loss(&self, items: &[Sample]) -> Result<Vec<f64>> {
+        items
+            .iter()
+            .map(|s| self.log_q().get((s.text, s.label)).map(|l| -l).ok_or_else(|| unknown(s)))
+            .collect()
+    }
+}
+
+fn unknown(sample: &Sample) -> Error {
+    Error::invalid(
+        format!("{sample:?}"),
+        "the table has no such entry",
+        "draw the sample from a law of the same game",
+    )
+}
