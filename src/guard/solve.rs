@@ -67,30 +67,39 @@ pub fn solve_with(
     }
     let mut iterate = Iterate::new(game);
     let mut iterations = 0;
-    let mut follow = |plan: Plan| -> Result<bool> {
-        let moved = iterate.follow(&plan, tol, |n, gap| watch(iterations + n, gap))?;
+    // The loop's own gap is not trusted: the finished tables are measured afresh, and where they
+    // disagree the loop must aim lower.
+    let mut aim = tol;
+    let mut follow = |plan: Plan| -> Result<Option<Solution>> {
+        let moved = iterate.follow(&plan, aim, |n, gap| watch(iterations + n, gap))?;
         iterations += moved.steps;
-        Ok(moved.gap <= tol)
+        if moved.gap > aim && !plan.last {
+            return Ok(None);
+        }
+        aim *= 0.1;
+        let found = Solution::of(game, &iterate, iterations)?;
+        Ok((found.gap <= tol || plan.last).then_some(found))
     };
     let limit = proven_steps(game, tau.unwrap_or(1.0), tol);
-    if let Some(tau) = tau {
-        follow(Plan { tau, accelerated: false, steps: limit })?;
-    } else {
-        let mut plain = 0;
-        while !follow(Plan { tau: 0.5, accelerated: true, steps: usize::MAX })? && plain < limit {
-            let steps = limit.min(20 + plain);
-            plain += steps;
-            if follow(Plan { tau: 1.0, accelerated: false, steps })? {
-                break;
-            }
+    let mut plan = match tau {
+        Some(tau) => Plan { tau, accelerated: false, steps: limit, last: true },
+        None => Plan { tau: 0.5, accelerated: true, steps: limit, last: false },
+    };
+    let mut plain = 0;
+    let found = loop {
+        if let Some(found) = follow(plan)? {
+            break found;
         }
-    }
-    // The loop's own gap is not trusted: the finished tables are measured afresh.
-    let p = iterate.generator();
-    let q = game.min_reply(&p)?;
-    let gap = ExactGap.gap(game, &p, &q)?.width;
-    if gap <= tol {
-        return Ok(Solution { value: game.payoff(&p, &q)?, p, q, gap, iterations });
+        plan = if plan.accelerated {
+            let steps = (limit - plain).min(20 + plain);
+            plain += steps;
+            Plan { tau: 1.0, accelerated: false, steps, last: plain == limit }
+        } else {
+            Plan { tau: 0.5, accelerated: true, steps: limit, last: false }
+        };
+    };
+    if found.gap <= tol {
+        return Ok(found);
     }
     let beta = game.beta();
     let remedy = match tau {
@@ -99,15 +108,28 @@ pub fn solve_with(
         ),
         _ => "raise the tolerance: f64 cannot resolve smaller gaps of this game".to_owned(),
     };
-    Err(Error::NotSolved { gap, tol, iterations, remedy })
+    Err(Error::NotSolved { gap: found.gap, tol, iterations: found.iterations, remedy })
+}
+
+impl Solution {
+    /// The tables of an iterate, with the exact gap measured on them.
+    fn of(game: &GuardGame, iterate: &Iterate, iterations: usize) -> Result<Self> {
+        let p = iterate.generator();
+        let q = game.min_reply(&p)?;
+        let gap = ExactGap.gap(game, &p, &q)?.width;
+        Ok(Self { value: game.payoff(&p, &q)?, p, q, gap, iterations })
+    }
 }
 
 /// How to move, and when to give up.
+#[derive(Clone, Copy)]
 struct Plan {
     tau: f64,
     accelerated: bool,
     /// Steps after which the plan ends.
     steps: usize,
+    /// Whether there is nothing left to try after it.
+    last: bool,
 }
 
 /// Twice the plain steps that reach `tol` at the rate tau/(tau + beta) for tau >= 1 (Theorem A),
@@ -334,6 +356,7 @@ impl<'a> Iterate<'a> {
         }
         let mut wu = vec![0.0; labels * texts];
         let mut wphi = vec![0.0; labels * texts];
+        let mut wexp = vec![0.0; labels * texts];
         for y in 0..labels {
             let range = y * texts..(y + 1) * texts;
             let u = |k: usize| self.s[k] + self.log_q[k] / beta;
@@ -348,6 +371,7 @@ impl<'a> Iterate<'a> {
                 }
                 wu[k] = self.w[k] * centred;
                 wphi[k] = self.w[k] * phi(centred);
+                wexp[k] = self.w[k] * (-centred).exp();
             }
         }
         let mut gap = 0.0;
@@ -358,10 +382,14 @@ impl<'a> Iterate<'a> {
             let range = y * texts..(y + 1) * texts;
             let sum = kernel::dot(row, &self.w[range.clone()]);
             let a = kernel::dot(row, &wu[range.clone()]) / sum;
-            let b = kernel::dot(row, &wphi[range]) / sum;
-            let x = b - a;
-            // Far from the fixed point psi(x) is about x and would cancel against b.
-            let kl = if x.abs() < 0.5 { b - psi(x) } else { a + x.ln_1p() };
+            let b = kernel::dot(row, &wphi[range.clone()]) / sum;
+            // Away from the fixed point psi(x) is about x and would cancel; there the sum of
+            // exponentials itself is precise enough.
+            let kl = if a.abs() < 0.25 && b < 0.25 {
+                b - psi(b - a)
+            } else {
+                a + (kernel::dot(row, &wexp[range]) / sum).ln()
+            };
             gap += rho * kl;
         }
         Ok(if gap.is_nan() { f64::INFINITY } else { beta * gap.max(0.0) })
