@@ -5,6 +5,7 @@ pub mod data;
 pub mod dynamics;
 pub mod error;
 pub mod exploit;
+pub mod format;
 pub mod game;
 pub mod guard;
 pub mod matrix;

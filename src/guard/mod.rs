@@ -15,12 +15,14 @@ mod game;
 mod law;
 pub mod paper;
 pub mod proximal;
+mod random;
 mod solve;
 mod spectrum;
 mod tables;
 
 pub use game::{Anchor, ExactGap, GuardGame, Seed};
 pub use law::{Draws, Law, Loss, Sample, Table, payoff};
+pub use random::random_game;
 pub use solve::{Iterate, Solution, solve, solve_with};
 pub use spectrum::{Spectrum, spectrum};
 pub use tables::{Classifier, Generator};

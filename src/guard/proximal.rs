@@ -10,8 +10,10 @@
 use super::{Classifier, ExactGap, Generator, GuardGame};
 use crate::dynamics::{Order, Round, Update, play};
 use crate::exploit::Exploit;
-use crate::{BestReply, Error, Result};
-use ndarray::Zip;
+use crate::{BestReply, Error, Game, Result};
+use ndarray::{Array2, Zip};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 /// The generator's update with proximal weight `tau`, in nats; tau = 0 is the best reply.
 pub fn generator(game: &GuardGame, tau: f64) -> impl Update<Generator, Classifier> {
@@ -130,7 +132,6 @@ pub fn observe(
     star: &Generator,
     round: &Round<Generator, Classifier>,
 ) -> Result<Observation> {
-    use crate::Game;
     let gap = ExactGap.gap(game, &round.x, &round.y)?;
     let logits = round
         .y
@@ -147,4 +148,61 @@ pub fn observe(
         against: gap.high,
         logits,
     })
+}
+
+/// The local rate per round, measured on the dynamics themselves by the power method: a small
+/// perturbation of log p* is pushed through two rounds at a time (one step of simultaneous play at
+/// tau = 0), by central differences, and rescaled; the rate is the geometric mean growth over the
+/// last half of `blocks`. Theorem B predicts it ([`Spectrum::rate`](super::Spectrum::rate)), also
+/// where it exceeds 1.
+///
+/// # Errors
+/// When `star` does not belong to `game` or `tau` is not a proximal weight.
+pub fn measured_rate(
+    game: &GuardGame,
+    star: &Generator,
+    tau: f64,
+    order: Order,
+    blocks: usize,
+    seed: u64,
+) -> Result<f64> {
+    // Central differences err by the square of this, rounding by 1e-16 over it.
+    const STEP: f64 = 1e-5;
+    const ROUNDS: usize = 2;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let p = star.probabilities();
+    let mut v = p.mapv(|_| rng.random::<f64>() - 0.5);
+    let mut growth = Vec::with_capacity(blocks);
+    for _ in 0..=blocks {
+        growth.push(rescale(game, &p, &mut v).ln());
+        let push = |sign: f64| -> Result<Generator> {
+            let start = Generator::from_log_weights(star.log_p() + &(&v * (sign * STEP)));
+            let mut rounds = run(game, tau, order, start)?;
+            match rounds.nth(ROUNDS) {
+                Some(round) => Ok(Generator::clone(&round?.x)),
+                None => Ok(star.clone()),
+            }
+        };
+        let (up, down) = (push(1.0)?, push(-1.0)?);
+        v = Zip::from(up.log_p())
+            .and(down.log_p())
+            .map_collect(|u, d| if *u == f64::NEG_INFINITY { 0.0 } else { (u - d) / (2.0 * STEP) });
+    }
+    let late = &growth[growth.len() / 2..];
+    Ok((late.iter().sum::<f64>() / (late.len() * ROUNDS) as f64).exp())
+}
+
+/// Centres each row of v under p*, divides by the norm sqrt(sum rho_i p*_i v_i^2), returns the norm.
+fn rescale(game: &GuardGame, p: &Array2<f64>, v: &mut Array2<f64>) -> f64 {
+    let mut square = 0.0;
+    for ((mut v, p), rho) in v.outer_iter_mut().zip(p.outer_iter()).zip(game.weight()) {
+        let mean = v.dot(&p);
+        v.mapv_inplace(|x| x - mean);
+        square += rho * Zip::from(&v).and(&p).fold(0.0, |s, v, p| s + p * v * v);
+    }
+    let norm = square.sqrt();
+    if norm > 0.0 {
+        v.mapv_inplace(|x| x / norm);
+    }
+    norm
 }
