@@ -1,0 +1,212 @@
+//! `experiment`: runs the research experiments and writes their results, tables and figures.
+
+mod phase;
+mod seedgame;
+#[cfg(feature = "neural")]
+mod table1;
+mod texts;
+mod theory;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use nashguard::data::DataDir;
+use nashguard::report::{Report, environment, markdown};
+use nashguard::{Error, Result};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// One experiment: what it is called, what it claims, how it runs and how its figures are drawn.
+struct Experiment {
+    name: &'static str,
+    about: &'static str,
+    /// Fills tables, series, grids, claim and notes; the stamp is added here.
+    run: fn(&Context) -> Result<Report>,
+    /// Draws every figure of a saved report into a folder.
+    draw: fn(&Report, &Path) -> Result<()>,
+}
+
+/// All of them, in the order they run. The command line, `list` and CI derive from this table.
+const EXPERIMENTS: &[Experiment] = &[
+    Experiment { name: "theory", about: theory::ABOUT, run: theory::run, draw: theory::draw },
+    Experiment { name: "phase", about: phase::ABOUT, run: phase::run, draw: phase::draw },
+    Experiment { name: "seedgame", about: seedgame::ABOUT, run: seedgame::run, draw: seedgame::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
+];
+
+/// How much work an experiment does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Scale {
+    /// Seconds: every code path, for CI.
+    Smoke,
+    /// What the README reports.
+    Default,
+    /// More games, finer grids, longer training.
+    Full,
+}
+
+impl Scale {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Smoke => "smoke",
+            Self::Default => "default",
+            Self::Full => "full",
+        }
+    }
+
+    /// The value for this scale.
+    fn pick<T>(self, smoke: T, default: T, full: T) -> T {
+        match self {
+            Self::Smoke => smoke,
+            Self::Default => default,
+            Self::Full => full,
+        }
+    }
+}
+
+/// What an experiment gets.
+struct Context {
+    scale: Scale,
+    seed: u64,
+    data: Option<DataDir>,
+    /// Where results go; long work keeps its intermediate state here.
+    out: PathBuf,
+}
+
+impl Context {
+    /// A progress bar on standard error (hidden when that is no terminal).
+    fn progress(&self, what: &str, len: usize) -> ProgressBar {
+        let bar = ProgressBar::new(len as u64).with_message(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{msg:32} {bar:30} {pos}/{len} {eta}") {
+            bar.set_style(style);
+        }
+        bar
+    }
+}
+
+/// Experiments of nashguard: exact theory, real text, and the paper's tables.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the named experiments, or all of them.
+    Run {
+        /// Names, as `list` shows them.
+        names: Vec<String>,
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Names every experiment and what it shows.
+    List,
+}
+
+#[derive(Args)]
+struct Options {
+    /// How much work to do.
+    #[arg(long, value_enum, default_value = "default")]
+    scale: Scale,
+    /// Real data: a folder with `benchmarks/` and `seed/`, or `evaluation/` of the paper's repository.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where results are written.
+    #[arg(long, value_name = "DIR", default_value = "experiments/results")]
+    out: PathBuf,
+    /// Where figures are written.
+    #[arg(long, value_name = "DIR", default_value = "figures")]
+    figures: PathBuf,
+    /// The seed of all randomness.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse() {
+        Cli { command: Some(Command::List), .. } => {
+            list();
+            Ok(())
+        }
+        Cli { command: Some(Command::Run { names, options }), .. } => run(&names, options),
+        Cli { command: None, options } => run(&[], options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn list() {
+    for experiment in EXPERIMENTS {
+        println!("{:9} {}", experiment.name, experiment.about);
+    }
+}
+
+fn run(names: &[String], options: Options) -> Result<()> {
+    let known = || EXPERIMENTS.iter().map(|e| e.name).collect::<Vec<_>>().join(", ");
+    if let Some(name) = names.iter().find(|n| EXPERIMENTS.iter().all(|e| e.name != **n)) {
+        return Err(Error::invalid(
+            name,
+            "there is no such experiment",
+            format!("choose among {}", known()),
+        ));
+    }
+    let chosen =
+        EXPERIMENTS.iter().filter(|e| names.is_empty() || names.iter().any(|n| n == e.name));
+    let data = options.data.as_deref().map(DataDir::open).transpose()?;
+    let context = Context { scale: options.scale, seed: options.seed, data, out: options.out };
+    // Read before anything is written: a run must not find its own results changed.
+    let stamp = environment();
+    for experiment in chosen {
+        eprintln!("{}: {}", experiment.name, experiment.about);
+        let start = Instant::now();
+        let mut report = (experiment.run)(&context)?;
+        report.name = experiment.name.into();
+        report.scale = context.scale.name().into();
+        report.seed = context.seed;
+        report.commit.clone_from(&stamp.commit);
+        report.device.clone_from(&stamp.device);
+        report.minutes = minutes(start.elapsed());
+        report.command = command(experiment.name, &context);
+        report.save(&context.out)?;
+        // Figures and the printed page come from the saved file, as for any later reader.
+        let saved = Report::load(context.out.join(format!("{}.json", experiment.name)))?;
+        (experiment.draw)(&saved, &options.figures)?;
+        println!("{}", markdown(&saved));
+    }
+    eprintln!(
+        "results in {}, figures in {}",
+        context.out.display(),
+        options.figures.display()
+    );
+    Ok(())
+}
+
+/// Whole hundredths of a minute.
+fn minutes(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() / 60.0 * 100.0).round() / 100.0
+}
+
+/// The command that makes this result again; the data folder is the reader's own.
+fn command(name: &str, context: &Context) -> String {
+    let mut line = format!("cargo run --release --bin experiment -- run {name}");
+    if context.scale != Scale::Default {
+        line += &format!(" --scale {}", context.scale.name());
+    }
+    if context.data.is_some() {
+        line += " --data DIR";
+    }
+    if context.seed != 0 {
+        line += &format!(" --seed {}", context.seed);
+    }
+    line
+}
