@@ -2,6 +2,10 @@
 //!
 //! Benchmarks are for scoring only: nothing is trained, tuned or selected on them.
 
+mod embedded;
+
+pub use embedded::embedded;
+
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
