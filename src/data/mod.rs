@@ -2,6 +2,19 @@
 //!
 //! Benchmarks are for scoring only: nothing is trained, tuned or selected on them.
 
+mod benchmarks;
+mod directory;
+mod embedded;
+mod json_lines;
+mod reported;
+mod seeds;
+
+pub use benchmarks::{Benchmark, BenchmarkRows, Skipped};
+pub use directory::DataDir;
+pub use embedded::embedded;
+pub use reported::{Reported, ReportedLatency, ReportedModel, reported};
+pub use seeds::read_seed_file;
+
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 

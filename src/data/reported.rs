@@ -1,0 +1,115 @@
+//! The numbers the paper reports, to print beside ours.
+
+use super::{Benchmark, Language};
+use crate::{Error, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// What the paper reports.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reported {
+    /// Table 1: F1 by model.
+    #[serde(rename = "model")]
+    pub models: Vec<ReportedModel>,
+    /// Inference latency by model.
+    pub latency: Vec<ReportedLatency>,
+}
+
+/// One model of Table 1. F1 of the unsafe class, in percent.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedModel {
+    /// The model, such as `DuoGuard`.
+    pub name: String,
+    /// Its number of parameters, such as `0.5B`.
+    pub size: String,
+    /// F1 by language and benchmark; every pair is present.
+    pub f1: BTreeMap<Language, BTreeMap<Benchmark, f64>>,
+    /// The average over the six benchmarks, as printed.
+    pub average: BTreeMap<Language, f64>,
+}
+
+/// The latency of one model in milliseconds per input. The paper's two sources disagree.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedLatency {
+    /// The model.
+    pub name: String,
+    /// Its number of parameters.
+    pub size: String,
+    /// As the article says, if it does.
+    pub paper: Option<f64>,
+    /// As its repository says, if it does.
+    pub repository: Option<f64>,
+}
+
+/// The paper's numbers, from a table built into the crate.
+///
+/// # Errors
+/// [`Error::Invalid`] when that table is malformed or a pair of language and benchmark is missing:
+/// a defect of this crate.
+pub fn reported() -> Result<Reported> {
+    parse(include_str!("reported.toml"))
+}
+
+fn parse(source: &str) -> Result<Reported> {
+    let invalid = |problem: String| {
+        Error::invalid("reported.toml", problem, "this is a defect of nashguard, please report it")
+    };
+    let reported: Reported = toml::from_str(source).map_err(|e| invalid(e.message().into()))?;
+    for model in &reported.models {
+        for language in Language::ALL {
+            let complete = model.average.contains_key(&language)
+                && model.f1.get(&language).is_some_and(|f1| f1.len() == Benchmark::ALL.len());
+            if !complete {
+                let (name, size) = (&model.name, &model.size);
+                return Err(invalid(format!("{name} {size} lacks a number for {language:?}")));
+            }
+        }
+    }
+    Ok(reported)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_averages_are_the_means_of_their_rows() {
+        for model in reported().unwrap().models {
+            for (language, f1) in &model.f1 {
+                let mean = f1.values().sum::<f64>() / f1.len() as f64;
+                let printed = model.average[language];
+                assert!((mean - printed).abs() <= 0.05 + 1e-9, "{model:?} {language:?}: {mean}");
+            }
+        }
+    }
+
+    #[test]
+    fn holds_the_rows_of_table_1() {
+        let reported = reported().unwrap();
+        let names: Vec<_> =
+            reported.models.iter().map(|m| format!("{} {}", m.name, m.size)).collect();
+        assert_eq!(
+            names,
+            [
+                "LlamaGuard3 1B",
+                "ShieldGemma 2B",
+                "LlamaGuard2 8B",
+                "LlamaGuard3 8B",
+                "DuoGuard 0.5B"
+            ]
+        );
+        assert_eq!(reported.models[4].f1[&Language::De][&Benchmark::RtpLx], 87.3);
+        assert_eq!(reported.latency.len(), 5);
+        assert_eq!(reported.latency[0].paper, Some(16.47));
+    }
+
+    #[test]
+    fn a_missing_number_is_refused() {
+        let source = include_str!("reported.toml").replacen("RTP-LX = 54.6, ", "", 1);
+        let message = parse(&source).unwrap_err().to_string();
+        assert!(message.contains("LlamaGuard3 1B lacks a number for En"), "{message}");
+    }
+}
