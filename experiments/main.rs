@@ -30,7 +30,12 @@ struct Experiment {
 const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "theory", about: theory::ABOUT, run: theory::run, draw: theory::draw },
     Experiment { name: "phase", about: phase::ABOUT, run: phase::run, draw: phase::draw },
-    Experiment { name: "seedgame", about: seedgame::ABOUT, run: seedgame::run, draw: seedgame::draw },
+    Experiment {
+        name: "seedgame",
+        about: seedgame::ABOUT,
+        run: seedgame::run,
+        draw: seedgame::draw,
+    },
     #[cfg(feature = "neural")]
     Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
 ];
@@ -181,14 +186,25 @@ fn run(names: &[String], options: Options) -> Result<()> {
         // Figures and the printed page come from the saved file, as for any later reader.
         let saved = Report::load(context.out.join(format!("{}.json", experiment.name)))?;
         (experiment.draw)(&saved, &options.figures)?;
-        println!("{}", markdown(&saved));
+        println!("{}", markdown(&shortened(saved)));
     }
-    eprintln!(
-        "results in {}, figures in {}",
-        context.out.display(),
-        options.figures.display()
-    );
+    eprintln!("results in {}, figures in {}", context.out.display(), options.figures.display());
     Ok(())
+}
+
+/// The report as printed: of long tables the first rows.
+fn shortened(mut report: Report) -> Report {
+    const LONG: usize = 30;
+    const SHOWN: usize = 8;
+    for table in report.tables.iter_mut().filter(|t| t.rows.len() > LONG) {
+        table.caption += &format!(
+            ". The first {SHOWN} of {} rows; all are in {}.md",
+            table.rows.len(),
+            report.name
+        );
+        table.rows.truncate(SHOWN);
+    }
+    report
 }
 
 /// Whole hundredths of a minute.

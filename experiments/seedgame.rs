@@ -134,7 +134,8 @@ pub fn run(context: &Context) -> Result<Report> {
          printed, the game does not use them."
     )];
     notes.push(if material.ours {
-        "Embedded corpus: seeds are rows of held-out templates, candidates rows of the others.".into()
+        "Embedded corpus: seeds are rows of held-out templates, candidates rows of the others."
+            .into()
     } else {
         "Real data: texts are named by file, language and row (from 0), not copied.".into()
     });
@@ -182,9 +183,8 @@ fn material(context: &Context) -> Result<Material> {
     let (mut seeds, mut candidates) = (Vec::new(), Vec::new());
     for language in Language::ALL {
         let of = |texts: &[Text], label: Option<Label>| -> Vec<Text> {
-            let keep = |t: &&Text| {
-                t.row.language == language && label.is_none_or(|l| t.row.label == l)
-            };
+            let keep =
+                |t: &&Text| t.row.language == language && label.is_none_or(|l| t.row.label == l);
             texts.iter().filter(keep).cloned().collect()
         };
         for label in [Label::Safe, Label::Unsafe] {

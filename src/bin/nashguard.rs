@@ -53,7 +53,8 @@ fn solve(path: &Path, out: Option<&Path>, tol: f64) -> Result<()> {
             "give a positive number, for example 1e-12",
         ));
     }
-    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    let name =
+        if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
     let game = read_game(&read(path)?).map_err(|e| e.within(&name))?;
     let (summary, solution) = match &game {
         GameFile::Guard { game, tau } => {
@@ -66,7 +67,13 @@ fn solve(path: &Path, out: Option<&Path>, tol: f64) -> Result<()> {
             bar.finish_and_clear();
             let summary = format!(
                 "guard game, {} seeds x {} texts, {} labels, beta {}: value {:.12} nats, gap {:.1e}, {} iterations",
-                game.seeds(), game.texts(), game.labels(), game.beta(), s.value, s.gap, s.iterations
+                game.seeds(),
+                game.texts(),
+                game.labels(),
+                game.beta(),
+                s.value,
+                s.gap,
+                s.iterations
             );
             (summary, SolutionFile::from(&s))
         }
@@ -76,7 +83,10 @@ fn solve(path: &Path, out: Option<&Path>, tol: f64) -> Result<()> {
             let support = |p: &[f64]| p.iter().filter(|v| **v > 0.0).count();
             let summary = format!(
                 "matrix game, {m} x {n}: value {}, gap {:.1e}, {} rows and {} columns in use",
-                s.value, s.gap, support(s.row.as_slice()), support(s.column.as_slice())
+                s.value,
+                s.gap,
+                support(s.row.as_slice()),
+                support(s.column.as_slice())
             );
             (summary, SolutionFile::from(&s))
         }
