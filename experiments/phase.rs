@@ -5,9 +5,7 @@
 
 use crate::Context;
 use nashguard::dynamics::Order;
-use nashguard::guard::{
-    Anchor, Generator, GuardGame, proximal, random_game, solve, spectrum,
-};
+use nashguard::guard::{Anchor, Generator, GuardGame, proximal, random_game, solve, spectrum};
 use nashguard::report::plot::{Axis, Figure, HeatMap, Line, LineChart, Panel};
 use nashguard::report::{Column, Grid, Report, Series, Style, Table};
 use nashguard::{BestReply, Result};

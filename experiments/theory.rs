@@ -44,10 +44,7 @@ fn games(seed: u64, scale: Scale) -> Result<Vec<(&'static str, GuardGame)>> {
     let real = Array2::from_shape_fn((2, 20), |(y, z)| if z % 2 == y { 0.05 } else { 0.0 });
     let mut games = vec![
         ("two texts", GuardGame::new(2, vec![two(0), two(1)], 1.0)?),
-        (
-            "two texts, floor 0.05",
-            GuardGame::new(2, vec![two(0), two(1)], 1.0)?.with_floor(GAMMA)?,
-        ),
+        ("two texts, floor 0.05", GuardGame::new(2, vec![two(0), two(1)], 1.0)?.with_floor(GAMMA)?),
         ("4 seeds x 20 texts", random_game(2, 4, 20, 1.0, 1.0, seed + 1)?),
         ("3 labels, 6 seeds x 30 texts", random_game(3, 6, 30, 1.0, 0.5, seed + 2)?),
         (
@@ -190,12 +187,7 @@ fn start(game: &GuardGame, star: &Generator) -> Result<Generator> {
 }
 
 /// Steps that a theorem needs from `start`, if one applies.
-fn bound(
-    game: &GuardGame,
-    star: &Generator,
-    start: &Generator,
-    tau: f64,
-) -> Result<Option<usize>> {
+fn bound(game: &GuardGame, star: &Generator, start: &Generator, tau: f64) -> Result<Option<usize>> {
     let beta = game.beta();
     let steps = |excess: f64, rate: f64| (excess.ln() / -rate.ln()).max(0.0).ceil() as usize;
     if tau >= 1.0 {
