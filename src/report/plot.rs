@@ -353,12 +353,11 @@ fn lay_head(
     // Entries flow into rows.
     let mut left = room.left;
     let mut row = 0;
-    let mut begun = false;
-    for &(label, key, color) in legend.iter().filter(|entry| !entry.0.trim().is_empty()) {
-        if !begun {
-            top += GAP;
-            begun = true;
-        }
+    let named: Vec<_> = legend.iter().filter(|entry| !entry.0.trim().is_empty()).collect();
+    if !named.is_empty() {
+        top += GAP;
+    }
+    for &(label, key, color) in named {
         let lines = wrap(label, TEXT, room.width() - KEY - GAP);
         let width = lines.iter().map(|l| text_width(l, TEXT)).max().unwrap_or(0) + KEY + GAP;
         if left > room.left && left + width > room.right {
