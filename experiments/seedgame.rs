@@ -26,6 +26,8 @@ const BETAS: [f64; 3] = [0.01, 0.1, 1.0];
 const SHOWN: f64 = 0.1;
 const TOLERANCE: f64 = 1e-12;
 const HARDEST: usize = 24;
+/// Of those, how many the figure has room for.
+const DRAWN: usize = 12;
 
 /// A row, and where it comes from.
 #[derive(Clone)]
@@ -372,7 +374,7 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
             title: title.into(),
             value: Axis::linear("mass (%)"),
             series: vec!["reference".into(), "equilibrium".into()],
-            bars: rows.iter().map(bar).collect(),
+            bars: rows.iter().take(DRAWN).map(bar).collect(),
         })
     };
     let panels = vec![

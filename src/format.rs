@@ -53,6 +53,7 @@ pub enum SolutionFile {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a \"kind\"")]
 struct Kind {
     kind: String,
 }
@@ -167,7 +168,7 @@ fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
         let path = e.path().to_string();
-        let place = if path == "." { "JSON".to_owned() } else { path };
+        let place = if path == "." || path == "?" { "JSON".to_owned() } else { path };
         malformed(place, e.inner())
     })?;
     reader.end().map_err(|e| malformed("JSON".to_owned(), &e))?;

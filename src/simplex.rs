@@ -104,7 +104,9 @@ fn kl_term(log_p: f64, log_q: f64) -> f64 {
         return f64::INFINITY;
     }
     let d = log_p - log_q;
-    if d.abs() < 0.5 { p * phi(d) } else { (q - p + p * d).max(0.0) }
+    let term = if d.abs() < 0.5 { p * phi(d) } else { q - p + p * d };
+    // Not `max`, which would turn a NaN into 0.
+    if term < 0.0 { 0.0 } else { term }
 }
 
 /// phi(d) = exp(-d) - 1 + d, to full relative precision for small |d|.
@@ -144,6 +146,7 @@ mod tests {
         let vertex = [0.0, f64::NEG_INFINITY];
         assert!((kl_from_logs(&vertex, &q) - 2.0_f64.ln()).abs() < 1e-15);
         assert_eq!(kl_from_logs(&q, &vertex), f64::INFINITY);
+        assert!(kl_from_logs(&[f64::NAN], &[0.0]).is_nan());
     }
 
     #[test]

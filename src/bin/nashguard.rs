@@ -55,7 +55,7 @@ fn solve(path: &Path, out: Option<&Path>, tol: f64) -> Result<()> {
     }
     let name =
         if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
-    let game = read_game(&read(path)?).map_err(|e| e.within(&name))?;
+    let game = read_game(&read(path, &name)?).map_err(|e| e.within(&name))?;
     let (summary, solution) = match &game {
         GameFile::Guard { game, tau } => {
             let bar = spinner();
@@ -82,7 +82,7 @@ fn solve(path: &Path, out: Option<&Path>, tol: f64) -> Result<()> {
             let (m, n) = game.payoffs().dim();
             let support = |p: &[f64]| p.iter().filter(|v| **v > 0.0).count();
             let summary = format!(
-                "matrix game, {m} x {n}: value {}, gap {:.1e}, {} rows and {} columns in use",
+                "matrix game, {m} x {n}: value {:e}, gap {:.1e}, {} rows and {} columns in use",
                 s.value,
                 s.gap,
                 support(s.row.as_slice()),
@@ -105,15 +105,18 @@ fn solve(path: &Path, out: Option<&Path>, tol: f64) -> Result<()> {
     Ok(())
 }
 
-fn read(path: &Path) -> Result<String> {
-    if path == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .map_err(|e| Error::io("read", "standard input", e))?;
-        return Ok(text);
-    }
-    std::fs::read_to_string(path).map_err(|e| Error::io("read", path, e))
+fn read(path: &Path, name: &str) -> Result<String> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let bytes = bytes.map_err(|e| Error::io("read", name, e))?;
+    String::from_utf8(bytes).map_err(|e| {
+        let problem = format!("byte {} is not UTF-8", e.utf8_error().valid_up_to());
+        Error::invalid(name, problem, "save the game as UTF-8 text")
+    })
 }
 
 /// Shown on a terminal only, and only once there is something to wait for.

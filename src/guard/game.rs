@@ -239,10 +239,11 @@ impl GuardGame {
                         let w = (m - total).exp();
                         if w > 0.0 { w * (b - r) } else { 0.0 }
                     };
-                    mass.iter().zip(&best).zip(&row).map(gain).sum::<f64>().max(0.0)
+                    mass.iter().zip(&best).zip(&row).map(gain).sum::<f64>()
                 };
         }
-        regret
+        // Rounding may leave a clipped sum just below 0; a NaN must stay one.
+        if regret < 0.0 { 0.0 } else { regret }
     }
 
     /// V(q) = max_p J(p, q) = beta sum rho_i log sum_z r_i(z) q(y_i|z)^(-1/beta) + the anchor's

@@ -84,7 +84,7 @@ pub trait Loss<T> {
     fn loss(&self, items: &[T]) -> Result<Vec<f64>>;
 }
 
-/// F(p, q) = E_p[loss] - beta KL(p || reference) from about `n` draws, in nats: one body for tables
+/// F(p, q) = `E_p[loss] - beta KL(p || reference)` from about `n` draws, in nats: one body for tables
 /// (exact, standard error 0) and for networks (a sample mean).
 ///
 /// # Errors

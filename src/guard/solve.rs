@@ -116,8 +116,11 @@ impl Solution {
     fn of(game: &GuardGame, iterate: &Iterate, iterations: usize) -> Result<Self> {
         let p = iterate.generator();
         let q = game.min_reply(&p)?;
-        let gap = ExactGap.gap(game, &p, &q)?.width;
-        Ok(Self { value: game.payoff(&p, &q)?, p, q, gap, iterations })
+        let value = game.payoff(&p, &q)?;
+        // An iterate that ran off to infinity has no replies, and no gap.
+        let gap = ExactGap.gap(game, &p, &q).map_or(f64::INFINITY, |gap| gap.width);
+        let gap = if value.is_finite() && !gap.is_nan() { gap } else { f64::INFINITY };
+        Ok(Self { value, p, q, gap, iterations })
     }
 }
 
@@ -352,7 +355,8 @@ impl<'a> Iterate<'a> {
         let (labels, texts, beta) = (self.game.labels(), self.game.texts(), self.game.beta());
         if !self.in_range {
             let p = self.generator();
-            return Ok(ExactGap.gap(self.game, &p, &self.game.min_reply(&p)?)?.width);
+            let q = self.game.min_reply(&p)?;
+            return Ok(ExactGap.gap(self.game, &p, &q).map_or(f64::INFINITY, |gap| gap.width));
         }
         let mut wu = vec![0.0; labels * texts];
         let mut wphi = vec![0.0; labels * texts];
