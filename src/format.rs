@@ -53,7 +53,6 @@ pub enum SolutionFile {
 }
 
 #[derive(Deserialize)]
-#[serde(expecting = "an object with a \"kind\"")]
 struct Kind {
     kind: String,
 }
@@ -112,6 +111,14 @@ struct MatrixJson {
 /// # Errors
 /// [`Error::Invalid`] naming the JSON path, for anything that is not a game.
 pub fn read_game(json: &str) -> Result<GameFile> {
+    // serde would also read a struct from an array, and name its places by number.
+    if json.trim_start().starts_with('[') {
+        return Err(Error::invalid(
+            "JSON",
+            "a game is an object, this is an array",
+            "see the README for the format",
+        ));
+    }
     let Kind { kind } = parse(json)?;
     match kind.as_str() {
         "guard" => guard_game(parse(json)?),

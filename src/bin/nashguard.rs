@@ -29,7 +29,7 @@ enum Command {
         out: Option<PathBuf>,
         /// The largest gap accepted: nats for guard games, relative to the payoffs' spread for
         /// matrix games.
-        #[arg(long, default_value_t = 1e-12)]
+        #[arg(long, default_value_t = 1e-12, allow_negative_numbers = true)]
         tol: f64,
     },
 }

@@ -1,0 +1,214 @@
+//! The two programs as a user meets them: output, exit codes, and one clear sentence for bad input.
+
+use nashguard::exploit::{ClosedForm, Exploit};
+use nashguard::format::{GameFile, SolutionFile, read_game};
+use nashguard::guard::{Classifier, ExactGap, Generator};
+use nashguard::simplex::Simplex;
+use ndarray::Array2;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const GUARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/guard.json");
+const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/matrix.json");
+
+fn nashguard(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nashguard"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The program may refuse its arguments before it reads anything.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn experiment(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_experiment")).args(arguments).output().unwrap()
+}
+
+fn table(rows: &[Vec<f64>]) -> Array2<f64> {
+    Array2::from_shape_vec((rows.len(), rows[0].len()), rows.concat()).unwrap()
+}
+
+/// The printed strategies, read back, have the printed gap and value: nothing is lost in print.
+#[test]
+fn a_printed_guard_solution_is_an_equilibrium_of_the_file() {
+    let out = nashguard(&["solve", GUARD], b"");
+    assert!(out.status.success());
+    assert!(String::from_utf8_lossy(&out.stderr).starts_with("guard game, 3 seeds x 4 texts"));
+    let SolutionFile::Guard { value, gap, generator, classifier, .. } =
+        serde_json::from_slice(&out.stdout).unwrap()
+    else {
+        panic!("not a guard solution")
+    };
+    assert!(gap <= 1e-12);
+    assert_eq!((generator.len(), classifier.len()), (3, 4));
+    // Text 3 is out of seed 0's reach, text 0 out of seed 2's: there the label is certain.
+    assert_eq!((generator[0][3], generator[2][0], classifier[0][1]), (0.0, 0.0, 0.0));
+    let text = std::fs::read_to_string(GUARD).unwrap();
+    let GameFile::Guard { game, .. } = read_game(&text).unwrap() else {
+        panic!("not a guard game")
+    };
+    let p = Generator::new(&game, table(&generator)).unwrap();
+    let q = Classifier::new(&game, table(&classifier)).unwrap();
+    let again = ExactGap.gap(&game, &p, &q).unwrap();
+    assert!(again.width <= 1e-12 && (again.low - value).abs() < 1e-14);
+}
+
+#[test]
+fn a_printed_matrix_solution_is_an_equilibrium_of_the_file() {
+    let out = nashguard(&["solve", "-"], &std::fs::read(MATRIX).unwrap());
+    assert!(out.status.success());
+    let SolutionFile::Matrix { value, row, column, .. } =
+        serde_json::from_slice(&out.stdout).unwrap()
+    else {
+        panic!("not a matrix solution")
+    };
+    let text = std::fs::read_to_string(MATRIX).unwrap();
+    let GameFile::Matrix(game) = read_game(&text).unwrap() else { panic!("not a matrix game") };
+    let (x, y) = (Simplex::new(row).unwrap(), Simplex::new(column).unwrap());
+    assert!(ClosedForm.gap(&game, &x, &y).unwrap().width < 1e-12 && value.abs() < 1e-12);
+    // By hand: every row and column is in use, in proportions 3 : 2 : 1.
+    for (found, expected) in x.as_slice().iter().zip([0.5, 1.0 / 3.0, 1.0 / 6.0]) {
+        assert!((found - expected).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn a_file_in_place_of_standard_output_holds_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("solution.json");
+    let printed = nashguard(&["solve", GUARD], b"");
+    let written = nashguard(&["solve", GUARD, "--out", file.to_str().unwrap()], b"");
+    assert!(written.status.success() && written.stdout.is_empty());
+    assert_eq!(std::fs::read(&file).unwrap(), printed.stdout);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+/// Every bad input: exit code 1, nothing on standard output, one line that names the place.
+#[test]
+fn bad_input_is_refused_in_one_sentence() {
+    let guard =
+        |seed: &str| format!(r#"{{"kind":"guard","beta":1,"labels":["a","b"],"seeds":[{seed}]}}"#);
+    let cases = [
+        ("", "standard input: JSON: "),
+        (r#"{"kind":"guard","beta":1"#, "the text ends too early"),
+        ("[1]", "a game is an object"),
+        ("1", "JSON: invalid type"),
+        (r#"{"kind":"poker"}"#, "kind: \"poker\" is not a kind of game"),
+        (r#"{"kind":"matrix","payoff":[]}"#, "payoff: the matrix is empty"),
+        (r#"{"kind":"matrix","payoff":[[1,2],[3]]}"#, "payoff[1]: it has 1 entries"),
+        (r#"{"kind":"matrix","payoff":[[1,null]]}"#, "payoff[0][1]: "),
+        (r#"{"kind":"matrix","payoff":[[1,1e999]]}"#, "payoff[0][1]: number out of range"),
+        (r#"{"kind":"matrix","payoff":[[1]],"typo":1}"#, "typo: unknown field"),
+        (r#"{"kind":"matrix","payoff":[[1]]} {}"#, "trailing characters"),
+        (&guard(""), "seeds: there are none"),
+        (&guard(r#"{"label":2,"weight":1,"reference":[1]}"#), "seeds[0].label: 2 is not one"),
+        (&guard(r#"{"label":-1,"weight":1,"reference":[1]}"#), "seeds[0].label: "),
+        (&guard(r#"{"label":0,"weight":-1,"reference":[1]}"#), "seeds[0].weight: -1 is not"),
+        (&guard(r#"{"label":0,"weight":1,"reference":[1,-0.5]}"#), "seeds[0].reference[1]: -0.5"),
+        (&guard(r#"{"label":0,"weight":1,"reference":[0.5,0.4]}"#), "sum to 0.9"),
+        (&guard(r#"{"label":0,"weight":1,"reference":[]}"#), "seeds[0].reference: it is empty"),
+        (&guard(r#"{"label":0,"weight":0.5,"reference":[1]}"#), "seeds[..].weight: the entries"),
+        (
+            r#"{"kind":"guard","beta":0,"labels":["a"],"seeds":[{"label":0,"weight":1,"reference":[1]}]}"#,
+            "beta: 0 is not a positive number",
+        ),
+        (
+            r#"{"kind":"guard","beta":1,"gamma":0.7,"labels":["a","b"],"seeds":[{"label":0,"weight":1,"reference":[1]}]}"#,
+            "gamma: 0.7 leaves no classifier",
+        ),
+        (
+            r#"{"kind":"guard","beta":1,"tau":-1,"labels":["a","b"],"seeds":[{"label":0,"weight":1,"reference":[1]}]}"#,
+            "tau: -1 is not a proximal weight",
+        ),
+        (
+            r#"{"kind":"guard","beta":1,"labels":["a","a"],"seeds":[{"label":0,"weight":1,"reference":[1]}]}"#,
+            "labels[1]: \"a\" is named twice",
+        ),
+        (
+            r#"{"kind":"guard","beta":1,"labels":["a","b"],"anchor":{"weight":1,"real":[[1],[0,0]]},"seeds":[{"label":0,"weight":1,"reference":[1]}]}"#,
+            "anchor.real[1]: it has 2 entries",
+        ),
+    ];
+    for (input, expected) in cases {
+        let out = nashguard(&["solve", "-"], input.as_bytes());
+        let message = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{input}");
+        assert!(out.stdout.is_empty(), "{input}");
+        assert!(message.contains(expected), "{input}\n{message}");
+        assert!(message.starts_with("error: ") && message.lines().count() == 1, "{message}");
+    }
+}
+
+#[test]
+fn files_and_options_are_refused_in_one_sentence_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none.json");
+    for (arguments, expected) in [
+        (vec!["solve", missing.to_str().unwrap()], "none.json"),
+        (vec!["solve", GUARD, "--tol", "-1"], "--tol"),
+        (vec!["solve", GUARD, "--tol", "NaN"], "--tol"),
+        (vec!["solve", GUARD, "--tol", "1e-60"], "not solved: the gap is"),
+        (vec!["solve", GUARD, "--out", folder.path().to_str().unwrap()], "cannot"),
+    ] {
+        let out = nashguard(&arguments, b"");
+        let message = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{arguments:?}");
+        assert!(out.stdout.is_empty() && message.contains(expected), "{arguments:?}\n{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+    assert_eq!(nashguard(&["solve", "-"], &[0xff, 0xfe]).status.code(), Some(1));
+}
+
+/// The paper's own weight below its threshold runs away: an error, never numbers.
+#[test]
+fn a_weight_that_cannot_converge_is_an_error() {
+    let text = std::fs::read_to_string(GUARD).unwrap().replace("null", "0");
+    let out = nashguard(&["solve", "-"], text.as_bytes());
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(out.stdout.is_empty() && message.contains("tau = 0 need not converge"), "{message}");
+    let text = text.replace("0.5,\n  \"tau\"", "1.5,\n  \"tau\"");
+    assert!(nashguard(&["solve", "-"], text.as_bytes()).status.success());
+}
+
+#[test]
+fn experiments_are_listed_and_unknown_ones_refused() {
+    let out = experiment(&["list"]);
+    let listed = String::from_utf8_lossy(&out.stdout).into_owned();
+    for name in ["theory", "phase", "seedgame"] {
+        assert!(listed.lines().any(|line| line.starts_with(name)), "{listed}");
+    }
+    let out = experiment(&["run", "nothing"]);
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(message.contains("there is no such experiment"), "{message}");
+    let out = experiment(&["run", "theory", "--data", "/no/such/folder"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("/no/such/folder"));
+}
+
+/// One experiment from start to end: results, page and figures are there, and the same seed makes
+/// the same tables.
+#[test]
+fn an_experiment_leaves_results_and_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let run = |out: &str| {
+        let (out, figures) = (path(out), path("figures"));
+        let arguments = ["run", "theory", "--scale", "smoke", "--out", &out, "--figures", &figures];
+        let done = experiment(&arguments);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        nashguard::report::Report::load(Path::new(&out).join("theory.json")).unwrap()
+    };
+    let (first, second) = (run("a"), run("b"));
+    assert_eq!(first.tables, second.tables);
+    assert_eq!((first.name.as_str(), first.scale.as_str(), first.seed), ("theory", "smoke", 0));
+    for file in ["a/theory.md", "figures/theory-rates.svg", "figures/theory-rates.png"] {
+        assert!(std::fs::metadata(path(file)).unwrap().len() > 1000, "{file}");
+    }
+}
