@@ -354,6 +354,7 @@ fn invalid_input_is_an_error() {
         GuardrailConfig { learning_rate: f32::NAN, ..small() },
         GuardrailConfig { negative_weight: -1.0, ..small() },
         GuardrailConfig { unsafe_odds: 0.0, ..small() },
+        GuardrailConfig { blend: 1.5, ..small() },
         GuardrailConfig { features: Features { buckets: 0, ..Features::default() }, ..small() },
         GuardrailConfig { features: Features { char_min: 6, ..Features::default() }, ..small() },
     ] {

@@ -27,7 +27,7 @@ pub struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Self { buckets: 1 << 19, char_min: 2, char_max: 5, word_max: 2 }
+        Self { buckets: 1 << 20, char_min: 2, char_max: 5, word_max: 2 }
     }
 }
 

@@ -28,8 +28,12 @@ pub struct GuardrailConfig {
     /// [`row_losses`](super::loss::row_losses)). 1 is the paper's cross-entropy.
     pub negative_weight: f64,
     /// Weighs rows so that within each language unsafe rows count this many times as much as safe
-    /// ones; positive.
+    /// ones; positive. Above 1 because a strict maximum of 12 fires less than a single output.
     pub unsafe_odds: f64,
+    /// Chance, each time a row is trained on, of blending a random safe text into it, 0..=1. What
+    /// is harmful stays harmful among harmless words: the model learns not to let the style or the
+    /// language of safe rows outweigh the evidence.
+    pub blend: f32,
 }
 
 impl Default for GuardrailConfig {
@@ -39,8 +43,9 @@ impl Default for GuardrailConfig {
             epochs: 4,
             batch: 256,
             learning_rate: 1.0,
-            negative_weight: 0.03,
-            unsafe_odds: 1.0,
+            negative_weight: 0.0,
+            unsafe_odds: 2.0,
+            blend: 0.5,
         }
     }
 }
@@ -54,6 +59,7 @@ impl GuardrailConfig {
             ("learning_rate", positive(self.learning_rate.into()), "choose a positive number"),
             ("negative_weight", (0.0..=1.0).contains(&self.negative_weight), "choose 0 to 1"),
             ("unsafe_odds", positive(self.unsafe_odds), "choose a positive number"),
+            ("blend", (0.0..=1.0).contains(&self.blend), "choose 0 to 1"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),

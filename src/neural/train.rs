@@ -6,7 +6,7 @@ use super::loss::{Target, row_losses};
 use crate::data::{Category, Label, Language, Row, Seeds};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
-use rand::{SeedableRng, seq::SliceRandom};
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ pub struct Step {
 impl Guardrail {
     /// Trains on `seeds.train`; validation rows are not read.
     ///
-    /// Minimises the weighted mean of [`row_losses`], which is convex in the weights but for rows
-    /// of unknown category. The seed settles the order of the rows; the table starts at 0, so that
-    /// an n-gram never met in training has no influence, and nothing else is random. The same
-    /// rows, settings and seed give the same bits, whatever the number of threads.
+    /// Minimises the weighted mean of [`row_losses`]. The seed settles the order of the rows and
+    /// what is blended into them; the table starts at 0, so that an n-gram never met in training
+    /// has no influence. The same rows, settings and seed give the same bits, whatever the number
+    /// of threads.
     ///
     /// # Errors
     /// [`Error::Invalid`] for settings out of range, no rows, or a text without a visible
@@ -57,6 +57,7 @@ impl Guardrail {
         let buckets = config.features.buckets;
         let mut table = Adagrad::new(vec![0.0; buckets * OUTPUTS]);
         let mut bias = Adagrad::new(vec![START_BIAS; OUTPUTS]);
+        let safe: Vec<usize> = (0..rows.len()).filter(|&i| targets[i] == Target::Safe).collect();
         let mut places = vec![NOWHERE; buckets];
         let mut order: Vec<usize> = (0..rows.len()).collect();
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -67,7 +68,9 @@ impl Guardrail {
             for batch in order.chunks(config.batch) {
                 // Only the rows of the table that the batch touches become a variable: its
                 // gradient is the table's, without the zeros.
-                let (local, touched) = compact(&bags, batch, &mut places);
+                let blends: Vec<Blend> =
+                    batch.iter().map(|&i| Blend::draw(i, config.blend, &safe, &mut rng)).collect();
+                let (local, touched) = compact(&bags, &blends, &mut places);
                 let cpu = &Device::Cpu;
                 let part = Var::from_vec(table.read(&touched), (touched.len(), OUTPUTS), cpu)?;
                 let offset = Var::from_slice(&bias.values, OUTPUTS, cpu)?;
@@ -120,11 +123,33 @@ fn row_weights(rows: &[Row], unsafe_odds: f64) -> Vec<f32> {
 /// In `places`: this bucket is not part of the batch.
 const NOWHERE: u32 = u32::MAX;
 
-/// The vectors `batch` of `bags`, renumbered to the buckets they touch, and those buckets.
+/// What stands for a row in one step: √a times its vector, plus √(1 − a) times a safe row's.
+struct Blend([(usize, f32); 2]);
+
+impl Blend {
+    /// Row `own`, with the chance `blend` mixed with a random one of `safe` at a share a in ½..1.
+    fn draw(own: usize, blend: f32, safe: &[usize], rng: &mut ChaCha8Rng) -> Self {
+        // Always three draws, so that one row's fate does not shift the next one's.
+        let (chance, share, pick): (f32, f32, f64) = rng.random();
+        match safe.get((pick * safe.len() as f64) as usize) {
+            Some(&other) if chance < blend => {
+                let a = (1.0 + share) / 2.0;
+                Self([(own, a.sqrt()), (other, (1.0 - a).sqrt())])
+            }
+            _ => Self([(own, 1.0), (own, 0.0)]),
+        }
+    }
+
+    fn parts(&self) -> impl Iterator<Item = (usize, f32)> {
+        self.0.into_iter().filter(|&(_, scale)| scale > 0.0)
+    }
+}
+
+/// The blends of rows of `bags`, renumbered to the buckets they touch, and those buckets.
 /// `places` (a bucket each) is scratch space: [`NOWHERE`] throughout before and after.
-fn compact(bags: &Bags, batch: &[usize], places: &mut [u32]) -> (Bags, Vec<u32>) {
+fn compact(bags: &Bags, blends: &[Blend], places: &mut [u32]) -> (Bags, Vec<u32>) {
     let mut touched = Vec::new();
-    for &i in batch {
+    for (i, _) in blends.iter().flat_map(Blend::parts) {
         for &id in bags.row(i).0 {
             let place = &mut places[id as usize];
             if *place == NOWHERE {
@@ -134,10 +159,12 @@ fn compact(bags: &Bags, batch: &[usize], places: &mut [u32]) -> (Bags, Vec<u32>)
         }
     }
     let mut local = Bags::with_width(touched.len());
-    for &i in batch {
-        let (ids, weights) = bags.row(i);
-        for (&id, &weight) in ids.iter().zip(weights) {
-            local.push(places[id as usize], weight);
+    for blend in blends {
+        for (i, scale) in blend.parts() {
+            let (ids, weights) = bags.row(i);
+            for (&id, &weight) in ids.iter().zip(weights) {
+                local.push(places[id as usize], scale * weight);
+            }
         }
         local.finish();
     }
