@@ -9,6 +9,7 @@ pub mod format;
 pub mod game;
 pub mod guard;
 pub mod matrix;
+pub mod metrics;
 #[cfg(feature = "neural")]
 pub mod neural;
 pub mod report;

@@ -1,0 +1,207 @@
+//! Training of a guardrail: Adagrad on the rows of the table that a batch touches.
+
+use super::features::Bags;
+use super::guardrail::{Guardrail, GuardrailConfig, logits};
+use super::loss::{Target, row_losses};
+use crate::data::{Category, Label, Language, Row, Seeds};
+use crate::{Error, Result};
+use candle_core::{Device, Tensor, Var};
+use rand::{RngExt, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use std::sync::Arc;
+
+const OUTPUTS: usize = Category::COUNT;
+
+/// Where training starts: probability 0.12 of each category, a low rate of false alarms on n-grams
+/// never seen.
+const START_BIAS: f32 = -2.0;
+
+/// Progress of a training run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// Steps taken, from 1.
+    pub done: usize,
+    /// Steps in all.
+    pub total: usize,
+    /// Weighted mean loss of this step's rows before the step, nats a row.
+    pub loss: f32,
+}
+
+impl Guardrail {
+    /// Trains on `seeds.train`; validation rows are not read.
+    ///
+    /// Minimises the weighted mean of [`row_losses`]. The seed settles the order of the rows and
+    /// what is blended into them; the table starts at 0, so that an n-gram never met in training
+    /// has no influence. The same rows, settings and seed give the same bits, whatever the number
+    /// of threads.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for settings out of range, no rows, or a text without a visible
+    /// character.
+    pub fn train(
+        config: GuardrailConfig,
+        seeds: &Seeds,
+        seed: u64,
+        progress: &mut dyn FnMut(Step),
+    ) -> Result<Self> {
+        config.check()?;
+        let rows = &seeds.train;
+        if rows.is_empty() {
+            return Err(Error::invalid("seeds.train", "it has no rows", "give rows to train on"));
+        }
+        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+        let bags = config.features.bags(&texts)?;
+        let targets: Vec<Target> = rows.iter().map(Target::of).collect();
+        let weights = row_weights(rows, config.unsafe_odds);
+
+        let buckets = config.features.buckets;
+        let mut table = Adagrad::new(vec![0.0; buckets * OUTPUTS]);
+        let mut bias = Adagrad::new(vec![START_BIAS; OUTPUTS]);
+        let safe: Vec<usize> = (0..rows.len()).filter(|&i| targets[i] == Target::Safe).collect();
+        let mut places = vec![NOWHERE; buckets];
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let total = config.epochs * rows.len().div_ceil(config.batch);
+        let mut done = 0;
+        for _ in 0..config.epochs {
+            order.shuffle(&mut rng);
+            for batch in order.chunks(config.batch) {
+                // Only the rows of the table that the batch touches become a variable: its
+                // gradient is the table's, without the zeros.
+                let blends: Vec<Blend> =
+                    batch.iter().map(|&i| Blend::draw(i, config.blend, &safe, &mut rng)).collect();
+                let (local, touched) = compact(&bags, &blends, &mut places);
+                let cpu = &Device::Cpu;
+                let part = Var::from_vec(table.read(&touched), (touched.len(), OUTPUTS), cpu)?;
+                let offset = Var::from_slice(&bias.values, OUTPUTS, cpu)?;
+                let weight: Vec<f32> = batch.iter().map(|&i| weights[i]).collect();
+                let target: Vec<Target> = batch.iter().map(|&i| targets[i]).collect();
+
+                let z = logits(&Arc::new(local), &part, &offset)?;
+                let losses = row_losses(&z, &target, config.negative_weight)?;
+                let loss = (losses * Tensor::from_vec(weight, batch.len(), cpu)?)?.mean_all()?;
+                let mut gradients = loss.backward()?;
+                let mut gradient = |of: &Var| match gradients.remove(of) {
+                    Some(g) => g.flatten_all()?.to_vec1::<f32>(),
+                    None => candle_core::bail!("a variable has no gradient"),
+                };
+
+                let rate = config.learning_rate * (1.0 - done as f32 / total as f32);
+                table.step(rate, &touched, &gradient(&part)?);
+                bias.step(rate, &[0], &gradient(&offset)?);
+                done += 1;
+                progress(Step { done, total, loss: loss.to_scalar()? });
+            }
+        }
+        Self::from_weights(config, table.values, bias.values)
+    }
+}
+
+/// Weights of mean 1 such that within each language unsafe rows count `unsafe_odds` times as much
+/// as safe ones, and each language as much as its share of rows. A language with one label only
+/// keeps weight 1.
+fn row_weights(rows: &[Row], unsafe_odds: f64) -> Vec<f32> {
+    let mut counts = [[0_usize; 2]; Language::ALL.len()];
+    let cell = |row: &Row| (row.language as usize, usize::from(row.label == Label::Unsafe));
+    for row in rows {
+        let (language, label) = cell(row);
+        counts[language][label] += 1;
+    }
+    let share = [1.0 / (1.0 + unsafe_odds), unsafe_odds / (1.0 + unsafe_odds)];
+    rows.iter()
+        .map(|row| {
+            let (language, label) = cell(row);
+            let both = counts[language];
+            if both.contains(&0) {
+                return 1.0;
+            }
+            (share[label] * (both[0] + both[1]) as f64 / both[label] as f64) as f32
+        })
+        .collect()
+}
+
+/// In `places`: this bucket is not part of the batch.
+const NOWHERE: u32 = u32::MAX;
+
+/// What stands for a row in one step: √a times its vector, plus √(1 − a) times a safe row's.
+struct Blend([(usize, f32); 2]);
+
+impl Blend {
+    /// Row `own`, with the chance `blend` mixed with a random one of `safe` at a share a in ½..1.
+    fn draw(own: usize, blend: f32, safe: &[usize], rng: &mut ChaCha8Rng) -> Self {
+        // Always three draws, so that one row's fate does not shift the next one's.
+        let (chance, share, pick): (f32, f32, f64) = rng.random();
+        match safe.get((pick * safe.len() as f64) as usize) {
+            Some(&other) if chance < blend => {
+                let a = (1.0 + share) / 2.0;
+                Self([(own, a.sqrt()), (other, (1.0 - a).sqrt())])
+            }
+            _ => Self([(own, 1.0), (own, 0.0)]),
+        }
+    }
+
+    fn parts(&self) -> impl Iterator<Item = (usize, f32)> {
+        self.0.into_iter().filter(|&(_, scale)| scale > 0.0)
+    }
+}
+
+/// The blends of rows of `bags`, renumbered to the buckets they touch, and those buckets.
+/// `places` (a bucket each) is scratch space: [`NOWHERE`] throughout before and after.
+fn compact(bags: &Bags, blends: &[Blend], places: &mut [u32]) -> (Bags, Vec<u32>) {
+    let mut touched = Vec::new();
+    for (i, _) in blends.iter().flat_map(Blend::parts) {
+        for &id in bags.row(i).0 {
+            let place = &mut places[id as usize];
+            if *place == NOWHERE {
+                *place = touched.len() as u32;
+                touched.push(id);
+            }
+        }
+    }
+    let mut local = Bags::with_width(touched.len());
+    for blend in blends {
+        for (i, scale) in blend.parts() {
+            let (ids, weights) = bags.row(i);
+            for (&id, &weight) in ids.iter().zip(weights) {
+                local.push(places[id as usize], scale * weight);
+            }
+        }
+        local.finish();
+    }
+    for &id in &touched {
+        places[id as usize] = NOWHERE;
+    }
+    (local, touched)
+}
+
+/// Adagrad (Duchi, Hazan and Singer, 2011): s ← s + g², x ← x − rate · g / √s, on rows of 12.
+struct Adagrad {
+    values: Vec<f32>,
+    squares: Vec<f32>,
+}
+
+impl Adagrad {
+    fn new(values: Vec<f32>) -> Self {
+        // Not 0: keeps g / √s finite where the gradient is 0.
+        let squares = vec![1e-8; values.len()];
+        Self { values, squares }
+    }
+
+    /// The rows named, end to end.
+    fn read(&self, rows: &[u32]) -> Vec<f32> {
+        rows.iter().flat_map(|&row| self.values.as_chunks::<OUTPUTS>().0[row as usize]).collect()
+    }
+
+    /// One step on the rows named; `gradient` holds theirs, end to end.
+    fn step(&mut self, rate: f32, rows: &[u32], gradient: &[f32]) {
+        let values = self.values.as_chunks_mut::<OUTPUTS>().0;
+        let squares = self.squares.as_chunks_mut::<OUTPUTS>().0;
+        for (&row, gradient) in rows.iter().zip(gradient.as_chunks::<OUTPUTS>().0) {
+            let (x, s) = (&mut values[row as usize], &mut squares[row as usize]);
+            for c in 0..OUTPUTS {
+                s[c] += gradient[c] * gradient[c];
+                x[c] -= rate * gradient[c] / s[c].sqrt();
+            }
+        }
+    }
+}
