@@ -279,3 +279,17 @@ macro_rules! prop_at_most {
             stringify!($a), stringify!($b), a - b);
     }};
 }
+
+/// Fails the case unless two log tables have the same support and differ by at most
+/// tol (1 + |log|) in every entry.
+#[macro_export]
+macro_rules! prop_close_tables {
+    ($a:expr, $b:expr, $tol:expr) => {
+        for (at, (a, b)) in
+            $a.indexed_iter().zip($b.iter()).map(|((at, a), b)| (at, (*a, *b)))
+        {
+            let close = a == b || (a - b).abs() <= $tol * (1.0 + f64::abs(a));
+            prop_assert!(close, "{at:?}: {a} and {b}");
+        }
+    };
+}
