@@ -5,7 +5,6 @@
 //! Paper: Table 1.
 
 use crate::{Context, Scale};
-use nashguard::{Error, Result};
 use nashguard::data::{
     Benchmark, BenchmarkRows, Label, Language, Reported, ReportedLatency, ReportedModel, Row,
     Seeds, embedded, reported,
@@ -14,6 +13,7 @@ use nashguard::metrics::{Confusion, auroc, average_precision, choose_threshold};
 use nashguard::neural::{Guardrail, GuardrailConfig};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
 use nashguard::report::{Cell, Column, Report, Table};
+use nashguard::{Error, Result};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::Instant;
