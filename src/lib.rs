@@ -16,7 +16,7 @@
 //! - [`guard`]: the generator-classifier game on finite sets, solved exactly.
 //! - [`matrix`]: x' A y over f64.
 //! - `neural`: the guardrail as a network (feature `neural`).
-//! - [`data`], [`metrics`], [`format`], [`report`]: texts, scores, game files, results.
+//! - [`data`], [`metrics`], [`mod@format`], [`report`]: texts, scores, game files, results.
 //!
 //! Theorem numbers refer to `theory/convergence.md`, symbols to `theory/notation.md`.
 //!
