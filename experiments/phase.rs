@@ -26,7 +26,7 @@ pub fn run(context: &Context) -> Result<Report> {
         paper_reference: "Theorem 4.2".into(),
         claim: "Local stability is decided by 2 tau + beta > 1 - mu_min: at tau = 0 the paper's \
                 iteration needs beta > 1 - mu_min, at tau = 1/2 every beta works. Real data in the \
-                classifier's loss lowers that threshold only where it has mass on every text."
+                classifier's loss lowers that threshold, but only where it has mass."
             .into(),
         ..Report::default()
     };

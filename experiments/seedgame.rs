@@ -18,8 +18,8 @@ pub const ABOUT: &str =
     "the game on real text, solved exactly: which texts the equilibrium generator moves to";
 
 /// The reference is r_i(z) proportional to exp(cos(i, z) / TEMPERATURE): a text one tenth more alike
-/// is e^2 times likelier.
-const TEMPERATURE: f64 = 0.05;
+/// is e^5 times likelier. Warmer, and every row of real text spreads over all candidates.
+const TEMPERATURE: f64 = 0.02;
 /// The paper's beta, one where adapting is cheap, one where it is dear.
 const BETAS: [f64; 3] = [0.01, 0.1, 1.0];
 /// The one whose texts are shown.

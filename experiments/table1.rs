@@ -5,7 +5,6 @@
 //! Paper: Table 1.
 
 use crate::{Context, Scale};
-use nashguard::Result;
 use nashguard::data::{
     Benchmark, BenchmarkRows, Label, Language, Reported, ReportedLatency, ReportedModel, Row,
     Seeds, embedded, reported,
@@ -14,6 +13,7 @@ use nashguard::metrics::{Confusion, auroc, average_precision, choose_threshold};
 use nashguard::neural::{Guardrail, GuardrailConfig};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
 use nashguard::report::{Cell, Column, Report, Table};
+use nashguard::{Error, Result};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::Instant;
@@ -130,7 +130,9 @@ fn guardrail(context: &Context, seeds: &Seeds) -> Result<Guardrail> {
     for row in &seeds.train {
         (&row.text, row.language, row.label, &row.categories).hash(&mut hasher);
     }
-    let path = context.out.join(format!("models/guardrail-{:016x}.safetensors", hasher.finish()));
+    let folder = context.out.join("models");
+    std::fs::create_dir_all(&folder).map_err(|e| Error::io("make", &folder, e))?;
+    let path = folder.join(format!("guardrail-{:016x}.safetensors", hasher.finish()));
     if path.exists() {
         eprintln!("table1: using {}", path.display());
         return Guardrail::load(&path);

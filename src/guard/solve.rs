@@ -139,7 +139,8 @@ struct Plan {
 /// 1/beta for tau = 0 (Theorem C), the worst local rate of Theorem B between.
 fn proven_steps(game: &GuardGame, tau: f64, tol: f64) -> usize {
     let rate = tau.max(1.0 - tau) / (tau + game.beta());
-    let steps = if rate < 1.0 { 2.0 * (1e3_f64.ln() - tol.ln()).max(1.0) / -rate.ln() } else { 1e4 };
+    let steps =
+        if rate < 1.0 { 2.0 * (1e3_f64.ln() - tol.ln()).max(1.0) / -rate.ln() } else { 1e4 };
     (steps as usize).saturating_add(100)
 }
 

@@ -30,9 +30,9 @@ pub struct GuardrailConfig {
     /// Weighs rows so that within each language unsafe rows count this many times as much as safe
     /// ones; positive. Above 1 because a strict maximum of 12 fires less than a single output.
     pub unsafe_odds: f64,
-    /// Chance, each time a row is trained on, of blending a random safe text into it, 0..=1. What
-    /// is harmful stays harmful among harmless words: the model learns not to let the style or the
-    /// language of safe rows outweigh the evidence.
+    /// Chance, each time a row is trained on, of blending a random safe text of its language into it,
+    /// 0..=1. What is harmful stays harmful among harmless words: the model learns not to let the
+    /// style of safe rows outweigh the evidence.
     pub blend: f32,
 }
 
@@ -40,9 +40,9 @@ impl Default for GuardrailConfig {
     fn default() -> Self {
         Self {
             features: Features::default(),
-            epochs: 4,
+            epochs: 6,
             batch: 256,
-            learning_rate: 1.0,
+            learning_rate: 0.7,
             negative_weight: 0.0,
             unsafe_odds: 2.0,
             blend: 0.5,
