@@ -143,7 +143,7 @@ fn solve_table(full: &GuardGame, middle: &GuardGame) -> Result<Table> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let mut rival = None;
     for _ in 0..3 {
-        theirs.push(seconds(|| rival = oracle::cone_program(middle).ok()));
+        theirs.push(seconds(|| rival = oracle::cone_program(middle, oracle::DEFAULT).ok()));
         for _ in 0..5 {
             ours.push(seconds(|| solve(middle, 1e-10)));
         }

@@ -24,7 +24,9 @@ proptest! {
     #[test]
     fn the_value_is_the_cone_programs(recipe in well_scaled()) {
         let game = recipe.game();
-        let oracle = cone_program(&game).map_err(TestCaseError::fail)?;
+        // One time in thirty Clarabel says itself that it fell short of this tolerance. At its
+        // default, 1e-8, values may be off by more than the 1e-6 asked here.
+        let oracle = cone_program(&game, 1e-10).map_err(TestCaseError::reject)?;
         let found = solve(&game, 1e-12)?;
         prop_close!(found.value, oracle.value, 1e-6, 1.0 + game.anchor().map_or(0.0, |a| a.weight));
         let mut p = oracle.p.mapv(|v| v.max(0.0));
@@ -43,6 +45,6 @@ proptest! {
 fn both_know_the_two_text_game() {
     let seed = |label| Seed { label, weight: 0.5, reference: vec![0.5, 0.5] };
     let game = GuardGame::new(2, vec![seed(0), seed(1)], 0.3).unwrap();
-    assert!((cone_program(&game).unwrap().value - 2.0_f64.ln()).abs() < 1e-7);
+    assert!((cone_program(&game, 1e-10).unwrap().value - 2.0_f64.ln()).abs() < 1e-7);
     assert!((solve(&game, 1e-12).unwrap().value - 2.0_f64.ln()).abs() < 1e-12);
 }

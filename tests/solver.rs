@@ -6,7 +6,7 @@ use common::{Recipe, config, games};
 use nashguard::dynamics::{Order, Update};
 use nashguard::exploit::{ClosedForm, Exploit};
 use nashguard::guard::{
-    ExactGap, Generator, GuardGame, Iterate, Seed, proximal, solve, solve_with,
+    ExactGap, Generator, GuardGame, Iterate, Seed, proximal, random_game, solve, solve_with,
 };
 use nashguard::{BestReply, Error};
 use proptest::prelude::*;
@@ -191,4 +191,20 @@ fn trivial_games_are_solved_at_once() {
     let text = GuardGame::new(2, vec![seed(0, 0.25), seed(1, 0.75)], 0.1).unwrap();
     let entropy = -(0.25 * 0.25_f64.ln() + 0.75 * 0.75_f64.ln());
     assert!((solve(&text, 1e-12).unwrap().value - entropy).abs() < 1e-15);
+}
+
+/// Far outside the tested range of beta there is an answer or a refusal, not a wrong answer.
+#[test]
+fn extreme_betas_are_answered_or_refused() {
+    let game = random_game(2, 6, 20, 1.0, 1.0, 1).unwrap();
+    for beta in [1e-300, 1e-5, 1e-4, 1e6, 1e12, 1e300] {
+        let game = game.clone().with_beta(beta).unwrap();
+        match solve(&game, 1e-10) {
+            Ok(found) => {
+                let gap = ClosedForm.gap(&game, &found.p, &found.q).unwrap();
+                assert!(found.gap <= 1e-10 && gap.width.abs() <= 2e-10, "{beta}: {gap:?}");
+            }
+            Err(error) => assert!(matches!(error, Error::NotSolved { .. }), "{beta}: {error}"),
+        }
+    }
 }
