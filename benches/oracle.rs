@@ -105,13 +105,8 @@ pub fn cone_program(game: &GuardGame) -> Result<Oracle, String> {
         cones.push(ExponentialConeT());
     }
 
-    let a = CscMatrix::new_from_triplets(
-        rows.b.len(),
-        cost.len(),
-        rows.row,
-        rows.column,
-        rows.value,
-    );
+    let a =
+        CscMatrix::new_from_triplets(rows.b.len(), cost.len(), rows.row, rows.column, rows.value);
     let quadratic = CscMatrix::zeros((cost.len(), cost.len()));
     let settings = DefaultSettings { verbose: false, ..DefaultSettings::default() };
     let mut solver = DefaultSolver::new(&quadratic, &cost, &a, &rows.b, &cones, settings)

@@ -123,7 +123,10 @@ fn the_two_text_game_follows_its_closed_form() {
     for beta in [0.3, 0.9, 1.0, 1.1, 4.0] {
         for pair in logits(&two_texts(beta), 0.1, 12).windows(2) {
             let expected = -pair[0] / beta;
-            assert!((pair[1] - expected).abs() <= 1e-12 * (1.0 + expected.abs()), "{beta}: {pair:?}");
+            assert!(
+                (pair[1] - expected).abs() <= 1e-12 * (1.0 + expected.abs()),
+                "{beta}: {pair:?}"
+            );
         }
     }
 }

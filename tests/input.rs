@@ -20,7 +20,10 @@ fn refused<T>(result: Result<T>, place: &str) {
         Ok(_) => panic!("{place}: accepted"),
         Err(error @ Error::Invalid { .. }) => {
             let text = error.to_string();
-            assert!(text.starts_with(&format!("{place}: ")), "{text:?} does not start with {place:?}");
+            assert!(
+                text.starts_with(&format!("{place}: ")),
+                "{text:?} does not start with {place:?}"
+            );
             assert!(text.contains("; "), "{text:?} gives no way out");
         }
         Err(error) => panic!("{place}: {error}"),
@@ -55,7 +58,10 @@ fn games() {
         refused(new(2, &[fine[0].clone(), seed(1, weight, &[1.0, 0.0])], 1.0), "seeds[1].weight");
     }
     refused(new(2, &[seed(0, 0.5, &[1.0])], 1.0), "seeds[..].weight");
-    refused(new(2, &[seed(0, f64::MAX, &[1.0]), seed(1, f64::MAX, &[1.0])], 1.0), "seeds[..].weight");
+    refused(
+        new(2, &[seed(0, f64::MAX, &[1.0]), seed(1, f64::MAX, &[1.0])], 1.0),
+        "seeds[..].weight",
+    );
     refused(new(2, &[fine[0].clone(), seed(1, 0.5, &[1.0])], 1.0), "seeds[1].reference");
     refused(new(2, &[seed(0, 1.0, &[])], 1.0), "seeds[0].reference");
     refused(new(2, &[seed(0, 1.0, &[0.4, 0.4])], 1.0), "seeds[0].reference");
@@ -128,7 +134,10 @@ fn strangers() {
     refused(proximal::run(&game, 1.0, Order::Alternating, their_p), "generator");
     let sample = Sample { seed: 9, label: 0, text: 0 };
     refused(Table { game: &game, generator: &p }.log_prob(&[sample]), &format!("{sample:?}"));
-    refused(q.loss(&[Sample { seed: 0, label: 0, text: 9 }]), "Sample { seed: 0, label: 0, text: 9 }");
+    refused(
+        q.loss(&[Sample { seed: 0, label: 0, text: 9 }]),
+        "Sample { seed: 0, label: 0, text: 9 }",
+    );
 }
 
 /// A classifier that forbids a label where the reference has mass leaves no best reply, and its

@@ -164,7 +164,8 @@ fn the_ends_of_f64_are_solved() {
 /// One label, one text, one seed: trivial games have trivial answers.
 #[test]
 fn trivial_games_are_solved_at_once() {
-    let one = GuardGame::new(1, vec![Seed { label: 0, weight: 1.0, reference: vec![0.3, 0.7] }], 0.1);
+    let one =
+        GuardGame::new(1, vec![Seed { label: 0, weight: 1.0, reference: vec![0.3, 0.7] }], 0.1);
     let found = solve(&one.unwrap(), 1e-12).unwrap();
     assert!(found.value.abs() < 1e-15 && found.gap < 1e-15 && found.iterations == 0, "{found:?}");
     let seed = |label, weight| Seed { label, weight, reference: vec![1.0] };

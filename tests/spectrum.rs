@@ -3,9 +3,9 @@
 mod common;
 
 use common::{Recipe, config, games};
+use nashguard::BestReply;
 use nashguard::dynamics::Order;
 use nashguard::guard::{Generator, GuardGame, proximal, solve, spectrum};
-use nashguard::BestReply;
 use ndarray::Array2;
 use proptest::prelude::*;
 use rand::RngExt;
@@ -76,7 +76,8 @@ fn near_a_kink(game: &GuardGame, star: &Generator) -> bool {
     let free = game.clone().with_floor(0.0).unwrap().min_reply(star).unwrap().probabilities();
     // A label is either kept well above the floor, or raised to it from well below.
     q.outer_iter().zip(free.outer_iter()).any(|(q, free)| {
-        let (best, kept) = q.iter().zip(free).fold((0.0, 1.0), |b, (q, w)| if *q > b.0 { (*q, *w) } else { b });
+        let (best, kept) =
+            q.iter().zip(free).fold((0.0, 1.0), |b, (q, w)| if *q > b.0 { (*q, *w) } else { b });
         q.iter().zip(free).any(|(_, w)| (w * best / kept / game.floor()).ln().abs() < 1e-2)
     })
 }

@@ -175,7 +175,9 @@ impl Recipe {
         let mut p = game.reference().clone();
         for mut row in p.outer_iter_mut() {
             let weights = dirichlet(row.len(), concentration, &mut rng);
-            row.zip_mut_with(&ndarray::aview1(&weights), |p, w| *p = if *p > 0.0 { *w } else { 0.0 });
+            row.zip_mut_with(&ndarray::aview1(&weights), |p, w| {
+                *p = if *p > 0.0 { *w } else { 0.0 }
+            });
             let total = row.sum();
             row /= total;
         }
@@ -265,8 +267,13 @@ impl Star {
 macro_rules! prop_close {
     ($a:expr, $b:expr, $tol:expr, $scale:expr) => {{
         let (a, b, bar): (f64, f64, f64) = ($a, $b, $tol * $scale);
-        prop_assert!((a - b).abs() <= bar, "{} = {a:e}, {} = {b:e}, {:e} apart, allowed {bar:e}",
-            stringify!($a), stringify!($b), (a - b).abs());
+        prop_assert!(
+            (a - b).abs() <= bar,
+            "{} = {a:e}, {} = {b:e}, {:e} apart, allowed {bar:e}",
+            stringify!($a),
+            stringify!($b),
+            (a - b).abs()
+        );
     }};
 }
 
@@ -275,8 +282,13 @@ macro_rules! prop_close {
 macro_rules! prop_at_most {
     ($a:expr, $b:expr, $slack:expr) => {{
         let (a, b, slack): (f64, f64, f64) = ($a, $b, $slack);
-        prop_assert!(a <= b + slack, "{} = {a:e} > {} = {b:e} by {:e}, allowed {slack:e}",
-            stringify!($a), stringify!($b), a - b);
+        prop_assert!(
+            a <= b + slack,
+            "{} = {a:e} > {} = {b:e} by {:e}, allowed {slack:e}",
+            stringify!($a),
+            stringify!($b),
+            a - b
+        );
     }};
 }
 
@@ -285,9 +297,7 @@ macro_rules! prop_at_most {
 #[macro_export]
 macro_rules! prop_close_tables {
     ($a:expr, $b:expr, $tol:expr) => {
-        for (at, (a, b)) in
-            $a.indexed_iter().zip($b.iter()).map(|((at, a), b)| (at, (*a, *b)))
-        {
+        for (at, (a, b)) in $a.indexed_iter().zip($b.iter()).map(|((at, a), b)| (at, (*a, *b))) {
             let close = a == b || (a - b).abs() <= $tol * (1.0 + f64::abs(a));
             prop_assert!(close, "{at:?}: {a} and {b}");
         }
