@@ -7,7 +7,7 @@
 //! - (h, W_y, W) in the cone says h <= W_y log(W/W_y), with W_y(z) = P(y, z) + lambda R(y, z) and
 //!   W its sum over labels;
 //!
-//! and G(p) = max sum h - beta sum rho t (Propositions 1 and 5: no floor on the classifier).
+//! and G(p) = max sum h - beta sum rho t (Proposition 1, full class).
 
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::{

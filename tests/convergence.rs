@@ -3,8 +3,9 @@
 mod common;
 
 use common::{Star, config, games, size};
-use nashguard::dynamics::Order;
-use nashguard::guard::{Generator, GuardGame, Seed, proximal};
+use nashguard::dynamics::{Order, Update};
+use nashguard::exploit::Exploit;
+use nashguard::guard::{Anchor, Classifier, ExactGap, Generator, GuardGame, Seed, proximal};
 use nashguard::{BestReply, Game};
 use proptest::prelude::*;
 
@@ -39,25 +40,109 @@ proptest! {
         }
     }
 
-    /// Theorem A's start: D(p*, r) <= log|Y| / beta; with an anchor, (1 + lambda) log|Y| / beta.
+    /// Theorem 1 and Theorem A's energy balance, exact for every tau >= 0 (also where runs diverge):
+    /// V* - G(p) = beta D(p, p*) + C(p, p*), and (tau + beta) D(p*, p_{t+1}) + V* - G(p_{t+1})
+    /// + C(p*, p_t) + [tau D - C](p_{t+1}, p_t) = tau D(p*, p_t).
+    #[test]
+    fn the_energy_balance_is_exact(recipe in games(), tau in prop_oneof![Just(0.0), 0.0..4.0]) {
+        let game = recipe.game();
+        let star = Star::of(&game);
+        let star_q = game.min_reply(&star.p)?;
+        let start = recipe.generator(&game, 0);
+        let rounds = proximal::run(&game, tau, Order::Alternating, start)?.take(8);
+        let rounds = rounds.collect::<nashguard::Result<Vec<_>>>()?;
+        for pair in rounds.windows(2) {
+            let (p, q, next) = (&pair[0].x, &pair[0].y, &pair[1].x);
+            let loss = game.beta() * game.divergence(next, &star.p)
+                + game.classifier_regret(next, &star_q);
+            let (before, step) = (tau * game.divergence(&star.p, p), tau * game.divergence(next, p));
+            let after = (tau + game.beta()) * game.divergence(&star.p, next);
+            let regrets = game.classifier_regret(&star.p, q) - game.classifier_regret(next, q);
+            let scale = size(&game, p, q) + size(&game, next, q) + before + step + after + loss;
+            let slack = 1e-10 * scale + star.slack(&game, next);
+            prop_close!(star.value - game.value_guaranteed(next)?, loss, slack, 1.0);
+            prop_close!(after + loss + regrets + step, before, slack, 1.0);
+        }
+    }
+
+    /// Corollary A.3: from p_0 = r the averaged classifier's gap is at most
+    /// beta log(1/r_min)/(w^t - 1), w = 1 + beta/tau.
+    #[test]
+    fn the_averaged_classifier_has_a_small_gap(recipe in games(), tau in 1.0..4.0) {
+        let recipe = recipe.moderate();
+        let game = recipe.game();
+        let (w, start) = (1.0 + game.beta() / tau, Generator::reference(&game));
+        let least = game.reference().iter().filter(|r| **r > 0.0).fold(1.0, |m: f64, r| m.min(*r));
+        let mut average: Option<ndarray::Array2<f64>> = None;
+        let mut total = 0.0;
+        for round in proximal::run(&game, tau, Order::Alternating, start)?.take(12) {
+            let round = round?;
+            if let Some(sum) = &average {
+                let q = Classifier::new(&game, sum / total)?;
+                let gap = ExactGap.gap(&game, &round.x, &q)?.width;
+                let bound = -game.beta() * least.ln() / (w.powi(round.t as i32) - 1.0);
+                prop_at_most!(gap, bound, 1e-12 * size(&game, &round.x, &q));
+            }
+            let weight = w.powi(round.t as i32);
+            let q = round.y.probabilities() * weight;
+            average = Some(average.map_or_else(|| q.clone(), |sum| sum + &q));
+            total += weight;
+        }
+    }
+
+    /// Corollary A.6: a generator that misses each step by e_t (as the corollary measures it) stays
+    /// within (tau D_t + e_t)/(tau + beta).
+    #[test]
+    fn inexact_steps_are_forgiven(recipe in games(), tau in 1.0..4.0, noise in 0.001..0.3) {
+        let recipe = recipe.moderate();
+        let game = recipe.game();
+        let star = Star::of(&game);
+        let mut p = recipe.generator(&game, 0);
+        for t in 0..8 {
+            let q = game.min_reply(&p)?;
+            let exact = proximal::generator(&game, tau).step(&p, &q)?;
+            let next = common::mix_generators(&game, &exact, &recipe.generator(&game, 10 + t), noise);
+            let ratio = exact.log_p() - next.log_p();
+            let mut error = 0.0;
+            let rows = (star.p.probabilities() - next.probabilities()) * ratio;
+            for (row, rho) in rows.outer_iter().zip(game.weight()) {
+                error += (tau + game.beta()) * rho * row.sum();
+            }
+            let bound = (tau * game.divergence(&star.p, &p) + error) / (tau + game.beta());
+            let slack = 1e-11 * size(&game, &next, &q) + star.slack(&game, &next);
+            prop_at_most!(game.divergence(&star.p, &next), bound, slack);
+            p = next;
+        }
+    }
+
+    /// Corollary A.3's start: D(p*, r) <= Lambda / beta.
     #[test]
     fn the_reference_is_near_the_equilibrium(recipe in games()) {
         let game = recipe.game();
         let star = Star::of(&game);
         let distance = game.divergence(&star.p, &Generator::reference(&game));
         let lambda = game.anchor().map_or(0.0, |a| a.weight);
-        let bound = (1.0 + lambda) * (game.labels() as f64).ln();
+        let log_labels = (game.labels() as f64).ln();
+        let mut bound = (1.0 + lambda) * log_labels;
+        if lambda > 0.0 {
+            let mixed = (1.0 + lambda) * lambda.ln_1p() - lambda * lambda.ln();
+            bound = bound.min(log_labels + mixed);
+        }
+        if game.floor() > 0.0 {
+            bound = bound.min(-game.floor().ln());
+        }
         prop_at_most!(game.beta() * distance, bound, star.gap + ROUNDING);
     }
 
     /// Theorem C, at every step of the paper's iteration (tau = 0) with beta > 1, for every class
-    /// and anchor: V(q_{t+1}) - V* <= (V(q_t) - V*) / beta and beta D(p*, p_{t+1}) <= V(q_t) - V*.
+    /// and anchor: V(q_{t+1}) - V* <= (V(q_t) - V*) / beta, beta D(p*, p_{t+1}) <= V(q_t) - V*, and
+    /// gap(p_{t+2}, q_{t+2}) <= (V(q_t) - V*) / (beta - 1).
     #[test]
     fn theorem_c_holds_at_every_step(recipe in games(), log10_beta in 0.001..2.0) {
         let recipe = common::Recipe { log10_beta, ..recipe };
         let game = recipe.game();
         let star = Star::of(&game);
-        let mut before: Option<f64> = None;
+        let (mut before, mut earlier): (Option<f64>, Option<f64>) = (None, None);
         let start = recipe.generator(&game, 0);
         for round in proximal::run(&game, 0.0, Order::Alternating, start)?.take(30) {
             let round = round?;
@@ -69,11 +154,22 @@ proptest! {
                 prop_at_most!(excess, old / game.beta(), slack);
                 prop_at_most!(game.beta() * game.divergence(&star.p, &round.x), old, slack);
             }
-            before = Some(excess);
+            if let Some(earlier) = earlier {
+                let gap = ExactGap.gap(&game, &round.x, &round.y)?.width;
+                let bound = earlier / (game.beta() - 1.0);
+                prop_at_most!(gap, bound, slack / (game.beta() - 1.0).min(1.0));
+            }
+            (earlier, before) = (before, Some(excess));
         }
+        // From the reference: V(q_r) - V* <= D(T_phi q_r, r) <= log(1/r_min).
+        let reference = Generator::reference(&game);
+        let q = game.min_reply(&reference)?;
+        let excess = game.value_against(&q) - star.value;
+        let distance = game.divergence(&game.max_reply(&q)?, &reference);
+        prop_at_most!(excess, distance, star.gap + ROUNDING * size(&game, &reference, &q));
     }
 
-    /// Theorem C for simultaneous play, which is two interleaved runs: the rate per two rounds.
+    /// Theorem C for simultaneous play (Proposition 5.1): the rate per two rounds.
     #[test]
     fn simultaneous_play_inherits_the_rate_per_two_rounds(recipe in games(), log10_beta in 0.001..2.0) {
         let recipe = common::Recipe { log10_beta, ..recipe };
@@ -106,8 +202,13 @@ fn antisymmetric(game: &GuardGame, lambda: f64) -> Generator {
 
 /// logit q_t(1|a) for rounds t = 0..n of the paper's iteration.
 fn logits(game: &GuardGame, lambda: f64, n: usize) -> Vec<f64> {
+    damped_logits(game, 0.0, lambda, n)
+}
+
+/// The same at another proximal weight.
+fn damped_logits(game: &GuardGame, tau: f64, lambda: f64, n: usize) -> Vec<f64> {
     let start = antisymmetric(game, lambda);
-    let rounds = proximal::run(game, 0.0, Order::Alternating, start).unwrap();
+    let rounds = proximal::run(game, tau, Order::Alternating, start).unwrap();
     rounds
         .take(n)
         .map(|round| {
@@ -117,16 +218,17 @@ fn logits(game: &GuardGame, lambda: f64, n: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Example 1: lambda_{t+1} = -lambda_t / beta exactly, on both sides of the threshold.
+/// Example 1: lambda_{t+1} = (tau - 1)/(tau + beta) lambda_t exactly, on both sides of the
+/// threshold; at tau = 0 the factor is -1/beta.
 #[test]
 fn the_two_text_game_follows_its_closed_form() {
     for beta in [0.3, 0.9, 1.0, 1.1, 4.0] {
-        for pair in logits(&two_texts(beta), 0.1, 12).windows(2) {
-            let expected = -pair[0] / beta;
-            assert!(
-                (pair[1] - expected).abs() <= 1e-12 * (1.0 + expected.abs()),
-                "{beta}: {pair:?}"
-            );
+        for tau in [0.0, 0.25, 0.5, 1.0, 3.0] {
+            for pair in damped_logits(&two_texts(beta), tau, 0.1, 12).windows(2) {
+                let expected = (tau - 1.0) / (tau + beta) * pair[0];
+                let allowed = 1e-12 * (1.0 + expected.abs());
+                assert!((pair[1] - expected).abs() <= allowed, "{beta}, {tau}: {pair:?}");
+            }
         }
     }
 }
@@ -158,6 +260,11 @@ fn the_clipped_two_text_game_ends_in_its_two_cycle() {
             assert!((pair[0].abs() - edge).abs() < 1e-12, "{beta}: {pair:?}, edge {edge}");
             assert!(pair[0] * pair[1] < 0.0, "{pair:?}");
         }
+        // On the cycle the gap is l tanh(l / (2 beta)).
+        let rounds = proximal::run(&game, 0.0, Order::Alternating, antisymmetric(&game, 1e-3));
+        let late = rounds.unwrap().nth(99).unwrap().unwrap();
+        let gap = ExactGap.gap(&game, &late.x, &late.y).unwrap().width;
+        assert!((gap - edge * (edge / (2.0 * beta)).tanh()).abs() < 1e-12, "{beta}: {gap}");
         // The equilibrium itself does not move.
         assert!(logits(&game, 0.0, 10).iter().all(|l| l.abs() < 1e-15));
     }
@@ -171,4 +278,20 @@ fn the_two_text_game_is_worth_log_two() {
     let q = game.min_reply(&p).unwrap();
     assert_eq!(game.max_reply(&q).unwrap(), p);
     assert!((game.payoff(&p, &q).unwrap() - 2.0_f64.ln()).abs() < 1e-15);
+}
+
+/// Corollary A.3, remark (i): with an anchor, beta D(p*, r) may exceed log|Y|; here it is 1.99.
+#[test]
+fn an_anchor_may_push_the_equilibrium_far_from_the_reference() {
+    let (small, smaller) = (1e-9, (-20.0_f64).exp());
+    let seeds = vec![
+        Seed { label: 0, weight: 0.5, reference: vec![1.0 - small, small] },
+        Seed { label: 1, weight: 0.5, reference: vec![smaller, 1.0 - smaller] },
+    ];
+    let real = ndarray::array![[1.0, 0.0], [0.0, 0.0]];
+    let game = GuardGame::new(2, seeds, 0.2).unwrap();
+    let game = game.with_anchor(Anchor { weight: 100.0, real }).unwrap();
+    let star = Star::of(&game);
+    let distance = game.beta() * game.divergence(&star.p, &Generator::reference(&game));
+    assert!((distance - 1.99).abs() < 0.005, "{distance}");
 }

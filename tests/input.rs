@@ -206,7 +206,5 @@ fn distributions_and_matrices() {
     refused(game.payoff(&x, &x), "column strategy");
     refused(game.max_reply(&x), "column strategy");
     refused(game.min_reply(&y), "row strategy");
-    for tol in [-1.0, f64::NAN] {
-        assert!(matrix::solve(&game, tol).is_err(), "{tol}");
-    }
+    assert!(matrix::solve(&game, -1.0).is_err());
 }

@@ -57,7 +57,7 @@ proptest! {
     #[test]
     fn the_payoff_is_its_definition(recipe in games()) {
         let game = recipe.game();
-        let (p, q) = (recipe.generator(&game, 0), recipe.classifier(&game, 0));
+        let (p, q) = (recipe.boundary_generator(&game, 0), recipe.classifier(&game, 0));
         prop_close!(game.payoff(&p, &q)?, plain_payoff(&game, &p, &q), 1e-12, size(&game, &p, &q));
     }
 
@@ -72,7 +72,7 @@ proptest! {
         let scale = size(&game, &best, &q);
         prop_close!(value, game.value_against(&q), 1e-12, scale);
         for stream in 0..5 {
-            let other = recipe.generator(&game, stream);
+            let other = recipe.boundary_generator(&game, stream);
             for p in [mix_generators(&game, &best, &other, 1e-3), other] {
                 let scale = scale + size(&game, &p, &q);
                 let loss = value - game.payoff(&p, &q)?;
@@ -87,7 +87,7 @@ proptest! {
     #[test]
     fn no_classifier_beats_the_best_reply(recipe in games()) {
         let game = recipe.game();
-        let p = recipe.generator(&game, 0);
+        let p = recipe.boundary_generator(&game, 0);
         let best = game.min_reply(&p)?;
         let value = game.payoff(&p, &best)?;
         let mut others = vec![Classifier::uniform(&game)];
@@ -108,7 +108,7 @@ proptest! {
     #[test]
     fn the_reply_is_clipped_to_the_class(recipe in games()) {
         let game = recipe.game();
-        let p = recipe.generator(&game, 0);
+        let p = recipe.boundary_generator(&game, 0);
         let (q, w) = (game.min_reply(&p)?.probabilities(), mass(&game, &p));
         for (z, q) in q.outer_iter().enumerate() {
             prop_close!(q.sum(), 1.0, 1e-13, 1.0);
@@ -130,7 +130,7 @@ proptest! {
     #[test]
     fn both_gaps_agree_and_are_not_negative(recipe in games()) {
         let game = recipe.game();
-        let (p, q) = (recipe.generator(&game, 0), recipe.classifier(&game, 0));
+        let (p, q) = (recipe.boundary_generator(&game, 0), recipe.classifier(&game, 0));
         let (exact, plain) = (ExactGap.gap(&game, &p, &q)?, ClosedForm.gap(&game, &p, &q)?);
         let best = game.max_reply(&q)?;
         let scale = size(&game, &p, &q) + size(&game, &best, &q) + exact.width;
@@ -157,7 +157,7 @@ proptest! {
     #[test]
     fn the_regret_is_the_conditional_divergence(recipe in games()) {
         let game = recipe.clone().unclipped().game();
-        let (u, p) = (recipe.generator(&game, 0), recipe.generator(&game, 1));
+        let (u, p) = (recipe.boundary_generator(&game, 0), recipe.generator(&game, 1));
         let (wu, wp) = (mass(&game, &u), mass(&game, &p));
         let mut c = 0.0;
         for z in 0..game.texts() {
@@ -170,27 +170,31 @@ proptest! {
         prop_close!(game.classifier_regret(&u, &q), c, 1e-11, size(&game, &u, &q));
     }
 
-    /// Lemma 1 (chain rule): J(u, q_p) - G(u) = C(u, p), and 0 <= C(u, p) <= D(u, p), for every
-    /// classifier class and anchor.
+    /// Lemma 1.2 and 1.3: J(u, q_p) - G(u) = C(u, p), 0 <= C(u, p) <= D(u, p), and
+    /// J(u, q_p) - J(u, q') <= D(u, p) for every q', in either class, with and without an anchor.
     #[test]
     fn the_chain_rule_holds(recipe in games()) {
         let game = recipe.game();
         for (a, b) in [(0, 1), (2, 3)] {
-            let (u, p) = (recipe.generator(&game, a), recipe.generator(&game, b));
+            let (u, p) = (recipe.boundary_generator(&game, a), recipe.generator(&game, b));
             let q = game.min_reply(&p)?;
             let c = game.classifier_regret(&u, &q);
             let loss = game.payoff(&u, &q)? - game.value_guaranteed(&u)?;
             prop_close!(loss, c, 1e-10, size(&game, &u, &q));
             prop_at_most!(0.0, c, 0.0);
-            prop_at_most!(c, game.divergence(&u, &p), 1e-12 * size(&game, &u, &q));
+            let d = game.divergence(&u, &p);
+            prop_at_most!(c, d, 1e-12 * size(&game, &u, &q));
+            let other = recipe.classifier(&game, a);
+            let smoothness = game.payoff(&u, &q)? - game.payoff(&u, &other)?;
+            prop_at_most!(smoothness, d, 1e-12 * (size(&game, &u, &q) + size(&game, &u, &other)));
         }
     }
 
-    /// Lemma 1: G(p) = G(p') + <grad G(p'), p - p'> - [beta D(p, p') + C(p, p')].
+    /// Lemma 1.4: G(p) = G(p') + <grad G(p'), p - p'> - [beta D(p, p') + C(p, p')].
     #[test]
     fn the_value_expands_exactly(recipe in games()) {
         let game = recipe.game();
-        let (p, base) = (recipe.generator(&game, 0), recipe.generator(&game, 1));
+        let (p, base) = (recipe.boundary_generator(&game, 0), recipe.generator(&game, 1));
         let q = game.min_reply(&base)?;
         // The envelope theorem's gradient, divided by rho: constants a row do not matter.
         let gradient = |i: usize, z: usize| {
@@ -204,13 +208,52 @@ proptest! {
         prop_close!(game.value_guaranteed(&p)?, expansion, 1e-10, scale);
     }
 
+    /// Lemma 1.1: sum W_p q'/q_p <= 1 + lambda over the pairs with W_p > 0, for every q' of the class.
+    #[test]
+    fn the_reply_is_first_order_optimal(recipe in games()) {
+        let game = recipe.game();
+        let p = recipe.boundary_generator(&game, 0);
+        let (w, q) = (mass(&game, &p), game.min_reply(&p)?.probabilities());
+        let other = recipe.classifier(&game, 1).probabilities();
+        let ratio = |((y, z), w): ((usize, usize), &f64)| w * other[(z, y)] / q[(z, y)];
+        let sum: f64 = w.indexed_iter().filter(|(_, w)| **w > 1e-280).map(ratio).sum();
+        prop_at_most!(sum, 1.0 + game.anchor().map_or(0.0, |a| a.weight), 1e-10);
+    }
+
+    /// Lemma 1.6: C(u, p) >= sum W_u KL(q_u || q_p), with equality for a free classifier (Definition 2).
+    #[test]
+    fn the_regret_bounds_the_posteriors_divergence(recipe in games()) {
+        let game = recipe.game();
+        let (u, p) = (recipe.boundary_generator(&game, 0), recipe.generator(&game, 1));
+        let (qu, qp) = (game.min_reply(&u)?, game.min_reply(&p)?);
+        let total = mass(&game, &u).sum_axis(ndarray::Axis(0));
+        let mut kl = 0.0;
+        for ((z, y), q) in
+            qu.probabilities().indexed_iter().filter(|((z, _), q)| total[*z] * **q > 0.0)
+        {
+            kl += total[z] * q * (qu.log_q()[(z, y)] - qp.log_q()[(z, y)]);
+        }
+        let c = game.classifier_regret(&u, &qp);
+        prop_at_most!(kl, c, 1e-11 * size(&game, &u, &qp));
+        if game.floor() == 0.0 {
+            prop_close!(kl, c, 1e-11, size(&game, &u, &qp));
+        }
+        // Corollary A.4: Pinsker's inequality for both players.
+        let rows = (u.probabilities() - p.probabilities()).mapv(f64::abs).sum_axis(ndarray::Axis(1));
+        let variation: f64 = rows.iter().zip(game.weight()).map(|(v, w)| w * v * v).sum();
+        prop_at_most!(variation, 2.0 * game.divergence(&u, &p), 1e-12);
+        let rows = (qu.probabilities() - qp.probabilities()).mapv(f64::abs).sum_axis(ndarray::Axis(1));
+        let variation: f64 = rows.iter().zip(&total).map(|(v, w)| w * v * v).sum();
+        prop_at_most!(variation, 2.0 * c, 1e-11 * size(&game, &u, &qp));
+    }
+
     /// Lemma 2 (step identity): for every generator u and proximal weight tau,
     /// G(u) + C(u,p) - tau D(u,p) = G(p+) + C(p+,p) - tau D(p+,p) - (beta + tau) D(u,p+).
     #[test]
     fn the_step_identity_holds(recipe in games(), tau in prop_oneof![Just(0.0), 0.0..10.0]) {
         use nashguard::dynamics::Update;
         let game = recipe.game();
-        let (u, p) = (recipe.generator(&game, 0), recipe.generator(&game, 1));
+        let (u, p) = (recipe.boundary_generator(&game, 0), recipe.generator(&game, 1));
         let q = game.min_reply(&p)?;
         let next = proximal::generator(&game, tau).step(&p, &q)?;
         let (c_u, c_next) = (game.classifier_regret(&u, &q), game.classifier_regret(&next, &q));
@@ -243,7 +286,7 @@ proptest! {
     #[test]
     fn the_payoff_is_concave_convex(recipe in games(), t in 0.0..1.0) {
         let game = recipe.game();
-        let (a, b) = (recipe.generator(&game, 0), recipe.generator(&game, 1));
+        let (a, b) = (recipe.boundary_generator(&game, 0), recipe.generator(&game, 1));
         let (c, d) = (recipe.classifier(&game, 0), recipe.classifier(&game, 1));
         for t in [0.5, t] {
             let p = mix_generators(&game, &a, &b, t);
@@ -261,7 +304,7 @@ proptest! {
     #[test]
     fn the_law_route_is_the_closed_form(recipe in games()) {
         let game = recipe.clone().unanchored().game();
-        let (p, q) = (recipe.generator(&game, 0), recipe.classifier(&game, 0));
+        let (p, q) = (recipe.boundary_generator(&game, 0), recipe.classifier(&game, 0));
         let reference = Generator::reference(&game);
         let law = Table { game: &game, generator: &p };
         let anchor = Table { game: &game, generator: &reference };

@@ -1,4 +1,4 @@
-//! The solver against an independent one: Clarabel's exponential-cone program (Proposition 5).
+//! The solver against an independent one: Clarabel's exponential-cone program (Theorem 1: p* maximises the concave G).
 
 mod common;
 #[path = "../benches/oracle.rs"]
@@ -20,7 +20,7 @@ fn well_scaled() -> impl Strategy<Value = Recipe> {
 proptest! {
     #![proptest_config(config(50))]
 
-    /// The values agree to 1e-6, and Clarabel's generator is the solver's.
+    /// Theorem 1: the values agree to 1e-6, and Clarabel's generator is the solver's.
     #[test]
     fn the_value_is_the_cone_programs(recipe in well_scaled()) {
         let game = recipe.game();
@@ -32,7 +32,7 @@ proptest! {
             let total = row.sum();
             row /= total;
         }
-        // beta D(p*, p) is what p loses at most, so D is bounded by the value's error.
+        // beta D(p, p*) <= V* - G(p) (Proposition 3), so D is bounded by the value's error.
         let p = Generator::new(&game, p)?;
         prop_at_most!(game.beta() * game.divergence(&p, &found.p), 0.0, 1e-6);
     }

@@ -13,7 +13,7 @@ type Table = Round<Generator, Classifier>;
 proptest! {
     #![proptest_config(config(100))]
 
-    /// Definition 4 at tau = 0: a simultaneous run from any (p_0, q_0) is two interleaved
+    /// Proposition 5.1: at tau = 0 a simultaneous run from any (p_0, q_0) is two interleaved
     /// alternating runs. With A from p_0 and B from p_1 = T_phi(q_0), tables are equal to the bit:
     /// p_{2k} = A.p_k, q_{2k+1} = A.q_k, p_{2k+1} = B.p_k, q_{2k+2} = B.q_k.
     #[test]
@@ -42,7 +42,7 @@ proptest! {
         }
     }
 
-    /// Definition 4: started at the classifier's best reply, the two runs are one, a round apart.
+    /// Proposition 5.1: started at the classifier's best reply, the two runs are one, a round apart.
     #[test]
     fn a_simultaneous_run_repeats_every_table(recipe in games()) {
         let game = recipe.game();

@@ -40,7 +40,7 @@ proptest! {
         prop_at_most!(moved, 0.0, 1e-12);
     }
 
-    /// Theorem A's contraction leads every start to the same p* (uniqueness): a run from a random
+    /// Theorem 1 (uniqueness) and Theorem A: a run from a random
     /// generator ends at the solver's solution.
     #[test]
     fn a_run_from_anywhere_ends_at_the_solution(recipe in games(), log10_beta in -0.5..2.0) {
@@ -65,6 +65,7 @@ proptest! {
         for _ in 0..steps {
             iterate.advance(tau)?;
         }
+        // (tau = 1/2 is the solver's own weight.)
         let start = Generator::reference(&game);
         let tables = proximal::run(&game, tau, Order::Alternating, start)?.nth(steps).unwrap()?.x;
         prop_close_tables!(iterate.generator().log_p(), tables.log_p(), 1e-10);
@@ -81,6 +82,24 @@ proptest! {
         prop_close!(plain.value, fast.value, 2e-11, common::size(&game, &plain.p, &plain.q));
         prop_assert!(seen.last().unwrap().1 <= 1e-11);
         prop_assert!(seen.windows(2).all(|w| w[0].0 <= w[1].0));
+    }
+
+    /// Proposition 3: what is watched is the exact gap of the run's (p_n, q_n), measured in factored
+    /// form (Proposition 6), or infinite while the next step is too long for that form.
+    #[test]
+    fn the_watched_gap_is_the_runs(recipe in games(), log10_beta in -1.0..2.0, tau in 1.0..3.0) {
+        let game = Recipe { log10_beta, ..recipe }.game();
+        let mut seen = Vec::new();
+        solve_with(&game, Some(tau), 1e-9, |n, gap| seen.push((n, gap)))?;
+        let start = Generator::reference(&game);
+        let rounds = proximal::run(&game, tau, Order::Alternating, start)?.take(40);
+        for (n, round) in rounds.enumerate() {
+            let round = round?;
+            for (_, gap) in seen.iter().filter(|(at, gap)| *at == n && gap.is_finite()) {
+                let tables = ExactGap.gap(&game, &round.x, &round.y)?.width;
+                prop_close!(*gap, tables, 1e-6, tables + 1e-8);
+            }
+        }
     }
 
     /// Theorem C: for beta > 1 the paper's own iteration (tau = 0) is solved too.

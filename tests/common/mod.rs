@@ -184,6 +184,22 @@ impl Recipe {
         Generator::new(game, p).unwrap()
     }
 
+    /// As [`Recipe::generator`], but every other time on the boundary: about half of the entries of
+    /// every row are 0.
+    pub fn boundary_generator(&self, game: &GuardGame, stream: u64) -> Generator {
+        let mut rng = self.rng((2 << 32) + stream);
+        let mut p = self.generator(game, stream).probabilities();
+        if rng.random() {
+            for mut row in p.outer_iter_mut() {
+                let heaviest = row.iter().fold(0.0_f64, |m, v| m.max(*v));
+                row.mapv_inplace(|v| if v < heaviest && rng.random() { 0.0 } else { v });
+                let total = row.sum();
+                row /= total;
+            }
+        }
+        Generator::new(game, p).unwrap()
+    }
+
     /// A random positive classifier of the game's class, the same for the same `stream`.
     pub fn classifier(&self, game: &GuardGame, stream: u64) -> Classifier {
         let mut rng = self.rng((1 << 32) + stream);
