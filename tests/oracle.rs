@@ -1,7 +1,7 @@
 //! The solver against an independent one: Clarabel's exponential-cone program (Theorem 1: p* maximises the concave G).
 
 mod common;
-#[path = "../benches/oracle.rs"]
+#[path = "../benches/oracle/mod.rs"]
 mod program;
 
 use common::{Recipe, config, games};

@@ -18,11 +18,13 @@ use nashguard::guard::GuardGame;
 use ndarray::Array2;
 
 /// What the cone program found.
+#[allow(dead_code)] // The test and the benchmark read different parts.
 pub struct Oracle {
     /// Its objective, G(p) as it computes it.
     pub value: f64,
     /// p as it leaves the program: rows nearly sum to 1, entries may be slightly negative.
     pub p: Array2<f64>,
+    pub iterations: u32,
 }
 
 /// Rows of A x + s = b, gathered by entry.
@@ -120,5 +122,5 @@ pub fn cone_program(game: &GuardGame) -> Result<Oracle, String> {
     for (k, &at) in support.iter().enumerate() {
         p[at] = found.x[k];
     }
-    Ok(Oracle { value: -found.obj_val, p })
+    Ok(Oracle { value: -found.obj_val, p, iterations: found.iterations })
 }
