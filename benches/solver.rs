@@ -1,15 +1,16 @@
 //! The exact solver's speed: one iteration against streaming the same matrix, whole solves against
 //! Clarabel, and growth over three decades of size.
 //!
-//! `cargo bench --no-default-features` prints criterion's figures and writes `bench.json` and
-//! `bench.md` into `$NASHGUARD_BENCH_DIR` (default `experiments/results`).
+//! `cargo bench --no-default-features` prints criterion's figures, writes `bench.json` and `bench.md`
+//! into `$NASHGUARD_BENCH_DIR` (default `experiments/results`) and draws `figures/bench-growth`.
 
 mod oracle;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use nashguard::exploit::Exploit;
 use nashguard::guard::{ExactGap, Generator, GuardGame, Iterate, random_game, solve};
-use nashguard::report::{Column, Report, Series, Table, environment};
+use nashguard::report::plot::{Axis, Line, LineChart};
+use nashguard::report::{Column, Report, Series, Style, Table, environment};
 use nashguard::{BestReply, Result};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -33,9 +34,28 @@ fn main() -> Result<()> {
         let folder = std::env::var("NASHGUARD_BENCH_DIR");
         let report = summary(started, &full, &middle)?;
         report.save(folder.unwrap_or_else(|_| "experiments/results".into()))?;
+        draw(&report)?;
         println!("{}", nashguard::report::markdown(&report));
     }
     Ok(())
+}
+
+/// Time per iteration over size, on logarithmic axes, beside a line of slope 1.
+fn draw(report: &Report) -> Result<()> {
+    let mut lines: Vec<Line> = report.panel("growth").map(Line::from).collect();
+    let ends: Vec<[f64; 2]> = lines.iter().flat_map(|l| l.points.iter().copied()).collect();
+    if let Some(last) = ends.last() {
+        let linear = ends.iter().map(|p| [p[0], p[0] / last[0] * last[1]]);
+        lines.push(Line::new("linear in seeds x texts", Style::Dashed, linear));
+    }
+    LineChart {
+        title: "One solver iteration over three decades of size".into(),
+        x: Axis::log("seeds x texts"),
+        y: Axis::log("seconds"),
+        lines,
+        ..LineChart::default()
+    }
+    .draw("figures/bench-growth")
 }
 
 fn criterion_figures(c: &mut Criterion, full: &GuardGame, middle: &GuardGame) -> Result<()> {
