@@ -1,15 +1,16 @@
 //! The exact solver's speed: one iteration against streaming the same matrix, whole solves against
 //! Clarabel, and growth over three decades of size.
 //!
-//! `cargo bench --no-default-features` prints criterion's figures and writes `bench.json` and
-//! `bench.md` into `$NASHGUARD_BENCH_DIR` (default `experiments/results`).
+//! `cargo bench --no-default-features` prints criterion's figures, writes `bench.json` and `bench.md`
+//! into `$NASHGUARD_BENCH_DIR` (default `experiments/results`) and draws `figures/bench-growth`.
 
 mod oracle;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use nashguard::exploit::Exploit;
 use nashguard::guard::{ExactGap, Generator, GuardGame, Iterate, random_game, solve};
-use nashguard::report::{Column, Report, Series, Table, environment};
+use nashguard::report::plot::{Axis, Line, LineChart};
+use nashguard::report::{Column, Report, Series, Style, Table, environment};
 use nashguard::{BestReply, Result};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -33,9 +34,28 @@ fn main() -> Result<()> {
         let folder = std::env::var("NASHGUARD_BENCH_DIR");
         let report = summary(started, &full, &middle)?;
         report.save(folder.unwrap_or_else(|_| "experiments/results".into()))?;
+        draw(&report)?;
         println!("{}", nashguard::report::markdown(&report));
     }
     Ok(())
+}
+
+/// Time per iteration over size, on logarithmic axes, beside a line of slope 1.
+fn draw(report: &Report) -> Result<()> {
+    let mut lines: Vec<Line> = report.panel("growth").map(Line::from).collect();
+    let ends: Vec<[f64; 2]> = lines.iter().flat_map(|l| l.points.iter().copied()).collect();
+    if let Some(last) = ends.last() {
+        let linear = ends.iter().map(|p| [p[0], p[0] / last[0] * last[1]]);
+        lines.push(Line::new("linear in seeds x texts", Style::Dashed, linear));
+    }
+    LineChart {
+        title: "One solver iteration over three decades of size".into(),
+        x: Axis::log("seeds x texts"),
+        y: Axis::log("seconds"),
+        lines,
+        ..LineChart::default()
+    }
+    .draw("figures/bench-growth")
 }
 
 fn criterion_figures(c: &mut Criterion, full: &GuardGame, middle: &GuardGame) -> Result<()> {
@@ -140,44 +160,76 @@ fn solve_table(full: &GuardGame, middle: &GuardGame) -> Result<Table> {
             Column::new("times faster").decimals(0),
         ],
     );
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    let mut rival = None;
-    for _ in 0..3 {
-        theirs.push(seconds(|| rival = oracle::cone_program(middle, oracle::DEFAULT).ok()));
-        for _ in 0..5 {
-            ours.push(seconds(|| solve(middle, 1e-10)));
-        }
-    }
-    let found = solve(middle, 1e-10)?;
-    let (ours, theirs) = (fastest(ours), fastest(theirs));
-    table.push([
-        "100 x 200".into(),
-        "nashguard".into(),
-        (1e3 * ours).into(),
-        found.gap.into(),
-        found.iterations.into(),
-        (theirs / ours).into(),
-    ])?;
-    let gap = rival.as_ref().map_or(Ok(f64::NAN), |found| gap_of(middle, found))?;
-    table.push([
-        "100 x 200".into(),
-        "Clarabel".into(),
-        (1e3 * theirs).into(),
-        gap.into(),
-        u64::from(rival.map_or(0, |found| found.iterations)).into(),
-        1.0.into(),
-    ])?;
+    compare(&mut table, middle, 3)?;
+    let large = random_game(2, 200, 1_000, 0.1, 1.0, 4)?;
+    let before = peak_memory();
+    compare(&mut table, &large, 1)?;
+    let grown = peak_memory().zip(before).map(|(after, before)| after - before);
     let time = fastest((0..3).map(|_| seconds(|| solve(full, 1e-10))));
     let found = solve(full, 1e-10)?;
+    let name = |game: &GuardGame| format!("{} x {}", game.seeds(), game.texts());
     table.push([
-        "1000 x 10000".into(),
+        name(full).into(),
         "nashguard".into(),
         (1e3 * time).into(),
         found.gap.into(),
         found.iterations.into(),
         "".into(),
     ])?;
+    // Its memory grows with the number of cones, one a seed and text.
+    let needed = grown.map_or("not run".into(), |gb| {
+        let full_size = gb * entries(full) as f64 / entries(&large) as f64;
+        format!("not run: took {gb:.2} GB at {}, would need about {full_size:.0} GB", name(&large))
+    });
+    let nothing = || "".into();
+    table.push([
+        name(full).into(),
+        "Clarabel".into(),
+        needed.into(),
+        nothing(),
+        nothing(),
+        nothing(),
+    ])?;
     Ok(table)
+}
+
+/// Two rows: ours and Clarabel on the same game, the fastest of `rounds` (ours five times that).
+fn compare(table: &mut Table, game: &GuardGame, rounds: usize) -> Result<()> {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let mut rival = None;
+    for _ in 0..rounds {
+        theirs.push(seconds(|| rival = oracle::cone_program(game, oracle::DEFAULT).ok()));
+        for _ in 0..5 {
+            ours.push(seconds(|| solve(game, 1e-10)));
+        }
+    }
+    let found = solve(game, 1e-10)?;
+    let (ours, theirs) = (fastest(ours), fastest(theirs));
+    let name = format!("{} x {}", game.seeds(), game.texts());
+    table.push([
+        name.as_str().into(),
+        "nashguard".into(),
+        (1e3 * ours).into(),
+        found.gap.into(),
+        found.iterations.into(),
+        (theirs / ours).into(),
+    ])?;
+    let gap = rival.as_ref().map_or(Ok(f64::NAN), |found| gap_of(game, found))?;
+    table.push([
+        name.into(),
+        "Clarabel".into(),
+        (1e3 * theirs).into(),
+        gap.into(),
+        u64::from(rival.map_or(0, |found| found.iterations)).into(),
+        1.0.into(),
+    ])
+}
+
+/// The largest memory this process has held, in GB; where the system does not tell, nothing.
+fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? * 1024.0 / 1e9)
 }
 
 /// The exact gap of the cone program's generator and its best reply.

@@ -38,39 +38,40 @@ struct Contender {
 }
 
 pub fn run(context: &Context) -> Result<Report> {
-    let (mut seeds, trained_on) = seeds(context)?;
+    let training = training(context)?;
     let rows = benchmarks(context)?;
-    if context.scale == Scale::Smoke {
-        seeds.train.truncate(600);
-        seeds.validation.truncate(300);
+    let mut contenders = Vec::new();
+    for (name, seeds) in &training {
+        let guardrail = guardrail(context, name, seeds)?;
+        let (validation, truth) = texts(&seeds.validation);
+        let validation_scores = guardrail.scores(&validation)?;
+        let scores = rows
+            .iter()
+            .map(|b| guardrail.scores(&b.texts.iter().map(String::as_str).collect::<Vec<_>>()))
+            .collect::<Result<Vec<_>>>()?;
+        let milliseconds = Some(milliseconds(&guardrail, &validation)?);
+        let chosen = choose_threshold(&validation_scores, &truth)?;
+        for (threshold, how) in [(THRESHOLD, "the paper's"), (chosen, "chosen on held-out seeds")] {
+            contenders.push(Contender {
+                name: format!("ours, {name}, threshold {threshold:.3} ({how})"),
+                threshold,
+                scores: scores.clone(),
+                held_out: held_out(&seeds.validation, &validation_scores, threshold)?,
+                milliseconds,
+            });
+        }
     }
-    let guardrail = guardrail(context, &seeds)?;
-    let (validation, truth) = texts(&seeds.validation);
-    let validation_scores = guardrail.scores(&validation)?;
-    let chosen = choose_threshold(&validation_scores, &truth)?;
-    let scores = rows
-        .iter()
-        .map(|b| guardrail.scores(&b.texts.iter().map(String::as_str).collect::<Vec<_>>()))
-        .collect::<Result<Vec<_>>>()?;
-    let milliseconds = Some(milliseconds(&guardrail, &validation)?);
-    let ours = |threshold: f32, how: &str| -> Result<Contender> {
-        Ok(Contender {
-            name: format!("ours, n-gram bag, threshold {threshold:.3} ({how})"),
-            threshold,
-            scores: scores.clone(),
-            held_out: held_out(&seeds.validation, &validation_scores, threshold)?,
-            milliseconds,
-        })
-    };
-    let always = Contender {
-        name: "always unsafe".into(),
-        threshold: THRESHOLD,
-        scores: rows.iter().map(|b| vec![1.0; b.texts.len()]).collect(),
-        held_out: held_out(&seeds.validation, &vec![1.0; validation.len()], THRESHOLD)?,
-        milliseconds: None,
-    };
-    let contenders =
-        [always, ours(THRESHOLD, "the paper's")?, ours(chosen, "chosen on seed validation")?];
+    let held_out_rows = &training[0].1.validation;
+    contenders.insert(
+        0,
+        Contender {
+            name: "always unsafe".into(),
+            threshold: THRESHOLD,
+            scores: rows.iter().map(|b| vec![1.0; b.texts.len()]).collect(),
+            held_out: held_out(held_out_rows, &vec![1.0; held_out_rows.len()], THRESHOLD)?,
+            milliseconds: None,
+        },
+    );
 
     let reported = reported()?;
     let mut tables = Vec::new();
@@ -90,26 +91,46 @@ pub fn run(context: &Context) -> Result<Report> {
         }
         tables.push(table);
     }
-    tables.push(detail(&rows, &contenders[1])?);
+    for contender in contenders.iter().filter(|c| c.threshold == THRESHOLD).skip(1) {
+        tables.push(detail(&rows, contender)?);
+    }
     tables.push(rows_table(&rows)?);
     Ok(Report {
         paper_reference: "Table 1".into(),
         claim: "Mean F1 over the six benchmarks alone proves nothing: always saying \"unsafe\" \
                 averages 64 percent. A first n-gram guardrail, beside the paper's models."
             .into(),
-        notes: notes(&seeds, &trained_on, &rows),
+        notes: notes(&training, &rows),
         tables,
         ..Report::default()
     })
 }
 
-/// What to train on, and how to call it.
-fn seeds(context: &Context) -> Result<(Seeds, String)> {
-    let real = context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten();
-    match real {
-        Some(seeds) => Ok((seeds, "the real seed rows".into())),
-        None => Ok((embedded()?, "the embedded corpus".into())),
+/// What to train on, and how to call it: the real seeds, alone and with our embedded corpus (which
+/// has the prompt-style rows that public seeds lack outside English); without them, the corpus.
+fn training(context: &Context) -> Result<Vec<(&'static str, Seeds)>> {
+    let ours = embedded()?;
+    let mut training = match context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten() {
+        Some(real) => {
+            let mut both = real.clone();
+            both.train.extend(ours.train);
+            vec![("real seeds", real), ("real seeds + embedded corpus", both)]
+        }
+        None => vec![("embedded corpus", ours)],
+    };
+    if context.scale == Scale::Smoke {
+        for (_, seeds) in &mut training {
+            thin(&mut seeds.train, 600);
+            thin(&mut seeds.validation, 300);
+        }
     }
+    Ok(training)
+}
+
+/// Keeps about `count` rows, evenly spread.
+fn thin(rows: &mut Vec<Row>, count: usize) {
+    let step = rows.len().div_ceil(count).max(1);
+    *rows = std::mem::take(rows).into_iter().step_by(step).collect();
 }
 
 fn benchmarks(context: &Context) -> Result<Vec<BenchmarkRows>> {
@@ -120,7 +141,7 @@ fn benchmarks(context: &Context) -> Result<Vec<BenchmarkRows>> {
 
 /// The trained guardrail: from a file of the same rows, settings and seed when an earlier run left
 /// one, so that a run which was interrupted later does not train again.
-fn guardrail(context: &Context, seeds: &Seeds) -> Result<Guardrail> {
+fn guardrail(context: &Context, name: &str, seeds: &Seeds) -> Result<Guardrail> {
     let mut config = GuardrailConfig::default();
     if context.scale == Scale::Smoke {
         config.epochs = 1;
@@ -137,7 +158,7 @@ fn guardrail(context: &Context, seeds: &Seeds) -> Result<Guardrail> {
         eprintln!("table1: using {}", path.display());
         return Guardrail::load(&path);
     }
-    let bar = context.progress("training", 1);
+    let bar = context.progress(&format!("training: {name}"), 1);
     let guardrail = Guardrail::train(config, seeds, context.seed, &mut |step| {
         bar.set_length(step.total as u64);
         bar.set_position(step.done as u64);
@@ -328,13 +349,19 @@ fn rows_table(rows: &[BenchmarkRows]) -> Result<Table> {
     Ok(table)
 }
 
-fn notes(seeds: &Seeds, trained_on: &str, rows: &[BenchmarkRows]) -> Vec<String> {
-    let mut notes = vec![format!(
-        "Ours is trained on {trained_on} ({} rows; {} held out, on which the second threshold is \
-         chosen), never on a benchmark row.",
-        seeds.train.len(),
-        seeds.validation.len()
-    )];
+fn notes(training: &[(&str, Seeds)], rows: &[BenchmarkRows]) -> Vec<String> {
+    let mut notes: Vec<String> = training
+        .iter()
+        .map(|(name, seeds)| {
+            format!(
+                "Ours, {name}: hashed character 2- to 5-grams and word 1- to 2-grams, an embedding \
+                 bag, 12 sigmoid outputs; trained on {} rows, the second threshold chosen on {} \
+                 held-out seed rows. No benchmark row was trained, tuned or selected on.",
+                seeds.train.len(),
+                seeds.validation.len()
+            )
+        })
+        .collect();
     let read: usize = rows.iter().map(|r| r.texts.len() + r.skipped.len()).sum();
     let released: usize = rows.iter().map(|r| r.benchmark.released_rows(r.language)).sum();
     if rows.is_empty() {

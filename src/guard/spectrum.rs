@@ -59,7 +59,9 @@ pub fn spectrum(game: &GuardGame, star: &Generator) -> Result<Spectrum> {
     if size == 0 {
         return Ok(Spectrum { nu: vec![0.0], beta: game.beta() });
     }
-    let mut n = DMatrix::<f64>::zeros(size, size);
+    // N + I is what is diagonalised: the QR iteration deflates relative to the diagonal, and a large
+    // kernel of N would leave it dividing 0 by 0.
+    let mut n = DMatrix::<f64>::identity(size, size);
     // W_y^(-1/2) is applied in log space, so that texts of vanishing mass neither overflow nor drop
     // out.
     let bases: Vec<DMatrix<f64>> =
@@ -67,13 +69,13 @@ pub fn spectrum(game: &GuardGame, star: &Generator) -> Result<Spectrum> {
     for z in 0..texts {
         for k in 0..width {
             for l in 0..width {
-                n[(z * width + k, z * width + l)] = (0..labels)
+                n[(z * width + k, z * width + l)] += (0..labels)
                     .filter(|&y| log_w[(y, z)] > f64::NEG_INFINITY)
                     .map(|y| {
                         let share = (log_p[(y, z)] - log_w[(y, z)]).exp();
                         bases[z][(y, k)] * bases[z][(y, l)] * share
                     })
-                    .sum();
+                    .sum::<f64>();
             }
         }
     }
@@ -96,7 +98,7 @@ pub fn spectrum(game: &GuardGame, star: &Generator) -> Result<Spectrum> {
             "report the game: a symmetric matrix always has a spectrum",
         )
     })?;
-    let mut nu: Vec<f64> = eigen.eigenvalues.iter().map(|v| v.clamp(0.0, 1.0)).collect();
+    let mut nu: Vec<f64> = eigen.eigenvalues.iter().map(|v| (v - 1.0).clamp(0.0, 1.0)).collect();
     nu.sort_by(f64::total_cmp);
     Ok(Spectrum { nu, beta: game.beta() })
 }

@@ -1,7 +1,7 @@
 //! Training of a guardrail: Adagrad on the rows of the table that a batch touches.
 
 use super::features::Bags;
-use super::guardrail::{Guardrail, GuardrailConfig, logits};
+use super::guardrail::{Guardrail, GuardrailConfig};
 use super::loss::{Target, row_losses};
 use crate::data::{Category, Label, Language, Row, Seeds};
 use crate::{Error, Result};
@@ -11,6 +11,10 @@ use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
 const OUTPUTS: usize = Category::COUNT;
+/// While it is trained, an n-gram's weight for output c is its own part c plus a part shared by all
+/// outputs. The model is no richer for it, but every unsafe row, of known category or not, teaches
+/// the shared part, and rows of different categories no longer divide the evidence.
+const PARTS: usize = OUTPUTS + 1;
 
 /// Where training starts: probability 0.12 of each category, a low rate of false alarms on n-grams
 /// never seen.
@@ -59,8 +63,8 @@ impl Guardrail {
         drop(std::hint::black_box(Vec::<u8>::with_capacity(30 << 20)));
 
         let buckets = config.features.buckets;
-        let mut table = Adagrad::new(vec![0.0; buckets * OUTPUTS]);
-        let mut bias = Adagrad::new(vec![START_BIAS; OUTPUTS]);
+        let mut table = Adagrad::<PARTS>::new(vec![0.0; buckets * PARTS]);
+        let mut bias = Adagrad::<OUTPUTS>::new(vec![START_BIAS; OUTPUTS]);
         let safe: Vec<Vec<usize>> = Language::ALL
             .map(|language| {
                 let wanted =
@@ -86,7 +90,7 @@ impl Guardrail {
                 // gradient is the table's, without the zeros.
                 let (local, touched) = compact(&bags, &blends, &mut places);
                 let cpu = &Device::Cpu;
-                let part = Var::from_vec(table.read(&touched), (touched.len(), OUTPUTS), cpu)?;
+                let part = Var::from_vec(table.read(&touched), (touched.len(), PARTS), cpu)?;
                 let offset = Var::from_slice(&bias.values, OUTPUTS, cpu)?;
                 let weight: Vec<f32> = batch.iter().map(|&i| weights[i]).collect();
                 let target: Vec<Target> = batch.iter().map(|&i| targets[i]).collect();
@@ -107,8 +111,24 @@ impl Guardrail {
                 progress(Step { done, total, loss: loss.to_scalar()? });
             }
         }
-        Self::from_weights(config, table.values, bias.values)
+        Self::from_weights(config, folded(&table.values), bias.values)
     }
+}
+
+/// `(vectors, 12)` logits from weights in parts, `(width, 13)`.
+fn logits(bags: &Arc<Bags>, parts: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let sums = bags.sums(parts)?;
+    let (own, shared) = (sums.narrow(1, 0, OUTPUTS)?, sums.narrow(1, OUTPUTS, 1)?);
+    Ok(own.contiguous()?.broadcast_add(&shared)?.broadcast_add(bias)?)
+}
+
+/// Weights in parts, by rows of 13, to the 12 weights that they stand for.
+fn folded(parts: &[f32]) -> Vec<f32> {
+    let whole = |row: &[f32; PARTS]| {
+        let shared = row[OUTPUTS];
+        std::array::from_fn::<f32, OUTPUTS, _>(|c| row[c] + shared)
+    };
+    parts.as_chunks::<PARTS>().0.iter().flat_map(whole).collect()
 }
 
 /// Weights of mean 1 such that within each language unsafe rows count `unsafe_odds` times as much
@@ -190,12 +210,12 @@ fn compact(bags: &Bags, blends: &[Blend], places: &mut [u32]) -> (Bags, Vec<u32>
 }
 
 /// Adagrad (Duchi, Hazan and Singer, 2011): s ← s + g², x ← x − rate · g / √s, on rows of 12.
-struct Adagrad {
+struct Adagrad<const WIDTH: usize> {
     values: Vec<f32>,
     squares: Vec<f32>,
 }
 
-impl Adagrad {
+impl<const WIDTH: usize> Adagrad<WIDTH> {
     fn new(values: Vec<f32>) -> Self {
         // Not 0: keeps g / √s finite where the gradient is 0.
         let squares = vec![1e-8; values.len()];
@@ -204,16 +224,16 @@ impl Adagrad {
 
     /// The rows named, end to end.
     fn read(&self, rows: &[u32]) -> Vec<f32> {
-        rows.iter().flat_map(|&row| self.values.as_chunks::<OUTPUTS>().0[row as usize]).collect()
+        rows.iter().flat_map(|&row| self.values.as_chunks::<WIDTH>().0[row as usize]).collect()
     }
 
     /// One step on the rows named; `gradient` holds theirs, end to end.
     fn step(&mut self, rate: f32, rows: &[u32], gradient: &[f32]) {
-        let values = self.values.as_chunks_mut::<OUTPUTS>().0;
-        let squares = self.squares.as_chunks_mut::<OUTPUTS>().0;
-        for (&row, gradient) in rows.iter().zip(gradient.as_chunks::<OUTPUTS>().0) {
+        let values = self.values.as_chunks_mut::<WIDTH>().0;
+        let squares = self.squares.as_chunks_mut::<WIDTH>().0;
+        for (&row, gradient) in rows.iter().zip(gradient.as_chunks::<WIDTH>().0) {
             let (x, s) = (&mut values[row as usize], &mut squares[row as usize]);
-            for c in 0..OUTPUTS {
+            for c in 0..WIDTH {
                 s[c] += gradient[c] * gradient[c];
                 x[c] -= rate * gradient[c] / s[c].sqrt();
             }
