@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nashguard::data::DataDir;
 use nashguard::report::{Report, environment, markdown};
 use nashguard::{Error, Result};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -75,8 +76,6 @@ struct Context {
     scale: Scale,
     seed: u64,
     data: Option<DataDir>,
-    /// Where results go; long work keeps its intermediate state here.
-    out: PathBuf,
 }
 
 impl Context {
@@ -150,9 +149,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Prints a line; a reader that has gone away is no reason to stop.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
 fn list() {
     for experiment in EXPERIMENTS {
-        println!("{:9} {}", experiment.name, experiment.about);
+        say(&format!("{:9} {}", experiment.name, experiment.about));
     }
 }
 
@@ -167,8 +171,12 @@ fn run(names: &[String], options: Options) -> Result<()> {
     }
     let chosen =
         EXPERIMENTS.iter().filter(|e| names.is_empty() || names.iter().any(|n| n == e.name));
+    // Before the work, not after it.
+    for folder in [&options.out, &options.figures] {
+        std::fs::create_dir_all(folder).map_err(|e| Error::io("make", folder, e))?;
+    }
     let data = options.data.as_deref().map(DataDir::open).transpose()?;
-    let context = Context { scale: options.scale, seed: options.seed, data, out: options.out };
+    let context = Context { scale: options.scale, seed: options.seed, data };
     // Read before anything is written: a run must not find its own results changed.
     let stamp = environment();
     for experiment in chosen {
@@ -182,13 +190,13 @@ fn run(names: &[String], options: Options) -> Result<()> {
         report.device.clone_from(&stamp.device);
         report.minutes = minutes(start.elapsed());
         report.command = command(experiment.name, &context);
-        report.save(&context.out)?;
+        report.save(&options.out)?;
         // Figures and the printed page come from the saved file, as for any later reader.
-        let saved = Report::load(context.out.join(format!("{}.json", experiment.name)))?;
+        let saved = Report::load(options.out.join(format!("{}.json", experiment.name)))?;
         (experiment.draw)(&saved, &options.figures)?;
-        println!("{}", markdown(&shortened(saved)));
+        say(&markdown(&shortened(saved)));
     }
-    eprintln!("results in {}, figures in {}", context.out.display(), options.figures.display());
+    eprintln!("results in {}, figures in {}", options.out.display(), options.figures.display());
     Ok(())
 }
 

@@ -21,7 +21,7 @@ const TRAJECTORIES: [f64; 3] = [0.7, 1.0, 1.4];
 const RADIUS: &str = "log10 of the spectral radius";
 
 pub fn run(context: &Context) -> Result<Report> {
-    let game = random_game(2, 3, 12, 1.0, 1.0, context.seed + 11)?;
+    let game = random_game(2, 3, 12, 1.0, 1.0, context.seed.wrapping_add(11))?;
     let mut report = Report {
         paper_reference: "Theorem 4.2".into(),
         claim: "Local stability is decided by 2 tau + beta > 1 - mu_min: at tau = 0 the paper's \
@@ -96,7 +96,7 @@ fn heat(context: &Context, game: &GuardGame, report: &mut Report) -> Result<()> 
 
 /// Two of the classifier's logits along the run, for the paper's weight and for tau = 1/2.
 fn trajectories(context: &Context, report: &mut Report) -> Result<()> {
-    let game = random_game(2, 4, 6, 1.0, 2.0, context.seed + 12)?.with_floor(0.02)?;
+    let game = random_game(2, 4, 6, 1.0, 2.0, context.seed.wrapping_add(12))?.with_floor(0.02)?;
     for beta in TRAJECTORIES {
         let game = game.clone().with_beta(beta)?;
         let star = solve(&game, SOLVED)?.p;
@@ -156,7 +156,7 @@ fn declines(game: &GuardGame, report: &mut Report) -> Result<()> {
 
 /// The real-data anchor lambda lowers the threshold of tau = 0: by how much?
 fn anchor(context: &Context, report: &mut Report) -> Result<()> {
-    let base = random_game(2, 3, 12, 1.0, 1.0, context.seed + 11)?;
+    let base = random_game(2, 3, 12, 1.0, 1.0, context.seed.wrapping_add(11))?;
     // The accumulated seed set: every seed's own most likely text, under its label.
     let mut real = Array2::<f64>::zeros((2, base.texts()));
     for ((row, &y), &rho) in base.reference().outer_iter().zip(base.label()).zip(base.weight()) {
@@ -265,7 +265,7 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
         let axis = |z: usize| Axis::linear(format!("logit q(unsafe | text {z})"));
         chart(&panel, axis(0), axis(1), &panel).into()
     });
-    let title = "Equilibrium trajectories in logit space, floor 0.02: the paper's iteration cycles \
+    let title = "Trajectories in logit space, floor 0.02: the paper's iteration cycles \
                  at and below beta = 1, the proximal one does not";
     Figure { title: title.into(), columns: 3, panels: panels.into() }
         .draw(figures.join("phase-trajectories"))

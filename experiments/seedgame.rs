@@ -1,9 +1,10 @@
-//! Claim: on real text the exact equilibrium names the texts that a guardrail cannot tell apart.
-//! Expected: gap <= 1e-12; the generator moves its mass to texts near both labels' seeds.
+//! Claim: on real text the equilibrium is found exactly, and names the texts on which an adversary
+//! costs a guardrail most. Expected: gap <= 1e-12; mass moves to texts that one label's seeds own at
+//! the reference, so that the other label's generator comes to share them.
 //!
 //! Paper: Section 4, the game itself, on rows of the real data in place of a language model.
 
-use crate::{Context, texts::similarities};
+use crate::{Context, say, texts::similarities};
 use nashguard::data::{Benchmark, Label, Language, Row, embedded};
 use nashguard::guard::{Classifier, Generator, GuardGame, Seed, Solution, solve};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
@@ -26,6 +27,10 @@ const BETAS: [f64; 3] = [0.01, 0.1, 1.0];
 const SHOWN: f64 = 0.1;
 const TOLERANCE: f64 = 1e-12;
 const HARDEST: usize = 24;
+/// As many for one language alone.
+const HARDEST_OF_ONE: usize = 8;
+/// The game of all languages together.
+const ALL: &str = "all";
 /// Of those, how many the figure has room for.
 const DRAWN: usize = 12;
 
@@ -34,14 +39,14 @@ const DRAWN: usize = 12;
 struct Text {
     row: Row,
     source: String,
+    /// Whether the text is ours, to print into result files.
+    ours: bool,
 }
 
 /// What the game is played on.
 struct Material {
     seeds: Vec<Text>,
     candidates: Vec<Text>,
-    /// Whether the texts are ours to print into result files.
-    ours: bool,
 }
 
 pub fn run(context: &Context) -> Result<Report> {
@@ -69,7 +74,7 @@ pub fn run(context: &Context) -> Result<Report> {
     let mut shifts = Table::new(
         "classifier",
         "The equilibrium classifier beside the seed posterior (the best reply to the reference). \
-         Loss of the posterior: what it suffers against the equilibrium generator's best reply to it",
+         Exploitability: V(posterior) - V*, what a generator gains by knowing that the posterior is used",
         [
             Column::new("texts of"),
             Column::new("beta"),
@@ -82,14 +87,14 @@ pub fn run(context: &Context) -> Result<Report> {
     let languages: Vec<Option<Language>> =
         std::iter::once(None).chain(Language::ALL.map(Some)).collect();
     let bar = context.progress("seed games", languages.len() * BETAS.len());
-    let mut shown = None;
+    let mut shown = Vec::new();
     for language in languages {
         let of = |texts: &[Text]| -> Vec<Text> {
             let keep = |t: &&Text| language.is_none_or(|l| t.row.language == l);
             texts.iter().filter(keep).cloned().collect()
         };
         let (seeds, candidates) = (of(&material.seeds), of(&material.candidates));
-        let name = language.map_or("all", Language::code);
+        let name = language.map_or(ALL, Language::code);
         let game = game(&seeds, &candidates)?;
         for beta in BETAS {
             let game = game.clone().with_beta(beta)?;
@@ -122,37 +127,45 @@ pub fn run(context: &Context) -> Result<Report> {
                 (100.0 * shift.flipped).into(),
                 (game.value_against(&posterior) - solution.value).into(),
             ])?;
-            if language.is_none() && beta == SHOWN {
-                shown = Some((game, solution, posterior));
+            if beta == SHOWN {
+                let candidates = candidates.clone();
+                shown.push(Shown { name, candidates, game, solution, posterior });
             }
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
-    let Some((game, solution, posterior)) = shown else { return Ok(Report::default()) };
+    let mut tables = vec![values, shifts, mass_table(&shown)?];
+    for game in &shown {
+        tables.push(hardest_table(game)?);
+    }
     let mut notes = vec![format!(
         "Reference: r_i(z) proportional to exp(cos / {TEMPERATURE}), cosine of TF-IDF vectors of \
          character 2- to 4-grams. Seeds have equal weights; the candidates' own labels are only \
          printed, the game does not use them."
     )];
-    notes.push(if material.ours {
-        "Embedded corpus: seeds are rows of held-out templates, candidates rows of the others."
-            .into()
-    } else {
-        "Real data: texts are named by file, language and row (from 0), not copied.".into()
-    });
+    if material.candidates.iter().chain(&material.seeds).any(|t| t.ours) {
+        notes.push(
+            "Texts of the embedded corpus are printed; its held-out templates give seeds, the \
+             others candidates."
+                .into(),
+        );
+    }
+    if material.candidates.iter().any(|t| !t.ours) {
+        notes.push(
+            "Texts of the real data are not copied: they are named by file, language and place \
+             among the usable rows (from 0)."
+                .into(),
+        );
+    }
     Ok(Report {
         paper_reference: "Section 4 (the game), on real rows".into(),
-        claim: "The game on real text is solved exactly; the equilibrium generator moves to texts \
-                that resemble seeds of both labels."
+        claim: "The game on real text is solved exactly; the equilibrium names the texts to which \
+                an adversary moves: mostly texts that one label's seeds own at the reference, until \
+                the classifier can no longer trust them."
             .into(),
         notes,
-        tables: vec![
-            values,
-            shifts,
-            mass_table(&material, &game, &solution)?,
-            hardest_table(&material, &game, &solution, &posterior)?,
-        ],
+        tables,
         ..Report::default()
     })
 }
@@ -166,16 +179,16 @@ fn material(context: &Context) -> Result<Material> {
         texts.truncate(count);
         texts
     };
-    let named = |rows: Vec<Row>, file: &str| -> Vec<Text> {
-        let name = |(k, row): (usize, Row)| {
-            let source = format!("{file} {} row {k}", row.language.code());
-            Text { row, source }
-        };
-        rows.into_iter().enumerate().map(name).collect()
-    };
     let real = context.data.as_ref();
     let given = real.map(|d| d.seeds()).transpose()?.flatten();
     let ours = given.is_none();
+    let named = |rows: Vec<Row>, file: &str| -> Vec<Text> {
+        let name = |(k, row): (usize, Row)| {
+            let source = format!("{file} {} row {k}", row.language.code());
+            Text { row, source, ours }
+        };
+        rows.into_iter().enumerate().map(name).collect()
+    };
     let rows = match given {
         Some(seeds) => seeds,
         None => embedded()?,
@@ -200,7 +213,7 @@ fn material(context: &Context) -> Result<Material> {
                 for (k, (text, label)) in read.texts.into_iter().zip(read.labels).enumerate() {
                     let row = Row::new(text, language, label, Vec::new())?;
                     let source = format!("{} {} row {k}", benchmark.name(), language.code());
-                    rows.push(Text { row, source });
+                    rows.push(Text { row, source, ours: false });
                 }
             }
             // Half and half, so that the many seed rows do not crowd the benchmarks out.
@@ -208,15 +221,16 @@ fn material(context: &Context) -> Result<Material> {
             pool = choose(pool, per_language.1 / 2);
         }
         candidates.extend(choose(pool, per_language.1));
+        let has = |texts: &[Text]| texts.iter().any(|t| t.row.language == language);
+        if !(has(&seeds) && has(&candidates)) {
+            return Err(Error::invalid(
+                format!("seedgame, language {}", language.code()),
+                "there are no validation seeds or no candidate texts",
+                "give --data a folder with rows in all four languages, or leave it out",
+            ));
+        }
     }
-    if seeds.is_empty() || candidates.is_empty() {
-        return Err(Error::invalid(
-            "seedgame",
-            "there are no seeds or no candidate texts",
-            "give --data a folder with rows, or leave it out",
-        ));
-    }
-    Ok(Material { seeds, candidates, ours: ours && real.is_none() })
+    Ok(Material { seeds, candidates })
 }
 
 fn game(seeds: &[Text], candidates: &[Text]) -> Result<GuardGame> {
@@ -268,12 +282,29 @@ impl Shift {
     }
 }
 
+/// A solved game whose texts are shown: all languages together, or one.
+struct Shown {
+    name: &'static str,
+    candidates: Vec<Text>,
+    game: GuardGame,
+    solution: Solution,
+    posterior: Classifier,
+}
+
+fn label_name(label: Label) -> &'static str {
+    match label {
+        Label::Safe => "safe",
+        Label::Unsafe => "unsafe",
+    }
+}
+
 /// Where the generator's mass lies, by the candidates' language and label.
-fn mass_table(material: &Material, game: &GuardGame, solution: &Solution) -> Result<Table> {
+fn mass_table(shown: &[Shown]) -> Result<Table> {
     let mut table = Table::new(
         "mass",
-        format!("All languages, beta = {SHOWN}: the generator's mass by what the candidates are"),
+        format!("beta = {SHOWN}: the generator's mass by what the candidates are"),
         [
+            Column::new("texts of"),
             Column::new("language"),
             Column::new("label"),
             Column::new("candidates"),
@@ -281,42 +312,45 @@ fn mass_table(material: &Material, game: &GuardGame, solution: &Solution) -> Res
             Column::new("equilibrium mass").unit("%").decimals(2),
         ],
     );
-    let (before, after) = (mass(game, &Generator::reference(game)), mass(game, &solution.p));
-    for language in Language::ALL {
-        for (label, name) in [(Label::Safe, "safe"), (Label::Unsafe, "unsafe")] {
-            let of: Vec<usize> = (0..game.texts())
-                .filter(|&z| {
-                    let row = &material.candidates[z].row;
-                    row.language == language && row.label == label
-                })
-                .collect();
-            let share = |m: &[f64]| 100.0 * of.iter().map(|&z| m[z]).sum::<f64>();
-            table.push([
-                language.code().into(),
-                name.into(),
-                of.len().into(),
-                share(&before).into(),
-                share(&after).into(),
-            ])?;
+    for Shown { name, candidates, game, solution, .. } in shown {
+        let (before, after) = (mass(game, &Generator::reference(game)), mass(game, &solution.p));
+        for language in Language::ALL {
+            for label in [Label::Safe, Label::Unsafe] {
+                let of: Vec<usize> = (0..game.texts())
+                    .filter(|&z| {
+                        let row = &candidates[z].row;
+                        row.language == language && row.label == label
+                    })
+                    .collect();
+                if of.is_empty() {
+                    continue;
+                }
+                let share = |m: &[f64]| 100.0 * of.iter().map(|&z| m[z]).sum::<f64>();
+                table.push([
+                    (*name).into(),
+                    language.code().into(),
+                    label_name(label).into(),
+                    of.len().into(),
+                    share(&before).into(),
+                    share(&after).into(),
+                ])?;
+            }
         }
     }
     Ok(table)
 }
 
 /// The texts that gain most mass.
-fn hardest_table(
-    material: &Material,
-    game: &GuardGame,
-    solution: &Solution,
-    posterior: &Classifier,
-) -> Result<Table> {
+fn hardest_table(shown: &Shown) -> Result<Table> {
+    let Shown { name, candidates, game, solution, posterior } = shown;
     let (before, after) = (mass(game, &Generator::reference(game)), mass(game, &solution.p));
     let (q, prior) = (unsafe_probability(&solution.q), unsafe_probability(posterior));
     let mut order: Vec<usize> = (0..game.texts()).collect();
     order.sort_by(|&a, &b| (after[b] - before[b]).total_cmp(&(after[a] - before[a])));
+    order.truncate(if *name == ALL { HARDEST } else { HARDEST_OF_ONE });
     let mut table = Table::new(
-        "hardest texts",
-        format!("All languages, beta = {SHOWN}: the {HARDEST} texts that gain most mass"),
+        format!("hardest texts, {name}"),
+        format!("beta = {SHOWN}: the {} texts that gain most mass", order.len()),
         [
             Column::new("text"),
             Column::new("language"),
@@ -327,19 +361,19 @@ fn hardest_table(
             Column::new("equilibrium q(unsafe)").decimals(3),
         ],
     );
-    if !material.ours {
-        println!("The hardest texts, as they are (offensive content; shown here, not stored):");
+    if order.iter().any(|&z| !candidates[z].ours) {
+        say(&format!("The hardest texts, {name} (offensive content; shown here, not stored):"));
     }
-    for &z in order.iter().take(HARDEST) {
-        let Text { row, source } = &material.candidates[z];
-        let label = if row.label == Label::Safe { "safe" } else { "unsafe" };
-        if !material.ours {
+    for z in order {
+        let Text { row, source, ours } = &candidates[z];
+        let label = label_name(row.label);
+        if !ours {
             let line = row.text.split_whitespace().collect::<Vec<_>>().join(" ");
             let start: String = line.chars().take(90).collect();
-            println!("  {source:28} {label:6} {start}");
+            say(&format!("  {source:28} {label:6} {start}"));
         }
         table.push([
-            if material.ours { row.text.as_str().into() } else { source.as_str().into() },
+            if *ours { row.text.as_str().into() } else { source.as_str().into() },
             row.language.code().into(),
             label.into(),
             (100.0 * before[z]).into(),
@@ -359,16 +393,11 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
         Cell::Number(v) => v.to_string(),
         Cell::Integer(v) => v.to_string(),
     };
-    let number = |cell: &Cell| match cell {
-        Cell::Number(v) => Some(*v),
-        Cell::Integer(v) => Some(*v as f64),
-        Cell::Text(_) => None,
-    };
     let bars = |name: &str, title: &str, label: &[usize], values: [usize; 2]| {
         let rows = table(name).map(|t| t.rows.as_slice()).unwrap_or_default();
         let bar = |row: &Vec<Cell>| Bar {
             label: label.iter().map(|&k| text(&row[k])).collect::<Vec<_>>().join(", "),
-            values: values.iter().map(|&k| number(&row[k])).collect(),
+            values: values.iter().map(|&k| row[k].as_f64()).collect(),
         };
         Panel::from(Bars {
             title: title.into(),
@@ -378,8 +407,8 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
         })
     };
     let panels = vec![
-        bars("mass", "Where the generator's mass lies", &[0, 1], [3, 4]),
-        bars("hardest texts", "The texts that gain most mass", &[0, 2], [3, 4]),
+        bars("mass", "Where the generator's mass lies, all languages", &[1, 2], [4, 5]),
+        bars("hardest texts, all", "The texts that gain most mass", &[0, 2], [3, 4]),
     ];
     let title = "The exact equilibrium on real text".to_owned();
     Figure { title, columns: 2, panels }.draw(figures.join("seedgame"))

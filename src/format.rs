@@ -53,12 +53,13 @@ pub enum SolutionFile {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Kind {
     kind: String,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct GuardJson {
     #[serde(rename = "kind")]
     _kind: String,
@@ -74,7 +75,7 @@ struct GuardJson {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct SeedJson {
     label: usize,
     weight: f64,
@@ -82,14 +83,14 @@ struct SeedJson {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct AnchorJson {
     weight: f64,
     real: Vec<Vec<f64>>,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct MatrixJson {
     #[serde(rename = "kind")]
     _kind: String,
@@ -111,6 +112,7 @@ struct MatrixJson {
 /// # Errors
 /// [`Error::Invalid`] naming the JSON path, for anything that is not a game.
 pub fn read_game(json: &str) -> Result<GameFile> {
+    let json = json.trim_start_matches('\u{feff}');
     // serde would also read a struct from an array, and name its places by number.
     if json.trim_start().starts_with('[') {
         return Err(Error::invalid(

@@ -124,9 +124,10 @@ pub struct Solution {
     pub row: Simplex,
     /// The column player's strategy.
     pub column: Simplex,
-    /// x' A y; the game's value is within `gap` of it.
+    /// x' A y; the game's value is within `gap` of it, up to rounding.
     pub value: f64,
-    /// The exact gap of (row, column), in payoff units, as computed in f64.
+    /// The gap of (row, column), in payoff units, as computed in f64 on the payoffs as given and on
+    /// the rescaled ones, whichever is larger.
     pub gap: f64,
 }
 
@@ -161,8 +162,19 @@ pub fn solve(game: &MatrixGame, tol: f64) -> Result<Solution> {
             remedy: "the payoffs are too ill-scaled for floating point; raise --tol (the gap is relative to the payoffs' spread)".into(),
         });
     }
+    // The certificate is taken on the payoffs as given too: the unit payoffs may have lost some.
     let value = game.payoff(&row, &column)?;
-    Ok(Solution { row, column, value, gap: 2.0 * spread * gap })
+    let given = ClosedForm.gap(game, &row, &column)?.width;
+    let gap = (2.0 * gap * spread).max(given);
+    if !(value.is_finite() && gap.is_finite()) {
+        return Err(Error::NotSolved {
+            gap,
+            tol,
+            iterations: pivots,
+            remedy: "the payoffs' spread exceeds f64: divide them all by 4".into(),
+        });
+    }
+    Ok(Solution { row, column, value, gap })
 }
 
 /// max sum(u) subject to A u <= 1, u >= 0 for A > 0: the column player's strategy is u / sum(u), the

@@ -212,3 +212,35 @@ fn an_experiment_leaves_results_and_figures() {
         assert!(std::fs::metadata(path(file)).unwrap().len() > 1000, "{file}");
     }
 }
+
+/// `--out` follows links and leaves what is no file alone; `-` is standard output.
+#[cfg(unix)]
+#[test]
+fn links_are_followed_and_devices_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, link) = (folder.path().join("real.json"), folder.path().join("link.json"));
+    std::fs::write(&real, "old").unwrap();
+    std::os::unix::fs::symlink(&real, &link).unwrap();
+    assert!(nashguard(&["solve", GUARD, "--out", link.to_str().unwrap()], b"").status.success());
+    assert!(std::fs::read(&real).unwrap().starts_with(b"{\"kind\":\"guard\""));
+    assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+    let out = nashguard(&["solve", GUARD, "--out", folder.path().to_str().unwrap()], b"");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("not a regular file"));
+    assert!(!nashguard(&["solve", GUARD, "--out", "-"], b"").stdout.is_empty());
+}
+
+/// A reader of the output that leaves early does not stop the experiments.
+#[test]
+fn a_closed_pipe_is_no_reason_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (out, figures) = (path("out"), path("figures"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_experiment"))
+        .args(["run", "theory", "--scale", "smoke", "--out", &out, "--figures", &figures])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    assert!(child.wait().unwrap().success());
+}

@@ -253,3 +253,15 @@ proptest! {
         prop_close!(solve(&MatrixGame::new(rows)?, 1e-12)?.value, expected, 1e-11, 1.0);
     }
 }
+
+/// The gap reported is the gap on the payoffs as given, however little of the spread that is; where
+/// the spread itself leaves f64, there is no answer.
+#[test]
+fn the_reported_gap_is_that_of_the_given_payoffs() {
+    let game = MatrixGame::new(vec![vec![1e20, 0.0], vec![0.0, 1.0]]).unwrap();
+    let found = solve(&game, 1e-12).unwrap();
+    let given = ClosedForm.gap(&game, &found.row, &found.column).unwrap().width;
+    assert!(found.gap >= given, "{found:?}");
+    let game = MatrixGame::new(vec![vec![1.7e308, -1.7e308], vec![-1.7e308, 1.7e308]]).unwrap();
+    assert!(solve(&game, 1e-12).map_or(true, |found| found.gap.is_finite()));
+}

@@ -24,7 +24,7 @@ enum Command {
     Solve {
         /// The game's file; `-` reads standard input.
         game: PathBuf,
-        /// Writes the solution here instead of to standard output.
+        /// Writes the solution here instead of to standard output (`-`).
         #[arg(long, value_name = "SOLUTION.json")]
         out: Option<PathBuf>,
         /// The largest gap accepted: nats for guard games, relative to the payoffs' spread for
@@ -66,7 +66,7 @@ fn solve(path: &Path, out: Option<&Path>, tol: f64) -> Result<()> {
             let s = guard::solve_with(game, *tau, tol, watch)?;
             bar.finish_and_clear();
             let summary = format!(
-                "guard game, {} seeds x {} texts, {} labels, beta {}: value {:.12} nats, gap {:.1e}, {} iterations",
+                "guard game, {} seeds x {} texts, {} labels, beta {:e}: value {:.12} nats, gap {:.1e}, {} iterations",
                 game.seeds(),
                 game.texts(),
                 game.labels(),
@@ -95,7 +95,7 @@ fn solve(path: &Path, out: Option<&Path>, tol: f64) -> Result<()> {
         Error::invalid("solution", e.to_string(), "report the game: a solution is always finite")
     })?;
     json.push('\n');
-    match out {
+    match out.filter(|path| *path != Path::new("-")) {
         Some(path) => write_atomically(path, json.as_bytes())?,
         None => std::io::stdout()
             .write_all(json.as_bytes())

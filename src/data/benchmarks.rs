@@ -1,6 +1,6 @@
 //! The six benchmarks of the paper, read from their files as released.
 
-use super::{Label, Language, json_lines};
+use super::{Label, Language, is_blank, json_lines};
 use crate::{Error, Result};
 use serde::de::{DeserializeOwned, Deserializer, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
@@ -160,7 +160,7 @@ impl BenchmarkRows {
     fn add(&mut self, place: &str, row: impl Into<Released>) {
         let Released { text, label } = row.into();
         let reason = match (text, label) {
-            (Some(text), Some(label)) if !text.trim().is_empty() => {
+            (Some(text), Some(label)) if !is_blank(&text) => {
                 self.texts.push(text);
                 self.labels.push(label);
                 return;

@@ -17,7 +17,8 @@ pub struct DataDir {
 }
 
 impl DataDir {
-    /// Recognises the layout of the folder at `path`; a folder for one language is enough.
+    /// Recognises the layout of the folder at `path` by any language's folder; a missing file is an
+    /// error when it is asked for.
     ///
     /// # Errors
     /// [`Error::Invalid`] saying what was looked for when it is neither layout.

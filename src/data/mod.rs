@@ -129,7 +129,7 @@ impl Row {
         label: Label,
         categories: Vec<Category>,
     ) -> Result<Self> {
-        if text.trim().is_empty() {
+        if is_blank(&text) {
             return Err(Error::invalid("text", "it is empty", "give the row a text or remove it"));
         }
         if label == Label::Safe && !categories.is_empty() {
@@ -141,6 +141,11 @@ impl Row {
         }
         Ok(Self { text, language, label, categories })
     }
+}
+
+/// Whether nothing of `text` shows: only white space and control characters.
+pub(crate) fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c.is_control())
 }
 
 /// Rows to train on, and rows of the same kind kept apart to choose by.

@@ -178,3 +178,38 @@ fn unknown(sample: &Sample) -> Error {
         "draw the sample from a law of the same game",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four equally weighted draws of a law of one seed; log p and log r are the draws themselves.
+    struct Sampled(f64);
+
+    impl Law for Sampled {
+        type Item = f64;
+        fn draws(&self, _n: usize, _seed: u64) -> Result<Draws<f64>> {
+            Ok(Draws { items: vec![1.0, 2.0, 3.0, 6.0], weights: vec![0.25; 4], exact: false })
+        }
+        fn log_prob(&self, items: &[f64]) -> Result<Vec<f64>> {
+            Ok(items.iter().map(|x| self.0 * x).collect())
+        }
+    }
+
+    struct Itself;
+
+    impl Loss<f64> for Itself {
+        fn loss(&self, items: &[f64]) -> Result<Vec<f64>> {
+            Ok(items.to_vec())
+        }
+    }
+
+    /// Terms x - beta (2x - x) = x/2: mean 3/2; by hand the sample variance of (1, 2, 3, 6)/2 is
+    /// 14/3/4, so the standard error is sqrt(14/3/4/4).
+    #[test]
+    fn a_sample_has_a_mean_and_a_standard_error() {
+        let j = payoff(&Sampled(2.0), &Sampled(1.0), &Itself, 0.5, 4, 0).unwrap();
+        assert!((j.mean - 1.5).abs() < 1e-15);
+        assert!((j.standard_error - (14.0_f64 / 48.0).sqrt()).abs() < 1e-15, "{j:?}");
+    }
+}

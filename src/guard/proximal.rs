@@ -3,7 +3,7 @@
 //! $$p_{t+1} = \arg\max_p F(p,q_t) - \tau D(p,p_t) \;\propto\; (p_t^\tau\, r^\beta / q_t)^{1/(\tau+\beta)}$$
 //!
 //! tau = 0 is the paper's best-response iteration: it converges for every start when beta > 1
-//! (Theorem C) and below generically cycles (Theorem B, Example 1). tau >= 1 converges for every
+//! (Theorem C); below 1 - mu_min it is unstable (Theorem B) and, for two texts, cycles (Example 1). tau >= 1 converges for every
 //! beta > 0 (Theorem A). As preference optimisation (DPO), the step has temperature tau + beta and
 //! the reference log-density (tau log p_t + beta log r)/(tau + beta).
 

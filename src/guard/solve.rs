@@ -23,11 +23,12 @@ pub struct Solution {
     pub p: Generator,
     /// The classifier's best reply to it, q*.
     pub q: Classifier,
-    /// J(p, q) = G(p), in nats: the game's value is at least this and at most `gap` more.
+    /// J(p, q) = G(p), in nats: the game's value is at least this and at most `gap` more, up to
+    /// rounding.
     pub value: f64,
     /// The exact gap of (p, q), in nats, evaluated on the tables after the iteration.
     pub gap: f64,
-    /// Moves of the iterate, one pass over the reference each.
+    /// Moves of the iterate, one pass over the reference each (looks at the gap cost one more).
     pub iterations: usize,
 }
 
@@ -106,7 +107,8 @@ pub fn solve_with(
         Some(tau) if tau < 1.0 && tau.max(1.0 - tau) >= tau + beta => format!(
             "tau = {tau} need not converge at beta = {beta} (every tau >= 1 does): leave tau out"
         ),
-        _ => "raise the tolerance: f64 cannot resolve smaller gaps of this game".to_owned(),
+        Some(_) => "leave tau out, or raise the tolerance".to_owned(),
+        None => "raise the tolerance: smaller gaps of this game are beyond f64, or beyond the steps allowed".to_owned(),
     };
     Err(Error::NotSolved { gap: found.gap, tol, iterations: found.iterations, remedy })
 }
@@ -118,7 +120,12 @@ impl Solution {
         let q = game.min_reply(&p)?;
         let value = game.payoff(&p, &q)?;
         // An iterate that ran off to infinity has no replies, and no gap.
-        let gap = ExactGap.gap(game, &p, &q).map_or(f64::INFINITY, |gap| gap.width);
+        let gap = ExactGap.gap(game, &p, &q).map_or(f64::INFINITY, |gap| {
+            // The values themselves must bear the certificate out, up to their own rounding.
+            let rounding = 1e-13 * (1.0 + gap.high.abs().min(gap.low.abs()));
+            let apart = (gap.high - gap.low).abs();
+            if apart <= gap.width + rounding { gap.width } else { apart }
+        });
         let gap = if value.is_finite() && !gap.is_nan() { gap } else { f64::INFINITY };
         Ok(Self { value, p, q, gap, iterations })
     }
@@ -139,9 +146,10 @@ struct Plan {
 /// 1/beta for tau = 0 (Theorem C), the worst local rate of Theorem B between.
 fn proven_steps(game: &GuardGame, tau: f64, tol: f64) -> usize {
     let rate = tau.max(1.0 - tau) / (tau + game.beta());
-    let steps =
-        if rate < 1.0 { 2.0 * (1e3_f64.ln() - tol.ln()).max(1.0) / -rate.ln() } else { 1e4 };
-    (steps as usize).saturating_add(100)
+    let enough = 2.0 * (1e3_f64.ln() - tol.ln()).max(1.0) / -rate.ln();
+    // Betas below 1e-3 may need more than 1e5 steps; they get what some seconds allow.
+    let affordable = (2e9 / game.reference().len() as f64).clamp(1e5, 1e7);
+    100 + if rate < 1.0 { enough.min(affordable) as usize } else { 10_000 }
 }
 
 /// What a plan achieved.

@@ -2,11 +2,11 @@
 
 use super::features::{Bags, Features};
 use crate::data::Category;
+use crate::report::write_atomically;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -141,21 +141,7 @@ impl Guardrail {
     /// # Errors
     /// [`Error::Io`] when the file cannot be written.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        let bytes = self.to_safetensors()?;
-        let mut temporary = path.as_os_str().to_owned();
-        temporary.push(format!(".{}.tmp", std::process::id()));
-        let write = || {
-            let mut file = std::fs::File::create(&temporary)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            std::fs::rename(&temporary, path)
-        };
-        write().map_err(|source| {
-            // The error to report is the first one.
-            let _ = std::fs::remove_file(&temporary);
-            Error::io("write", path, source)
-        })
+        write_atomically(path, &self.to_safetensors()?)
     }
 
     /// Reads what [`Guardrail::save`] wrote.

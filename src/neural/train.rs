@@ -209,7 +209,7 @@ fn compact(bags: &Bags, blends: &[Blend], places: &mut [u32]) -> (Bags, Vec<u32>
     (local, touched)
 }
 
-/// Adagrad (Duchi, Hazan and Singer, 2011): s ← s + g², x ← x − rate · g / √s, on rows of 12.
+/// Adagrad (Duchi, Hazan and Singer, 2011): s ← s + g², x ← x − rate · g / √s, on rows of `WIDTH`.
 struct Adagrad<const WIDTH: usize> {
     values: Vec<f32>,
     squares: Vec<f32>,

@@ -20,6 +20,13 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) 
     // Processes differ by their id, threads of one process by the count.
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    // A link keeps pointing where it did; what it points to is replaced.
+    let resolved = fs::canonicalize(path);
+    let path = resolved.as_deref().unwrap_or(path);
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let place = path.display().to_string();
+        return Err(Error::invalid(place, "cannot write: not a regular file", "name a file"));
+    }
     let Some(name) = path.file_name() else {
         let place = path.display().to_string();
         return Err(Error::invalid(place, "no file name at its end", "name the file to write"));

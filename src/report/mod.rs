@@ -270,6 +270,17 @@ impl Column {
     }
 }
 
+impl Cell {
+    /// The number it holds, if it is one.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Integer(v) => Some(*v as f64),
+            Self::Number(v) => Some(*v),
+            Self::Text(_) => None,
+        }
+    }
+}
+
 impl From<f64> for Cell {
     fn from(value: f64) -> Self {
         if value.is_finite() {
