@@ -13,7 +13,7 @@ use proptest::prelude::*;
 const ROUNDING: f64 = 1e-12;
 
 proptest! {
-    #![proptest_config(config(200))]
+    #![proptest_config(config(600))]
 
     /// Theorem A, at every step of every run with tau >= 1, for every beta, class and anchor:
     /// (beta + tau) D(p*, p_{t+1}) + beta D(p_{t+1}, p*) <= tau D(p*, p_t); G rises; and

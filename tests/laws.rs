@@ -51,7 +51,7 @@ fn mass(game: &GuardGame, p: &Generator) -> Array2<f64> {
 }
 
 proptest! {
-    #![proptest_config(config(256))]
+    #![proptest_config(config(1000))]
 
     /// Definition 1: the payoff is F plus the anchor's loss.
     #[test]

@@ -177,7 +177,7 @@ fn rows_of(game: &MatrixGame) -> Vec<Vec<f64>> {
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(500))]
 
     /// Random games up to 60 x 60, with and without ties, are solved to 1e-12 of their spread; the
     /// value lies between the two guarantees.

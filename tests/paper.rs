@@ -45,7 +45,7 @@ fn heaviest(game: &GuardGame, f: impl Fn(usize) -> f64) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(config(200))]
+    #![proptest_config(config(600))]
 
     /// 4.2P, the generator: with delta = 1, T_phi has Lipschitz constant
     /// 2 gamma^(-1 - 1/beta) / beta times max_{y,z} sum_{i in y} rho_i r_i(z) (at most 1) in the

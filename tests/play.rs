@@ -11,7 +11,7 @@ use proptest::prelude::*;
 type Table = Round<Generator, Classifier>;
 
 proptest! {
-    #![proptest_config(config(100))]
+    #![proptest_config(config(300))]
 
     /// Proposition 5.1: at tau = 0 a simultaneous run from any (p_0, q_0) is two interleaved
     /// alternating runs. With A from p_0 and B from p_1 = T_phi(q_0), tables are equal to the bit:

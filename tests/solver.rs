@@ -12,7 +12,7 @@ use nashguard::{BestReply, Error};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(config(300))]
+    #![proptest_config(config(600))]
 
     /// Proposition 3 certifies every answer: gap <= 1e-12 over six decades of beta, on hostile
     /// references (zeros, 1e-300), single seeds and texts, clipped and anchored games.

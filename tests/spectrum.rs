@@ -146,7 +146,7 @@ fn spectrum_is_sound(game: &GuardGame, tau: f64) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(config(60))]
+    #![proptest_config(config(150))]
 
     /// Theorem B.2: the measured rate is max(|tau - nu|, tau)/(tau + beta) within 2 %, also above 1,
     /// with free and clipped classifiers, with and without an anchor.
