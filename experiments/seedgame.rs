@@ -395,6 +395,8 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
     };
     let bars = |name: &str, title: &str, label: &[usize], values: [usize; 2]| {
         let rows = table(name).map(|t| t.rows.as_slice()).unwrap_or_default();
+        // The per-language games stand below; the figure is of all languages together.
+        let chosen = |row: &Vec<Cell>| name != "mass" || text(&row[0]) == ALL;
         let bar = |row: &Vec<Cell>| Bar {
             label: label.iter().map(|&k| text(&row[k])).collect::<Vec<_>>().join(", "),
             values: values.iter().map(|&k| row[k].as_f64()).collect(),
@@ -403,7 +405,7 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
             title: title.into(),
             value: Axis::linear("mass (%)"),
             series: vec!["reference".into(), "equilibrium".into()],
-            bars: rows.iter().take(DRAWN).map(bar).collect(),
+            bars: rows.iter().filter(|row| chosen(row)).take(DRAWN).map(bar).collect(),
         })
     };
     let panels = vec![

@@ -140,6 +140,13 @@ pub struct Solution {
 /// # Errors
 /// [`Error::NotSolved`] when the gap found is above `tol`: the answer is then withheld.
 pub fn solve(game: &MatrixGame, tol: f64) -> Result<Solution> {
+    if tol.is_nan() || tol <= 0.0 {
+        return Err(Error::invalid(
+            "tol",
+            format!("{tol} is not a tolerance"),
+            "give a positive number, for example 1e-12",
+        ));
+    }
     let a = &game.payoff;
     let low = a.iter().copied().fold(f64::INFINITY, f64::min);
     let high = a.iter().copied().fold(f64::NEG_INFINITY, f64::max);

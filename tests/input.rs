@@ -208,3 +208,26 @@ fn distributions_and_matrices() {
     refused(game.min_reply(&y), "row strategy");
     assert!(matrix::solve(&game, -1.0).is_err());
 }
+
+/// Tables of another game are refused before anything is computed with them.
+#[test]
+fn players_of_another_shape_are_refused() {
+    use nashguard::dynamics::Update;
+    use nashguard::exploit::Exploit;
+    use nashguard::guard::{ExactGap, Table, proximal, random_game};
+    let game = random_game(2, 2, 3, 1.0, 1.0, 0).unwrap();
+    let other = random_game(3, 2, 4, 1.0, 1.0, 0).unwrap();
+    let (p, q) = (Generator::reference(&game), Classifier::uniform(&game));
+    let (foreign_p, foreign_q) = (Generator::reference(&other), Classifier::uniform(&other));
+    let place = |e: Error| e.to_string().split(':').next().unwrap().to_owned();
+    assert_eq!(place(ExactGap.gap(&game, &p, &foreign_q).unwrap_err()), "classifier");
+    assert_eq!(place(ExactGap.gap(&game, &foreign_p, &q).unwrap_err()), "generator");
+    assert_eq!(
+        place(proximal::generator(&game, 1.0).step(&foreign_p, &q).unwrap_err()),
+        "generator"
+    );
+    assert_eq!(place(proximal::generator(&game, f64::NAN).step(&p, &q).unwrap_err()), "tau");
+    let table = Table { game: &game, generator: &foreign_p };
+    assert_eq!(place(nashguard::guard::Law::draws(&table, 1, 0).unwrap_err()), "generator");
+    assert_eq!(place(random_game(0, 2, 3, 1.0, 1.0, 0).unwrap_err()), "labels");
+}

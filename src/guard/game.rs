@@ -213,13 +213,15 @@ impl GuardGame {
         self.anchor.as_ref()
     }
 
-    /// D(p, p') = sum rho_i KL(p_i || p'_i) (Definition 2), in nats.
+    /// D(p, p') = sum rho_i KL(p_i || p'_i) (Definition 2), in nats. Both must be generators of this
+    /// game.
     pub fn divergence(&self, p: &Generator, p_prime: &Generator) -> f64 {
         self.weighted_kl(p.log_p().view(), p_prime.log_p().view())
     }
 
     /// C(u, p) = J(u, q_p) - min_q J(u, q) (Definition 2), in nats: what a classifier trained
-    /// against p loses when it meets u. Between 0 and D(u, p) (Lemma 1).
+    /// against p loses when it meets u. Between 0 and D(u, p) (Lemma 1). Both must be tables of this
+    /// game.
     pub fn classifier_regret(&self, u: &Generator, q: &Classifier) -> f64 {
         let log_mass = self.log_mass(u);
         let best = Classifier::from_log_mass(&log_mass, self.floor);
@@ -247,7 +249,8 @@ impl GuardGame {
     }
 
     /// V(q) = max_p J(p, q) = beta sum rho_i log sum_z r_i(z) q(y_i|z)^(-1/beta) + the anchor's
-    /// loss (Proposition 2). Infinite when q forbids a label where that label's reference has mass.
+    /// loss (Proposition 2). Infinite when q forbids a label where that label's reference has mass. q
+    /// must be a classifier of this game.
     pub fn value_against(&self, q: &Classifier) -> f64 {
         let mut value = 0.0;
         for (i, r) in self.reference.outer_iter().enumerate() {
@@ -336,7 +339,8 @@ impl GuardGame {
         anchor.weight * anchor.real.iter().zip(q.log_q().t().iter()).map(loss).sum::<f64>()
     }
 
-    fn check(&self, p: Option<&Generator>, q: Option<&Classifier>) -> Result<()> {
+    /// That the tables have this game's shape.
+    pub(super) fn check(&self, p: Option<&Generator>, q: Option<&Classifier>) -> Result<()> {
         let generator = p.is_none_or(|p| p.log_p().dim() == self.reference.dim());
         let classifier = q.is_none_or(|q| q.log_q().dim() == (self.texts(), self.labels));
         if generator && classifier {
@@ -408,6 +412,7 @@ pub struct ExactGap;
 
 impl Exploit<GuardGame> for ExactGap {
     fn gap(&mut self, game: &GuardGame, p: &Generator, q: &Classifier) -> Result<Gap<f64>> {
+        game.check(Some(p), Some(q))?;
         let low = game.value_guaranteed(p)?;
         let high = game.value_against(q);
         let width = if high.is_finite() {

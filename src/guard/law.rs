@@ -140,6 +140,7 @@ impl Law for Table<'_> {
 
     /// The whole support, whatever `n` and `seed`.
     fn draws(&self, _n: usize, _seed: u64) -> Result<Draws<Sample>> {
+        self.game.check(Some(self.generator), None)?;
         let mut items = Vec::new();
         let mut weights = Vec::new();
         for (seed, row) in self.generator.log_p().outer_iter().enumerate() {

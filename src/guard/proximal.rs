@@ -57,15 +57,20 @@ pub fn run(
     order: Order,
     start: Generator,
 ) -> Result<impl Iterator<Item = Result<Round<Generator, Classifier>>>> {
-    if !(tau.is_finite() && tau >= 0.0) {
-        return Err(Error::invalid(
-            "tau",
-            format!("{tau} is not a proximal weight"),
-            "give a finite number that is not negative",
-        ));
-    }
+    check_weight(tau)?;
     let q = game.min_reply(&start)?;
     Ok(play(start, q, order, generator(game, tau), classifier(game)))
+}
+
+pub(super) fn check_weight(tau: f64) -> Result<()> {
+    if tau.is_finite() && tau >= 0.0 {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "tau",
+        format!("{tau} is not a proximal weight"),
+        "give a finite number that is not negative",
+    ))
 }
 
 /// One generator step; without `p` (or with tau = 0) it is the best reply.
@@ -75,6 +80,8 @@ pub(super) fn step(
     p: Option<&Generator>,
     q: &Classifier,
 ) -> Result<Generator> {
+    game.check(p, Some(q))?;
+    check_weight(tau)?;
     let mut log_w = match p {
         Some(p) => p.log_p().clone(),
         None => game.reference().clone(),
@@ -132,6 +139,7 @@ pub fn observe(
     star: &Generator,
     round: &Round<Generator, Classifier>,
 ) -> Result<Observation> {
+    game.check(Some(star), None)?;
     let gap = ExactGap.gap(game, &round.x, &round.y)?;
     let logits = round
         .y

@@ -32,6 +32,7 @@ pub fn random_game(
         r
     };
     let weight = 1.0 / seeds as f64;
-    let rows = (0..seeds).map(|i| Seed { label: i % labels, weight, reference: row() }).collect();
+    let rows =
+        (0..seeds).map(|i| Seed { label: i % labels.max(1), weight, reference: row() }).collect();
     GuardGame::new(labels, rows, beta)
 }

@@ -9,6 +9,7 @@
 //! That is fast but proven only locally, so when the gap stops falling the solver falls back on
 //! tau = 1, which converges for every beta > 0 from every start (Theorem A).
 
+use super::proximal::check_weight;
 use super::tables::posterior;
 use super::{Classifier, ExactGap, Generator, GuardGame};
 use crate::exploit::Exploit;
@@ -59,12 +60,8 @@ pub fn solve_with(
             "give a positive number of nats, for example 1e-12",
         ));
     }
-    if let Some(t) = tau.filter(|t| !(t.is_finite() && *t >= 0.0)) {
-        return Err(Error::invalid(
-            "tau",
-            format!("{t} is not a proximal weight"),
-            "give a finite number that is not negative",
-        ));
+    if let Some(tau) = tau {
+        check_weight(tau)?;
     }
     let mut iterate = Iterate::new(game);
     let mut iterations = 0;
