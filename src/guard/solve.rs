@@ -118,15 +118,24 @@ impl Solution {
         let value = game.payoff(&p, &q)?;
         // An iterate that ran off to infinity has no replies, and no gap.
         let gap = ExactGap.gap(game, &p, &q).map_or(f64::INFINITY, |gap| {
-            // The values themselves must bear the certificate out, up to their own rounding.
-            let rounding = 1e-13 * (1.0 + gap.high.abs().min(gap.low.abs()));
+            // The values themselves must bear the certificate out, up to their own rounding, which
+            // grows with beta: where it hides too much, their difference is the gap.
+            let value = gap.high.abs().min(gap.low.abs());
+            let rounding = 1e-13 * (1.0 + value) + 4e-15 * game.beta();
             let apart = (gap.high - gap.low).abs();
-            if apart <= gap.width + rounding { gap.width } else { apart }
+            if apart <= gap.width + rounding && rounding < LARGEST_ROUNDING * (1.0 + value) {
+                gap.width
+            } else {
+                gap.width.max(apart)
+            }
         });
         let gap = if value.is_finite() && !gap.is_nan() { gap } else { f64::INFINITY };
         Ok(Self { value, p, q, gap, iterations })
     }
 }
+
+/// Rounding of the values, relative to them, beyond which a gap below it is not believed.
+const LARGEST_ROUNDING: f64 = 1e-11;
 
 /// How to move, and when to give up.
 #[derive(Clone, Copy)]
