@@ -2,6 +2,7 @@
 
 use crate::simplex::Simplex;
 use crate::{BestReply, Error, Game, Result};
+use nalgebra::{DMatrix, DVector};
 use ndarray::{Array1, Array2, ArrayView1, aview1};
 
 /// A two-player zero-sum game by its payoff matrix, in the matrix's own unit.
@@ -231,6 +232,17 @@ fn simplex_method(a: &Array2<f64>) -> Result<(Simplex, Simplex, usize)> {
     }
     for (j, &v) in free.iter().enumerate().filter(|(_, v)| **v >= n) {
         x[v - n] = t[(m, j)].max(0.0);
+    }
+    // The pivots' rounding adds up in the tableau: solve the final basis afresh from A itself.
+    let columns: Vec<usize> = basic.iter().copied().filter(|v| *v < n).collect();
+    let rows: Vec<usize> = free.iter().filter(|v| **v >= n).map(|v| v - n).collect();
+    let basis = DMatrix::from_fn(rows.len(), columns.len(), |i, j| a[(rows[i], columns[j])]);
+    let ones = DVector::from_element(rows.len(), 1.0);
+    if let (Some(fresh_x), Some(fresh_u)) =
+        (basis.transpose().lu().solve(&ones), basis.lu().solve(&ones))
+    {
+        rows.iter().zip(&fresh_x).for_each(|(i, v)| x[*i] = v.max(0.0));
+        columns.iter().zip(&fresh_u).for_each(|(j, v)| u[*j] = v.max(0.0));
     }
     Ok((rescaled(x, pivots)?, rescaled(u, pivots)?, pivots))
 }
