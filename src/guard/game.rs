@@ -60,13 +60,7 @@ impl GuardGame {
         if labels == 0 {
             return Err(Error::invalid("labels", "there are none", "name at least one label"));
         }
-        if !(beta.is_finite() && beta > 0.0) {
-            return Err(Error::invalid(
-                "beta",
-                format!("{beta} is not a positive number"),
-                "give a finite beta > 0",
-            ));
-        }
+        check_beta(beta)?;
         let texts = match seeds.first() {
             None => {
                 return Err(Error::invalid("seeds", "there are none", "give at least one seed"));
@@ -157,13 +151,7 @@ impl GuardGame {
     /// # Errors
     /// [`Error::Invalid`] when `beta` is not positive and finite.
     pub fn with_beta(mut self, beta: f64) -> Result<Self> {
-        if !(beta.is_finite() && beta > 0.0) {
-            return Err(Error::invalid(
-                "beta",
-                format!("{beta} is not a positive number"),
-                "give a finite beta > 0",
-            ));
-        }
+        check_beta(beta)?;
         self.beta = beta;
         Ok(self)
     }
@@ -211,6 +199,11 @@ impl GuardGame {
     /// The real-data anchor, if any.
     pub fn anchor(&self) -> Option<&Anchor> {
         self.anchor.as_ref()
+    }
+
+    /// The anchor where it counts: lambda > 0.
+    pub(super) fn active_anchor(&self) -> Option<&Anchor> {
+        self.anchor.as_ref().filter(|a| a.weight > 0.0)
     }
 
     /// D(p, p') = sum rho_i KL(p_i || p'_i) (Definition 2), in nats. Both must be generators of this
@@ -316,7 +309,7 @@ impl GuardGame {
     /// log W(y, z) with W = P + lambda R, `(labels, texts)`.
     pub(super) fn log_mass(&self, p: &Generator) -> Array2<f64> {
         let mut log_w = self.log_generated(p);
-        if let Some(anchor) = self.anchor.as_ref().filter(|a| a.weight > 0.0) {
+        if let Some(anchor) = self.active_anchor() {
             log_w.zip_mut_with(&anchor.real, |w, r| {
                 *w = log_sum_exp(&[*w, anchor.weight.ln() + r.ln()]);
             });
@@ -334,7 +327,7 @@ impl GuardGame {
     }
 
     fn anchor_loss(&self, q: &Classifier) -> f64 {
-        let Some(anchor) = self.anchor.as_ref().filter(|a| a.weight > 0.0) else { return 0.0 };
+        let Some(anchor) = self.active_anchor() else { return 0.0 };
         let loss = |(r, l): (&f64, &f64)| if *r > 0.0 { -r * l } else { 0.0 };
         anchor.weight * anchor.real.iter().zip(q.log_q().t().iter()).map(loss).sum::<f64>()
     }
@@ -352,6 +345,17 @@ impl GuardGame {
             "build it from this game",
         ))
     }
+}
+
+fn check_beta(beta: f64) -> Result<()> {
+    if beta.is_finite() && beta > 0.0 {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        "beta",
+        format!("{beta} is not a positive number"),
+        "give a finite beta > 0",
+    ))
 }
 
 impl Game for GuardGame {

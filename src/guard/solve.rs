@@ -307,7 +307,7 @@ impl<'a> Iterate<'a> {
             }
             return Ok(());
         }
-        let anchor = self.game.anchor().filter(|a| a.weight > 0.0);
+        let anchor = self.game.active_anchor();
         let mut row = vec![0.0; labels];
         for z in 0..texts {
             for (y, m) in row.iter_mut().enumerate() {
