@@ -4,18 +4,18 @@ use crate::Result;
 use std::ops::{Add, Sub};
 
 /// A payoff as a game reports it: an exact number, or an estimate with its standard error.
-pub trait Value: Copy + Add<Output = Self> + Sub<Output = Self> {
+pub trait Value: Clone + Add<Output = Self> + Sub<Output = Self> {
     /// The number itself, or the estimate's mean.
-    fn mean(self) -> f64;
+    fn mean(&self) -> f64;
     /// One standard error of the mean; 0 for closed forms.
-    fn standard_error(self) -> f64;
+    fn standard_error(&self) -> f64;
 }
 
 impl Value for f64 {
-    fn mean(self) -> f64 {
-        self
+    fn mean(&self) -> f64 {
+        *self
     }
-    fn standard_error(self) -> f64 {
+    fn standard_error(&self) -> f64 {
         0.0
     }
 }
@@ -52,10 +52,10 @@ impl Sub for Estimate {
 }
 
 impl Value for Estimate {
-    fn mean(self) -> f64 {
+    fn mean(&self) -> f64 {
         self.mean
     }
-    fn standard_error(self) -> f64 {
+    fn standard_error(&self) -> f64 {
         self.standard_error
     }
 }

@@ -54,6 +54,7 @@ pub mod metrics;
 #[cfg(feature = "neural")]
 pub mod neural;
 pub mod report;
+pub mod scalar;
 pub mod simplex;
 
 pub use error::{Error, Result};

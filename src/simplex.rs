@@ -1,5 +1,6 @@
 //! Probability distributions: checked once, then trusted; logarithms and divergences in nats.
 
+use crate::scalar::Scalar;
 use crate::{Error, Result};
 
 /// How far a sum of probabilities may be from 1 on input, for numbers that went through a few
@@ -8,15 +9,15 @@ pub const SUM_TOLERANCE: f64 = 1e-6;
 
 /// A point of the probability simplex: non-negative, finite, summing to 1.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Simplex(Vec<f64>);
+pub struct Simplex<T = f64>(Vec<T>);
 
-impl Simplex {
-    /// Checks and rescales.
+impl<T: Scalar> Simplex<T> {
+    /// Checks; f64 entries are rescaled to sum to 1.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an empty list, a negative or non-finite entry, or a sum further than
-    /// [`SUM_TOLERANCE`] from 1.
-    pub fn new(mut probabilities: Vec<f64>) -> Result<Self> {
+    /// [`Error::Invalid`] for an empty list, a negative or non-finite entry, or a sum that is not 1
+    /// (f64: further than [`SUM_TOLERANCE`] from it).
+    pub fn new(mut probabilities: Vec<T>) -> Result<Self> {
         normalise("distribution", &mut probabilities)?;
         Ok(Self(probabilities))
     }
@@ -33,28 +34,38 @@ impl Simplex {
                 format!("choose an entry below {len}"),
             ));
         }
-        let mut p = vec![0.0; len];
-        p[index] = 1.0;
+        let mut p = vec![T::zero(); len];
+        p[index] = T::one();
         Ok(Self(p))
     }
 
+    /// The same mass on each of `len` entries.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `len` is 0.
+    pub fn uniform(len: usize) -> Result<Self> {
+        let len_as_scalar = (0..len).fold(T::zero(), |n, _| n + T::one());
+        Self::new((0..len).map(|_| T::one() / &len_as_scalar).collect())
+    }
+
     /// The probabilities.
-    pub fn as_slice(&self) -> &[f64] {
+    pub fn as_slice(&self) -> &[T] {
         &self.0
     }
 }
 
-/// Checks that `p` is a distribution and rescales it to sum to 1 as exactly as f64 allows.
+/// Checks that `p` is a distribution; f64 entries are rescaled to sum to 1 as exactly as f64 allows.
 /// `place` names it in errors.
 ///
 /// # Errors
 /// [`Error::Invalid`] as for [`Simplex::new`].
-pub fn normalise(place: &str, p: &mut [f64]) -> Result<()> {
+pub fn normalise<T: Scalar>(place: &str, p: &mut [T]) -> Result<()> {
     if p.is_empty() {
         return Err(Error::invalid(place, "it is empty", "give at least one probability"));
     }
-    for (k, &v) in p.iter().enumerate() {
-        if !(v.is_finite() && v >= 0.0) {
+    let zero = T::zero();
+    for (k, v) in p.iter().enumerate() {
+        if !(v.is_finite() && *v >= zero) {
             return Err(Error::invalid(
                 format!("{place}[{k}]"),
                 format!("{v} is not a probability"),
@@ -62,16 +73,8 @@ pub fn normalise(place: &str, p: &mut [f64]) -> Result<()> {
             ));
         }
     }
-    let sum: f64 = p.iter().sum();
-    if (sum - 1.0).abs() > SUM_TOLERANCE {
-        return Err(Error::invalid(
-            place,
-            format!("the entries sum to {sum}, not to 1"),
-            "divide each by the sum",
-        ));
-    }
-    p.iter_mut().for_each(|v| *v /= sum);
-    Ok(())
+    let sum = p.iter().fold(zero, |sum, v| sum + v);
+    T::close_sum(place, p, &sum)
 }
 
 /// log sum exp(x), safe from overflow and underflow; -inf for an empty or all -inf slice.
@@ -156,6 +159,6 @@ mod tests {
         let e = Simplex::new(vec![0.5, 0.6]).unwrap_err().to_string();
         assert!(e.contains("sum to 1.1"), "{e}");
         assert!(Simplex::new(vec![f64::NAN]).is_err());
-        assert!(Simplex::new(vec![]).is_err());
+        assert!(Simplex::<f64>::new(vec![]).is_err());
     }
 }

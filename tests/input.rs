@@ -186,18 +186,18 @@ fn algorithms() {
 
 #[test]
 fn distributions_and_matrices() {
-    refused(Simplex::new(vec![]), "distribution");
+    refused(Simplex::<f64>::new(vec![]), "distribution");
     refused(Simplex::new(vec![0.5, 0.4]), "distribution");
     refused(Simplex::new(vec![f64::MAX, f64::MAX]), "distribution");
-    refused(Simplex::vertex(3, 3), "distribution");
-    refused(Simplex::vertex(0, 0), "distribution");
-    refused(MatrixGame::new(vec![]), "payoff");
-    refused(MatrixGame::new(vec![vec![]]), "payoff");
-    refused(MatrixGame::new(vec![vec![1.0], vec![1.0, 2.0]]), "payoff[1]");
+    refused(Simplex::<f64>::vertex(3, 3), "distribution");
+    refused(Simplex::<f64>::vertex(0, 0), "distribution");
+    refused(MatrixGame::<f64>::new(vec![]), "payoff");
+    refused(MatrixGame::<f64>::new(vec![vec![]]), "payoff");
+    refused(MatrixGame::<f64>::new(vec![vec![1.0], vec![1.0, 2.0]]), "payoff[1]");
     for bad in BAD {
         refused(Simplex::new(vec![1.0, bad]), "distribution[1]");
         if !bad.is_finite() {
-            refused(MatrixGame::new(vec![vec![1.0, 2.0], vec![1.0, bad]]), "payoff[1][1]");
+            refused(MatrixGame::<f64>::new(vec![vec![1.0, 2.0], vec![1.0, bad]]), "payoff[1][1]");
         }
     }
     let game = MatrixGame::new(vec![vec![1.0, 2.0, 3.0], vec![3.0, 1.0, 2.0]]).unwrap();
