@@ -49,6 +49,7 @@ pub mod exploit;
 pub mod format;
 pub mod game;
 pub mod guard;
+pub mod lp;
 pub mod matrix;
 pub mod metrics;
 #[cfg(feature = "neural")]
