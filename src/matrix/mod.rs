@@ -1,7 +1,9 @@
 //! Matrix games x' A y, the row player maximising, over f64 or exact rationals.
 
+mod exact;
 mod float;
 
+pub use exact::solve_exact;
 pub use float::solve;
 
 use crate::scalar::{Rational, Scalar, to_f64};
