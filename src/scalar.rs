@@ -52,6 +52,10 @@ pub trait Scalar:
     /// [`Error::Invalid`] when it is not finite.
     fn to_exact(&self) -> Result<Rational>;
 
+    /// (value - low) / (high - low) for each of `values`, all of which lie between the two, to a
+    /// relative error of 4 2^-53.
+    fn shares(values: &[Self], low: &Self, high: &Self) -> Vec<f64>;
+
     /// sum a_k b_k over the shorter of the two.
     fn dot(a: &[Self], b: &[Self]) -> Self;
 
@@ -88,6 +92,18 @@ impl Scalar for f64 {
         Rational::try_from(*self).map_err(|_| {
             Error::invalid("number", format!("{self} is not finite"), "give a finite number")
         })
+    }
+
+    fn shares(values: &[Self], low: &Self, high: &Self) -> Vec<f64> {
+        // Halved first, so that a spread beyond the largest f64 does not overflow.
+        let spread = high / 2.0 - low / 2.0;
+        // Here halving could round.
+        if spread < 1e-290 {
+            let exact = |v: &Self| v.to_exact().unwrap_or_default();
+            let values: Vec<Rational> = values.iter().map(exact).collect();
+            return Rational::shares(&values, &exact(low), &exact(high));
+        }
+        values.iter().map(|v| (v / 2.0 - low / 2.0) / spread).collect()
     }
 
     /// In 32 partial sums, so that every width of vector gives the same bits.
@@ -165,6 +181,11 @@ impl Scalar for Rational {
 
     fn to_exact(&self) -> Result<Rational> {
         Ok(self.clone())
+    }
+
+    fn shares(values: &[Self], low: &Self, high: &Self) -> Vec<f64> {
+        let spread = high - low;
+        values.iter().map(|v| to_f64(&((v - low) / &spread))).collect()
     }
 
     fn dot(a: &[Self], b: &[Self]) -> Self {

@@ -17,6 +17,8 @@ pub struct Tableau {
     /// Variables 0..columns are u, columns.. the slacks.
     basic: Vec<usize>,
     free: Vec<usize>,
+    /// Devex reference weights of the free variables.
+    weight: Vec<f64>,
     /// Pivots made.
     pub pivots: usize,
 }
@@ -38,6 +40,7 @@ impl Tableau {
             entries,
             basic: (n..n + m).collect(),
             free: (0..n).collect(),
+            weight: vec![1.0; n],
             pivots: 0,
         }
     }
@@ -54,7 +57,8 @@ impl Tableau {
             let entering = if stalled > m + n {
                 candidates.min_by_key(|(j, _)| self.free[*j])
             } else {
-                candidates.min_by(|a, b| a.1.total_cmp(b.1))
+                let merit = |(j, v): &(usize, &f64)| *v * *v / self.weight[*j];
+                candidates.max_by(|a, b| merit(a).total_cmp(&merit(b)))
             };
             let Some((c, _)) = entering else { return };
             let at = |i: usize| (self.entries[i * (n + 1) + c], self.entries[i * (n + 1) + n]);
@@ -85,6 +89,11 @@ impl Tableau {
         let mut row: Vec<f64> =
             self.entries[r * width..][..width].iter().map(|v| v * inverse).collect();
         row[c] = inverse;
+        let reference = self.weight[c];
+        for (w, a) in self.weight.iter_mut().zip(&row) {
+            *w = w.max(a * a * reference);
+        }
+        self.weight[c] = (reference * inverse * inverse).max(1.0);
         for (i, target) in self.entries.chunks_exact_mut(width).enumerate() {
             let f = target[c];
             if i != r && f != 0.0 {

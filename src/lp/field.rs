@@ -158,9 +158,9 @@ mod tests {
             for b in numbers {
                 let expected = (u128::from(a) * u128::from(b) % u128::from(M::P)) as u64;
                 assert_eq!(M::new(a).times(M::new(b)).get(), expected);
-                let difference =
-                    (u128::from(b) + u128::from(M::P) * u128::from(M::P) - u128::from(a) * u128::from(b))
-                        % u128::from(M::P);
+                let difference = (u128::from(b) + u128::from(M::P) * u128::from(M::P)
+                    - u128::from(a) * u128::from(b))
+                    % u128::from(M::P);
                 assert_eq!(M::new(b).minus(M::new(a), M::new(b)).get(), difference as u64);
             }
             if a != 0 {

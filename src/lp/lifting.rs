@@ -88,9 +88,8 @@ impl Lifting {
 
 fn residue<const C: u64>(v: &IBig) -> Modular<C> {
     let p = i128::from(Modular::<C>::P);
-    // The remainder has the sign of v, and fits.
-    let remainder = i128::try_from(v % p).unwrap_or(0);
-    Modular::new(remainder.rem_euclid(p) as u64)
+    // The remainder has the sign of v.
+    Modular::new((v % p).rem_euclid(p) as u64)
 }
 
 /// The digits of the solution of K x = b, and the fractions they belong to.
@@ -150,9 +149,9 @@ impl Entries {
         let small = b.iter().all(|v| v.bit_len() <= ROOM);
         match self {
             // Both fit by the test above.
-            Self::Small(_) if small => Residual::Small(
-                b.iter().map(|v| i128::try_from(v.clone()).unwrap_or(0)).collect(),
-            ),
+            Self::Small(_) if small => {
+                Residual::Small(b.iter().map(|v| i128::try_from(v.clone()).unwrap_or(0)).collect())
+            }
             _ => Residual::Large(b.to_vec()),
         }
     }

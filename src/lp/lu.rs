@@ -151,10 +151,10 @@ impl<F: Field> Active<F> {
         let n = k.columns();
         let mut rows = vec![Vec::new(); n];
         let mut columns = vec![Vec::new(); n];
-        for j in 0..n {
+        for (j, column) in columns.iter_mut().enumerate() {
             for (i, v) in k.pairs(j).filter(|(_, v)| **v != F::ZERO) {
                 rows[i].push((j as u32, *v));
-                columns[j].push(i as u32);
+                column.push(i as u32);
             }
         }
         let count: Vec<u32> = columns.iter().map(|c| c.len() as u32).collect();
@@ -340,7 +340,8 @@ impl<F: Field> Active<F> {
             let r = order[t];
             let pivot_row = dense[r * width..(r + 1) * width].to_vec();
             let inverse = pivot_row[k].inverse();
-            for (v, j) in pivot_row.iter().zip(&columns).skip(k + 1).filter(|(v, _)| **v != F::ZERO) {
+            for (v, j) in pivot_row.iter().zip(&columns).skip(k + 1).filter(|(v, _)| **v != F::ZERO)
+            {
                 factors.above[*j].push((rows[r] as u32, *v));
             }
             for &i in &order[t + 1..] {

@@ -1,13 +1,13 @@
 //! Matrix games in exact arithmetic.
 
 use super::{MatrixGame, Solution};
+use crate::Result;
 use crate::lp::dense::Tableau;
 use crate::lp::exact::{Basis, Lp};
 use crate::lp::lifting::Fractions;
 use crate::lp::sparse::Sparse;
 use crate::scalar::Rational;
 use crate::simplex::Simplex;
-use crate::Result;
 use dashu_base::{BitTest, Gcd, UnsignedAbs};
 use dashu_int::{IBig, UBig};
 use ndarray::Array2;

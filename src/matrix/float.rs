@@ -1,20 +1,28 @@
-//! Matrix games over f64: the simplex method, and the gap of what it found.
+//! Matrix games in f64: a basis by the simplex method, its strategies solved afresh, and a gap that
+//! bounds every rounding error made on the way.
 
 use super::{MatrixGame, Solution};
+use crate::lp::dense::Tableau;
+use crate::lp::exact::Basis;
+use crate::lp::lu::Lu;
+use crate::lp::sparse::Sparse;
+use crate::scalar::{Scalar, to_f64};
 use crate::simplex::Simplex;
-use crate::{Error, Game, Result};
-use nalgebra::{DMatrix, DVector};
-use ndarray::Array2;
+use crate::{Error, Result};
+use ndarray::{Array2, ArrayView2};
 
-/// Solves by the simplex method on the payoffs shifted and scaled into [1, 2], then measures the
-/// gap on those.
+/// Solves in f64, on the payoffs brought to [1, 2], with a rigorous bound on the gap.
+///
+/// The strategies are the doubles returned, divided by their exact sum. The gap returned bounds
+/// theirs on the payoffs as given, exactly (rationals) or to the last bit (f64): the payoffs' own
+/// rounding and that of every sum are in it. Nothing is called solved for any other reason.
 ///
 /// `tol` bounds the gap relative to the spread max A - min A, which is what f64 can resolve: a gap
 /// of 1e-12 on payoffs around 1e9 does not exist in floating point.
 ///
 /// # Errors
 /// [`Error::NotSolved`] when the gap found is above `tol`: the answer is then withheld.
-pub fn solve(game: &MatrixGame, tol: f64) -> Result<Solution> {
+pub fn solve<T: Scalar>(game: &MatrixGame<T>, tol: f64) -> Result<Solution> {
     if tol.is_nan() || tol <= 0.0 {
         return Err(Error::invalid(
             "tol",
@@ -22,135 +30,111 @@ pub fn solve(game: &MatrixGame, tol: f64) -> Result<Solution> {
             "give a positive number, for example 1e-12",
         ));
     }
-    let a = &game.payoff;
-    let low = a.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = a.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    // Halved first, so that a spread beyond the largest f64 does not overflow.
-    let spread = high / 2.0 - low / 2.0;
-    if spread == 0.0 {
-        let row = Simplex::vertex(0, a.nrows())?;
-        let column = Simplex::vertex(0, a.ncols())?;
-        return Ok(Solution { row, column, value: low, gap: 0.0 });
+    let (m, n) = game.payoffs().dim();
+    let all = game.payoffs().as_slice().unwrap_or(&[]);
+    let pick = |better: fn(&T, &T) -> bool| {
+        all.iter().reduce(|a, b| if better(b, a) { b } else { a }).cloned().unwrap_or(T::zero())
+    };
+    let (low, high) = (pick(|a, b| a < b), pick(|a, b| a > b));
+    let exact_low = low.to_exact()?;
+    if low == high {
+        let (row, column) = (Simplex::vertex(0, m)?, Simplex::vertex(0, n)?);
+        return Ok(Solution { row, column, value: to_f64(&exact_low), gap: 0.0 });
     }
-    let unit = MatrixGame { payoff: a.mapv(|v| 1.0 + (v / 2.0 - low / 2.0) / spread) };
-    let (row, column, pivots) = simplex_method(&unit.payoff)?;
-    use crate::exploit::{ClosedForm, Exploit};
-    let gap = ClosedForm.gap(&unit, &row, &column)?.width.max(0.0);
+    let spread = high.to_exact()? - &exact_low;
+    let unit = Array2::from_shape_vec((m, n), T::shares(all, &low, &high))
+        .map_err(|e| Error::invalid("payoff", e.to_string(), "give rows of equal length"))?;
+    let mut tableau = Tableau::new(unit.mapv(|v| 1.0 + v).view());
+    tableau.maximise();
+    let withheld = |gap: f64| Error::NotSolved {
+        gap,
+        tol,
+        iterations: tableau.pivots,
+        remedy: "the payoffs are too ill-scaled for floating point: solve exactly, or raise the \
+                 tolerance (the gap is relative to the payoffs' spread)"
+            .into(),
+    };
+    let (x, y) = strategies(unit.view(), &tableau.basis());
+    let [below, above] = guarantees(unit.view(), &x, &y).ok_or_else(|| withheld(f64::INFINITY))?;
+    let gap = (above - below).next_up();
     if gap.is_nan() || gap > tol {
-        return Err(Error::NotSolved {
-            gap,
-            tol,
-            iterations: pivots,
-            remedy: "the payoffs are too ill-scaled for floating point; raise --tol (the gap is relative to the payoffs' spread)".into(),
-        });
+        return Err(withheld(gap));
     }
-    // The certificate is taken on the payoffs as given too: the unit payoffs may have lost some.
-    let value = game.payoff(&row, &column)?;
-    let given = ClosedForm.gap(game, &row, &column)?.width;
-    let gap = (2.0 * gap * spread).max(given);
+    // x'A y keeps small values among large payoffs; it is the other way round where the payoffs
+    // are far from 0 for their spread.
+    let float_spread = to_f64(&spread).next_up();
+    let value = if low.mean().abs().max(high.mean().abs()) <= 4.0 * float_spread {
+        bilinear(game, &x, &y)
+    } else {
+        let middle = (below + 0.5 * (above - below)).to_exact()?;
+        to_f64(&(middle * &spread + exact_low))
+    };
+    let gap = (gap * float_spread).next_up();
     if !(value.is_finite() && gap.is_finite()) {
         return Err(Error::NotSolved {
             gap,
             tol,
-            iterations: pivots,
-            remedy: "the payoffs' spread exceeds f64: divide them all by 4".into(),
+            iterations: tableau.pivots,
+            remedy: "the payoffs' spread exceeds f64: solve exactly, or divide them all by 4"
+                .into(),
         });
     }
-    Ok(Solution { row, column, value, gap })
+    Ok(Solution { row: Simplex::new(x)?, column: Simplex::new(y)?, value, gap })
 }
 
-/// max sum(u) subject to A u <= 1, u >= 0 for A > 0: the column player's strategy is u / sum(u), the
-/// row player's the dual prices, likewise. Largest-coefficient pivots; Bland's rule once the
-/// objective stalls, which cannot cycle.
-fn simplex_method(a: &Array2<f64>) -> Result<(Simplex, Simplex, usize)> {
-    let (m, n) = a.dim();
-    // Condensed tableau, `(m + 1, n + 1)`: rows are basic variables, columns non-basic ones, the last
-    // column the right-hand side and the last row the negated reduced costs.
-    let mut t = Array2::<f64>::zeros((m + 1, n + 1));
-    t.slice_mut(ndarray::s![..m, ..n]).assign(a);
-    t.column_mut(n).slice_mut(ndarray::s![..m]).fill(1.0);
-    t.row_mut(m).slice_mut(ndarray::s![..n]).fill(-1.0);
-    // Variables 0..n are u, n..n+m the slacks.
-    let mut basic: Vec<usize> = (n..n + m).collect();
-    let mut free: Vec<usize> = (0..n).collect();
-    const EPSILON: f64 = 1e-11;
-    let limit = 50 * (m + n) + 1000;
-    let mut stalled = 0;
-    let mut pivots = 0;
-    loop {
-        let candidates = (0..n).filter(|&j| t[(m, j)] < -EPSILON);
-        let entering = if stalled > m + n {
-            candidates.min_by_key(|&j| free[j])
-        } else {
-            candidates.min_by(|&j, &k| t[(m, j)].total_cmp(&t[(m, k)]))
+/// The strategies of a basis, from the payoffs themselves: pivots' rounding adds up, this has none of
+/// it. Both sum to 1 up to rounding.
+fn strategies(unit: ArrayView2<f64>, basis: &Basis) -> (Vec<f64>, Vec<f64>) {
+    let (m, n) = unit.dim();
+    let mut kernel = Sparse::new(basis.rows.len());
+    for &j in &basis.columns {
+        basis.rows.iter().enumerate().for_each(|(k, i)| kernel.push(k, 1.0 + unit[(*i, j)]));
+        kernel.end_column();
+    }
+    let (mut x, mut y) = (vec![0.0; m], vec![0.0; n]);
+    // A basis that is singular to rounding has no strategies: the gap check then says so.
+    if let Ok(lu) = Lu::new(&kernel) {
+        let ones = vec![1.0; basis.rows.len()];
+        let spread = |places: &[usize], found: Vec<f64>, into: &mut [f64]| {
+            places.iter().zip(found).for_each(|(k, v)| into[*k] = v.max(0.0));
+            let sum: f64 = into.iter().sum();
+            into.iter_mut().for_each(|v| *v /= sum);
         };
-        let Some(c) = entering else { break };
-        let leaving = (0..m).filter(|&i| t[(i, c)] > EPSILON).min_by(|&i, &k| {
-            let (ri, rk) = (t[(i, n)] / t[(i, c)], t[(k, n)] / t[(k, c)]);
-            ri.total_cmp(&rk).then(basic[i].cmp(&basic[k]))
-        });
-        // A > 0 bounds u, so a missing row is round-off: the gap check below decides.
-        let Some(r) = leaving else { break };
-        stalled = if t[(r, n)] <= EPSILON * t[(r, c)] { stalled + 1 } else { 0 };
-        pivot(&mut t, r, c);
-        std::mem::swap(&mut basic[r], &mut free[c]);
-        pivots += 1;
-        if pivots == limit {
-            break;
-        }
+        spread(&basis.rows, lu.solve_transposed(&ones), &mut x);
+        spread(&basis.columns, lu.solve(&mut ones.clone()), &mut y);
     }
-    let mut u = vec![0.0; n];
-    let mut x = vec![0.0; m];
-    for (i, &v) in basic.iter().enumerate().filter(|(_, v)| **v < n) {
-        u[v] = t[(i, n)].max(0.0);
-    }
-    for (j, &v) in free.iter().enumerate().filter(|(_, v)| **v >= n) {
-        x[v - n] = t[(m, j)].max(0.0);
-    }
-    // The pivots' rounding adds up in the tableau: solve the final basis afresh from A itself.
-    let columns: Vec<usize> = basic.iter().copied().filter(|v| *v < n).collect();
-    let rows: Vec<usize> = free.iter().filter(|v| **v >= n).map(|v| v - n).collect();
-    let basis = DMatrix::from_fn(rows.len(), columns.len(), |i, j| a[(rows[i], columns[j])]);
-    let ones = DVector::from_element(rows.len(), 1.0);
-    if let (Some(fresh_x), Some(fresh_u)) =
-        (basis.transpose().lu().solve(&ones), basis.lu().solve(&ones))
-    {
-        rows.iter().zip(&fresh_x).for_each(|(i, v)| x[*i] = v.max(0.0));
-        columns.iter().zip(&fresh_u).for_each(|(j, v)| u[*j] = v.max(0.0));
-    }
-    Ok((rescaled(x, pivots)?, rescaled(u, pivots)?, pivots))
+    (x, y)
 }
 
-fn rescaled(mut v: Vec<f64>, pivots: usize) -> Result<Simplex> {
-    let sum: f64 = v.iter().sum();
-    if !(sum.is_finite() && sum > 0.0) {
-        return Err(Error::NotSolved {
-            gap: f64::INFINITY,
-            tol: 0.0,
-            iterations: pivots,
-            remedy: "the payoffs are too ill-scaled for floating point".into(),
-        });
-    }
-    v.iter_mut().for_each(|x| *x /= sum);
-    Simplex::new(v)
+/// x'A y over the support.
+fn bilinear<T: Scalar>(game: &MatrixGame<T>, x: &[f64], y: &[f64]) -> f64 {
+    let support: Vec<usize> = (0..y.len()).filter(|j| y[*j] > 0.0).collect();
+    let rows = x.iter().enumerate().filter(|(_, p)| **p > 0.0);
+    let against =
+        |i: usize| -> f64 { support.iter().map(|&j| game.payoffs()[(i, j)].mean() * y[j]).sum() };
+    rows.map(|(i, p)| p * against(i)).sum()
 }
 
-/// Exchanges the basic variable of row r with the non-basic one of column c.
-fn pivot(t: &mut Array2<f64>, r: usize, c: usize) {
-    let p = 1.0 / t[(r, c)];
-    let row: Vec<f64> = t.row(r).iter().map(|v| v * p).collect();
-    for (i, mut target) in t.outer_iter_mut().enumerate() {
-        if i == r {
-            continue;
+/// What x guarantees and what y concedes on payoffs in [0, 1], as bounds that hold in exact
+/// arithmetic for the payoffs that `unit` rounds.
+///
+/// A sum of k products of non-negative doubles is within a relative k u of the true one, the sum of
+/// k weights likewise, and [`Scalar::shares`] is within 4 u, with u = 2^-53: both quotients are within
+/// 2 (k + 8) u, generously (Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3).
+fn guarantees(unit: ArrayView2<f64>, x: &[f64], y: &[f64]) -> Option<[f64; 2]> {
+    let mut earned = vec![0.0; y.len()];
+    let mut against = Vec::with_capacity(x.len());
+    for (row, p) in unit.outer_iter().zip(x) {
+        let row = row.to_slice()?;
+        if *p > 0.0 {
+            f64::add_scaled(&mut earned, p, row);
         }
-        let f = target[c];
-        if f != 0.0 {
-            target.iter_mut().zip(&row).for_each(|(v, q)| *v -= f * q);
-        }
-        target[c] = -f * p;
+        against.push(f64::dot(row, y));
     }
-    for (v, q) in t.row_mut(r).iter_mut().zip(&row) {
-        *v = *q;
-    }
-    t[(r, c)] = p;
+    let used = |v: &[f64]| v.iter().filter(|v| **v > 0.0).count();
+    let error = (used(x).max(used(y)) + 8) as f64 * f64::EPSILON;
+    let (sum_x, sum_y): (f64, f64) = (x.iter().sum(), y.iter().sum());
+    let below = earned.into_iter().fold(f64::INFINITY, f64::min) / sum_x * (1.0 - error);
+    let above = against.into_iter().fold(f64::NEG_INFINITY, f64::max) / sum_y * (1.0 + error);
+    (below.is_finite() && above.is_finite()).then_some([below.next_down(), above.next_up()])
 }
