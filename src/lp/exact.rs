@@ -232,7 +232,7 @@ impl<'a> Vertex<'a> {
     /// first.
     fn leaving(&self, direction: &Fractions) -> Option<(usize, bool)> {
         let point = &self.point.numerators;
-        let falling = direction.numerators.iter().enumerate().filter(|(_, w)| w.is_positive());
+        let falling = direction.numerators.iter().enumerate().filter(|(_, w)| **w > IBig::ZERO);
         let least = falling.reduce(|best, next| {
             // point / direction, compared across.
             if &point[next.0] * best.1 < &point[best.0] * next.1 { next } else { best }
@@ -252,7 +252,7 @@ impl<'a> Vertex<'a> {
         let mut covered = vec![IBig::ZERO; n];
         for &i in &self.basis.rows {
             let y = &prices.numerators[n + i];
-            if y.is_positive() {
+            if *y > IBig::ZERO {
                 let y = y >> shift;
                 self.lp.rows.pairs(i).for_each(|(j, v)| covered[j] += v * &y);
             }

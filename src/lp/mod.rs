@@ -5,4 +5,5 @@ pub mod exact;
 pub mod field;
 pub mod lifting;
 pub mod lu;
+pub mod revised;
 pub mod sparse;
