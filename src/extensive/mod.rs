@@ -9,6 +9,8 @@
 //! owner plays it. The payoff is then x' A y with a sparse A, and best replies are found exactly by
 //! backward induction, so that [`ClosedForm`](crate::exploit::ClosedForm) prints the exact gap.
 
+pub mod cfr;
+pub mod efg;
 mod game;
 mod sequence;
 mod tree;
