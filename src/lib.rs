@@ -46,6 +46,7 @@ pub mod data;
 pub mod dynamics;
 pub mod error;
 pub mod exploit;
+pub mod extensive;
 pub mod format;
 pub mod game;
 pub mod guard;
