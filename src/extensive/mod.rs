@@ -13,10 +13,12 @@ pub mod cfr;
 pub mod efg;
 mod game;
 mod sequence;
+mod solve;
 mod tree;
 mod treeplex;
 
 pub use game::{ExtensiveGame, Outcome, Player, Turn};
 pub use sequence::{SequenceForm, Sparse};
+pub use solve::{Solution, solve, solve_exact};
 pub use tree::{MAX_NODES, Move, Node, Tree};
 pub use treeplex::{InformationSet, Plan, Treeplex};

@@ -105,6 +105,11 @@ pub struct SequenceForm<T = f64> {
 impl SequenceForm<Rational> {
     /// The sequence form of `tree`, exactly.
     pub fn new(tree: &Tree) -> Self {
+        Self::with_payoffs(tree, Rational::clone)
+    }
+
+    /// The sequence form of `tree` with other payoffs.
+    pub(super) fn with_payoffs(tree: &Tree, other: impl Fn(&Rational) -> Rational) -> Self {
         let mut reach: Vec<Rational> = Vec::with_capacity(tree.nodes().len());
         let mut entries = BTreeMap::<(usize, usize), Rational>::new();
         for (k, node) in tree.nodes().iter().enumerate() {
@@ -118,7 +123,7 @@ impl SequenceForm<Rational> {
             };
             if let Move::Terminal(payoff) = &node.turn {
                 let [s, t] = node.sequences;
-                *entries.entry((s, t)).or_default() += &reached * payoff;
+                *entries.entry((s, t)).or_default() += &reached * other(payoff);
             }
             reach.push(reached);
         }

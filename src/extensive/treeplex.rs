@@ -169,6 +169,21 @@ impl<T: Scalar> Plan<T> {
         Self(plan)
     }
 
+    /// The plan with the same proportions within every set as `values`, one non-negative number a
+    /// sequence.
+    pub(super) fn scaled(side: &Treeplex, mut values: Vec<T>) -> Self {
+        values[0] = T::one();
+        for set in &side.information_sets {
+            let parent = values[set.parent].clone();
+            let moves = &mut values[set.sequences()];
+            let sum = moves.iter().fold(T::zero(), |sum, v| sum + v);
+            if sum != parent {
+                spread(moves, &parent, &sum);
+            }
+        }
+        Self(values)
+    }
+
     /// A plan known to be one.
     pub(super) fn trusted(values: Vec<T>) -> Self {
         Self(values)

@@ -192,7 +192,8 @@ impl<'a> Revised<'a> {
                 continue;
             }
             self.fill_row(position);
-            let falling = || self.touched.iter().map(|v| *v as usize).filter(|v| self.row[*v] < -PIVOT);
+            let falling =
+                || self.touched.iter().map(|v| *v as usize).filter(|v| self.row[*v] < -PIVOT);
             let cost = |v: usize| (-self.prices[v]).max(0.0);
             let room = falling()
                 .map(|v| (cost(v) + FEASIBLE) / -self.row[v])
