@@ -16,6 +16,8 @@ const FEASIBLE: f64 = 1e-9;
 const PIVOT: f64 = 1e-7;
 /// Product-form updates before the basis is factored afresh.
 const UPDATES: usize = 64;
+/// Times that both phases are run.
+const ROUNDS: usize = 20;
 /// Size of the perturbation, beside entries of about 1.
 const PERTURBATION: f64 = 1e-6;
 
@@ -30,7 +32,8 @@ struct Update {
 pub struct Revised<'a> {
     columns: &'a Sparse<f64>,
     rows: Sparse<f64>,
-    costs: &'a [f64],
+    /// Of all variables; lowered for a while.
+    costs: Vec<f64>,
     sides: Vec<f64>,
     /// The variable at each position of the basis.
     basic: Vec<usize>,
@@ -50,48 +53,108 @@ pub struct Revised<'a> {
 }
 
 /// An optimal basis as far as f64 can tell, and the pivots it took; `None` when rounding won.
-pub fn maximise(columns: &Sparse<f64>, sides: &[f64], costs: &[f64]) -> Option<(Basis, usize)> {
-    let mut run = Revised::new(columns, sides, costs)?;
+///
+/// `start` is a guess; the closer to optimal it is, the fewer pivots.
+pub fn maximise(
+    columns: &Sparse<f64>,
+    sides: &[f64],
+    costs: &[f64],
+    start: &Basis,
+) -> Option<(Basis, usize)> {
+    let mut run = Revised::new(columns, sides, costs, start)?;
     let mut rng = ChaCha8Rng::seed_from_u64(0);
-    run.sides.iter_mut().for_each(|b| *b += PERTURBATION * rng.random_range(0.5..1.0));
-    run.refresh()?;
-    run.primal()?;
-    run.sides.copy_from_slice(sides);
-    run.refresh()?;
-    run.dual()?;
-    run.primal()?;
-    Some((run.basis(), run.pivots))
+    // Both phases leave little behind for each other; more rounds than this mean rounding won.
+    for _ in 0..ROUNDS {
+        run.lower_costs(&mut rng);
+        run.dual()?;
+        run.costs[..costs.len()].copy_from_slice(costs);
+        run.costs[costs.len()..].fill(0.0);
+        run.raise_sides(&mut rng);
+        run.refresh()?;
+        run.primal()?;
+        run.sides.copy_from_slice(sides);
+        run.refresh()?;
+        if run.values.iter().all(|x| *x >= -FEASIBLE) {
+            return Some((run.basis(), run.pivots));
+        }
+    }
+    None
 }
 
 impl<'a> Revised<'a> {
-    fn new(columns: &'a Sparse<f64>, sides: &[f64], costs: &'a [f64]) -> Option<Self> {
+    fn new(columns: &'a Sparse<f64>, sides: &[f64], costs: &[f64], start: &Basis) -> Option<Self> {
         let (m, n) = (columns.rows(), columns.columns());
-        let basic: Vec<usize> = (n..n + m).collect();
-        Some(Self {
+        let mut tight = vec![false; m];
+        start.rows.iter().for_each(|i| tight[*i] = true);
+        let slacks = (0..m).filter(|i| !tight[*i]).map(|i| n + i);
+        let mut basic: Vec<usize> = start.columns.iter().copied().chain(slacks).collect();
+        let factors = match Lu::new(&matrix(columns, &basic)) {
+            Ok(factors) => factors,
+            Err(singular) => {
+                // Slacks in place of columns that depend on the others.
+                for (position, i) in singular.columns.iter().zip(&singular.rows) {
+                    basic[*position] = n + i;
+                }
+                Lu::new(&matrix(columns, &basic)).ok()?
+            }
+        };
+        let mut is_basic = vec![false; n + m];
+        basic.iter().for_each(|v| is_basic[*v] = true);
+        let mut run = Self {
             columns,
             rows: columns.transposed(),
-            costs,
+            costs: costs.iter().copied().chain(vec![0.0; m]).collect(),
             sides: sides.to_vec(),
-            is_basic: (0..n + m).map(|v| v >= n).collect(),
-            values: sides.to_vec(),
-            prices: costs.iter().copied().chain(vec![0.0; m]).collect(),
+            is_basic,
+            values: Vec::new(),
+            prices: vec![0.0; n + m],
             weights: vec![1.0; n + m],
-            factors: Lu::new(&matrix(columns, &basic)).ok()?,
+            factors,
             basic,
             updates: Vec::new(),
             row: vec![0.0; n + m],
             touched: Vec::new(),
             pivots: 0,
-        })
+        };
+        run.reckon();
+        Some(run)
+    }
+
+    /// Lowers costs until every price is feasible, by a little more than needed and not evenly, so
+    /// that dual pivots do not stall.
+    fn lower_costs(&mut self, rng: &mut ChaCha8Rng) {
+        for v in (0..self.prices.len()).filter(|v| !self.is_basic[*v]) {
+            let by = self.prices[v].max(0.0) + PERTURBATION * rng.random_range(0.5..1.0);
+            self.costs[v] -= by;
+            self.prices[v] -= by;
+        }
+    }
+
+    /// Raises sides so that primal pivots do not stall: the values of basic variables by a little, not
+    /// evenly.
+    fn raise_sides(&mut self, rng: &mut ChaCha8Rng) {
+        let n = self.columns.columns();
+        for &v in &self.basic {
+            let by = PERTURBATION * rng.random_range(0.5..1.0);
+            match v.checked_sub(n) {
+                None => self.columns.pairs(v).for_each(|(i, a)| self.sides[i] += by * a),
+                Some(i) => self.sides[i] += by,
+            }
+        }
     }
 
     /// Factors the basis afresh, and values and prices from it.
     fn refresh(&mut self) -> Option<()> {
         self.factors = Lu::new(&matrix(self.columns, &self.basic)).ok()?;
         self.updates.clear();
+        self.reckon();
+        Some(())
+    }
+
+    /// Values and prices of the basis just factored.
+    fn reckon(&mut self) {
         self.values = self.factors.solve(&mut self.sides.clone());
-        let cost = |v: &usize| self.costs.get(*v).copied().unwrap_or(0.0);
-        let costs: Vec<f64> = self.basic.iter().map(cost).collect();
+        let costs: Vec<f64> = self.basic.iter().map(|v| self.costs[*v]).collect();
         let y = self.factors.solve_transposed(&costs);
         let n = self.columns.columns();
         for v in 0..self.prices.len() {
@@ -100,10 +163,9 @@ impl<'a> Revised<'a> {
             } else if v < n {
                 self.costs[v] - self.columns.pairs(v).map(|(i, a)| a * y[i]).sum::<f64>()
             } else {
-                -y[v - n]
+                self.costs[v] - y[v - n]
             };
         }
-        Some(())
     }
 
     /// B^-1 times the column of variable v, by position.
