@@ -24,8 +24,8 @@ pub fn average(
     rounds: impl Iterator<Item = Result<Round<Simplex, Simplex>>>,
     weights: Weights,
 ) -> impl Iterator<Item = Result<Round<Simplex, Simplex>>> {
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    let (mut k, mut total) = (0.0, 0.0);
+    let (mut x, mut y) = (Mean::default(), Mean::default());
+    let mut k = 0.0;
     rounds.map(move |round| {
         let Round { t, x: x_t, y: y_t } = round?;
         k += 1.0;
@@ -34,15 +34,36 @@ pub fn average(
             Weights::Linear => k,
             Weights::Quadratic => k * k,
         };
-        total += weight;
-        let share = weight / total;
-        Ok(Round { t, x: mixed(&mut x, &x_t, share)?, y: mixed(&mut y, &y_t, share)? })
+        x.add(&x_t, weight);
+        y.add(&y_t, weight);
+        Ok(Round { t, x: Arc::new(x.strategy()?), y: Arc::new(y.strategy()?) })
     })
 }
 
-/// mean += share (new - mean), written so that no entry falls below 0.
-fn mixed(mean: &mut Vec<f64>, new: &Simplex, share: f64) -> Result<Arc<Simplex>> {
-    mean.resize(new.as_slice().len(), 0.0);
-    mean.iter_mut().zip(new.as_slice()).for_each(|(m, p)| *m = (1.0 - share) * *m + share * p);
-    Ok(Arc::new(Simplex::new(mean.clone())?))
+/// A weighted mean of strategies.
+#[derive(Default)]
+pub(in crate::matrix) struct Mean {
+    total: f64,
+    mean: Vec<f64>,
+}
+
+impl Mean {
+    pub fn add(&mut self, x: &Simplex, weight: f64) {
+        self.total += weight;
+        let share = weight / self.total;
+        self.mean.resize(x.as_slice().len(), 0.0);
+        // Written so that no entry falls below 0.
+        for (m, p) in self.mean.iter_mut().zip(x.as_slice()) {
+            *m = (1.0 - share) * *m + share * p;
+        }
+    }
+
+    /// Divides all weights so far, so that later ones may grow without end.
+    pub fn discount(&mut self, factor: f64) {
+        self.total /= factor;
+    }
+
+    pub fn strategy(&self) -> Result<Simplex> {
+        Simplex::new(self.mean.clone())
+    }
 }

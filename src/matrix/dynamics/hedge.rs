@@ -29,7 +29,11 @@ impl Entropy {
 
     /// Drawn to the magnet of these log-weights (up to a constant) with the weight `temperature`, in
     /// payoff per nat; at 0 it is ignored.
-    pub(super) fn drawn_to(&mut self, log_magnet: impl IntoIterator<Item = f64>, temperature: f64) {
+    pub(in crate::matrix) fn drawn_to(
+        &mut self,
+        log_magnet: impl IntoIterator<Item = f64>,
+        temperature: f64,
+    ) {
         self.temperature = temperature;
         self.log_magnet.clear();
         self.log_magnet.extend(log_magnet);

@@ -48,6 +48,7 @@ mod regret;
 mod restart;
 mod scheme;
 
+pub(in crate::matrix) use average::Mean;
 pub use average::{Weights, average};
 pub use fictitious::FictitiousPlay;
 pub use gradient::{Euclidean, extragradient, optimistic_gradient};
