@@ -48,8 +48,8 @@ pub(super) fn project(v: &mut [f64]) {
     loop {
         let above = v.iter().filter(|v| **v > theta);
         let (sum, count) = above.fold((0.0, 0_usize), |(sum, count), v| (sum + v, count + 1));
-        // NaN keeps nothing; Simplex::new refuses it.
-        if count == kept || count == 0 {
+        // In exact arithmetic the count only falls; NaN keeps nothing and Simplex::new refuses it.
+        if count >= kept || count == 0 {
             break;
         }
         kept = count;
