@@ -16,6 +16,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 type Boxed = Box<dyn Update<Simplex, Simplex>>;
+type Make<'a> = &'a dyn Fn(Player) -> Boxed;
 /// An algorithm by name, for either player.
 type Algorithm = (&'static str, fn(Player, f64) -> Boxed);
 
@@ -81,7 +82,7 @@ fn self_play(
     game: &MatrixGame,
     start: (Simplex, Simplex),
     order: Order,
-    algorithm: &dyn Fn(Player) -> Boxed,
+    algorithm: Make,
 ) -> impl Iterator<Item = Result<Round<Simplex, Simplex>>> + use<> {
     let (mut row, mut column) = (algorithm(Player::row(game)), algorithm(Player::column(game)));
     play(
@@ -283,9 +284,9 @@ proptest! {
                 let sum: f64 = theta.iter().sum();
                 // Regrets at rounding's size decide by rounding.
                 if sum < 1e-9 && sum > 0.0 { break; }
-                for i in 0..m {
-                    let expected = if sum > 0.0 { theta[i] / sum } else { 1.0 / m as f64 };
-                    prop_assert!((trace.played[t + 1].as_slice()[i] - expected).abs() < 1e-6);
+                for (theta, played) in theta.iter().zip(trace.played[t + 1].as_slice()) {
+                    let expected = if sum > 0.0 { theta / sum } else { 1.0 / m as f64 };
+                    prop_assert!((played - expected).abs() < 1e-6);
                 }
             }
         }
@@ -407,13 +408,13 @@ proptest! {
         let range = game.range();
         let start = (Simplex::uniform(m)?, Simplex::uniform(n)?);
         let norm = Player::row(&game).norm();
-        let run = |order, algorithm: &dyn Fn(Player) -> Boxed| self_play(&game, start.clone(), order, algorithm);
+        let run = |order, algorithm: Make| self_play(&game, start.clone(), order, algorithm);
         let at = |round: Option<Result<Round<Simplex, Simplex>>>| {
             let round = round.unwrap().unwrap();
             gap(&game, &round.x, &round.y) / range
         };
         use Order::{Alternating, Simultaneous};
-        let averages: [(&str, Order, Weights, f64, &dyn Fn(Player) -> Boxed); 4] = [
+        let averages: [(&str, Order, Weights, f64, Make); 4] = [
             ("RM", Alternating, Weights::Uniform, 0.05, &|p| Box::new(regret_matching(p))),
             ("RM+", Alternating, Weights::Linear, 5e-3, &|p| Box::new(regret_matching_plus(p))),
             ("PRM+", Alternating, Weights::Quadratic, 1e-4, &|p| Box::new(predictive_regret_matching_plus(p))),
@@ -425,7 +426,7 @@ proptest! {
         }
         let found = at(run(Alternating, &|p| Box::new(FictitiousPlay::new(p))).nth(10_000));
         prop_assert!(found <= 0.05, "fictitious play: {found}");
-        let last: [(&str, f64, &dyn Fn(Player) -> Boxed); 5] = [
+        let last: [(&str, f64, Make); 5] = [
             ("optimistic gradient", 0.02, &|p| Box::new(optimistic_gradient(p, 0.125 / norm).unwrap())),
             ("extragradient", 0.02, &|p| Box::new(extragradient(p, 0.9 / norm).unwrap())),
             ("smooth PRM+", 0.02, &|p| Box::new(smooth_predictive_regret_matching_plus(p, 0.3 / norm).unwrap())),
@@ -470,7 +471,7 @@ fn cycling_against_convergence() {
         let n = x.len();
         let middle = Simplex::uniform(n).unwrap();
         let x = Simplex::new(x).unwrap();
-        let run = |algorithm: &dyn Fn(Player) -> Boxed| {
+        let run = |algorithm: Make| {
             self_play(&game, (x.clone(), middle.clone()), Order::Simultaneous, algorithm)
         };
         let away = |r: &Round<Simplex, Simplex>| kl(&middle, &r.x) + kl(&middle, &r.y);
@@ -478,7 +479,7 @@ fn cycling_against_convergence() {
             run(&|p| Box::new(hedge(p, 0.2).unwrap())).take(200).collect::<Result<_>>().unwrap();
         assert!(rounds.windows(2).all(|w| away(&w[1]) > away(&w[0])));
         assert!(away(&rounds[199]) > 4.0 * away(&rounds[0]));
-        let converging: [(&str, &dyn Fn(Player) -> Boxed); 6] = [
+        let converging: [(&str, Make); 6] = [
             ("optimistic hedge", &|p| Box::new(optimistic_hedge(p, 0.2).unwrap())),
             ("mirror-prox", &|p| Box::new(mirror_prox(p, 0.5).unwrap())),
             ("optimistic gradient", &|p| Box::new(optimistic_gradient(p, 0.06).unwrap())),

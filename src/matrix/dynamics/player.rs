@@ -1,7 +1,7 @@
 //! One side of a matrix game, so that every algorithm is written once.
 
 use crate::matrix::MatrixGame;
-use crate::scalar::Scalar;
+use crate::scalar::times;
 use crate::simplex::Simplex;
 use crate::{Error, Result};
 use nalgebra::DMatrix;
@@ -60,8 +60,9 @@ impl Player {
     /// When `opponent` has another length than the opponent's actions.
     pub fn gains(&self, opponent: &Simplex, gains: &mut Vec<f64>) -> Result<()> {
         self.own.check("opponent's", opponent, self.own.payoffs().ncols())?;
-        gains.clear();
-        gains.extend((0..self.actions()).map(|i| f64::dot(self.own.row(i), opponent.as_slice())));
+        // Built in standard order and never rearranged, so there is always a slice.
+        let payoffs = self.own.payoffs().as_slice().unwrap_or_default();
+        times(payoffs, opponent.as_slice(), gains);
         Ok(())
     }
 

@@ -10,9 +10,9 @@ use crate::simplex::Simplex;
 /// Which regrets are kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kept {
-    /// All, also negative ones: R <- R + r.
+    /// All, also negative ones: $R \leftarrow R + r$.
     Signed,
-    /// Positive parts: R <- [R + r]+.
+    /// Positive parts: $R \leftarrow [R + r]_+$.
     Positive,
     /// The nearest point to R + rate r with entries >= 0 that sum to at least 1. Away from 0, equal
     /// regrets cannot flip the strategy, which is what makes the strategy smooth in R.
@@ -22,8 +22,8 @@ pub enum Kept {
     },
 }
 
-/// Regrets R; the direction at x is $r = g - \langle g, x\rangle$, the strategy is [R]+ over its
-/// sum, uniform when that is 0. D is half the squared distance.
+/// Regrets R; the direction at x is $r = g - \langle g, x\rangle$, the strategy is its positive part
+/// over the sum, uniform when that is 0. D is half the squared distance.
 #[derive(Clone, Debug)]
 pub struct Regrets {
     /// What becomes of the sum.
