@@ -586,7 +586,7 @@ fn regularised(context: &Context, report: &mut Report) -> Result<()> {
         let growth = 1.0 + beta_x / tau;
         let (mut mean, mut total) = (vec![0.0; n], 0.0);
         let (mut last, mut with_mean, mut bounds) = (Vec::new(), Vec::new(), Vec::new());
-        let mut above = 0;
+        let (mut above, mut check) = (0, 1);
         let mut scale = 1.0;
         for round in regularised::run(&game, tau, Simplex::uniform(n)?)?.take(rounds + 1) {
             let Round { t, x, y } = round?;
@@ -596,10 +596,15 @@ fn regularised(context: &Context, report: &mut Report) -> Result<()> {
                 let reply = Simplex::new(mean.clone())?;
                 let gap = ExactGap.gap(&game, &x, &reply)?.width;
                 above += usize::from(gap > bound * (1.0 + 1e-9) + 1e-13);
-                last.push([t as f64, ExactGap.gap(&game, &x, &y)?.width]);
-                with_mean.push([t as f64, gap]);
-                bounds.push([t as f64, bound]);
-                if gap < SOLVED {
+                let done = gap < SOLVED;
+                // Every round is measured; on long runs every hundredth part is drawn.
+                if t >= check || done || t == rounds {
+                    check = t + 1 + t / 100;
+                    last.push([t as f64, ExactGap.gap(&game, &x, &y)?.width]);
+                    with_mean.push([t as f64, gap]);
+                    bounds.push([t as f64, bound]);
+                }
+                if done {
                     break;
                 }
             }
@@ -615,7 +620,7 @@ fn regularised(context: &Context, report: &mut Report) -> Result<()> {
             beta_y.into(),
             game.interaction().into(),
             tau.into(),
-            last.len().into(),
+            last.last().map_or(f64::NAN, |p| p[0]).into(),
             reached.map_or("not reached".into(), Cell::from),
             at_end(&last).into(),
             at_end(&with_mean).into(),
