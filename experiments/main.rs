@@ -1,5 +1,6 @@
 //! `experiment`: runs the research experiments and writes their results, tables and figures.
 
+mod dynamics;
 mod phase;
 mod seedgame;
 #[cfg(feature = "neural")]
@@ -36,6 +37,12 @@ const EXPERIMENTS: &[Experiment] = &[
         about: seedgame::ABOUT,
         run: seedgame::run,
         draw: seedgame::draw,
+    },
+    Experiment {
+        name: "dynamics",
+        about: dynamics::ABOUT,
+        run: dynamics::run,
+        draw: dynamics::draw,
     },
     #[cfg(feature = "neural")]
     Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },

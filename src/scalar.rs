@@ -131,6 +131,23 @@ impl Scalar for f64 {
     }
 }
 
+/// `out` <- M x for the rows of `m`, each as long as `x`: [`Scalar::dot`] of every row, to the bit,
+/// but the processor is asked only once.
+pub fn times(m: &[f64], x: &[f64], out: &mut Vec<f64>) {
+    let rows = m.chunks_exact(x.len().max(1));
+    out.clear();
+    out.resize(rows.len(), 0.0);
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            // A plain loop: the vectors' width would not reach into a closure of its own.
+            for (out, row) in out.iter_mut().zip(rows) {
+                *out = lanes_dot(row, x);
+            }
+        },
+    );
+}
+
 const LANES: usize = 32;
 
 #[inline(always)]
@@ -312,6 +329,9 @@ mod tests {
             let a: Vec<f64> = (0..n).map(f64::from).collect();
             let expected: f64 = a.iter().map(|v| v * v).sum();
             assert_eq!(f64::dot(&a, &a), expected);
+            let mut out = vec![1.0];
+            times(&[a.clone(), a.clone()].concat(), &a, &mut out);
+            assert_eq!(out, vec![expected; if n == 0 { 0 } else { 2 }]);
         }
     }
 }

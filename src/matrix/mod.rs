@@ -1,7 +1,9 @@
 //! Matrix games x' A y, the row player maximising, over f64 or exact rationals.
 
+pub mod dynamics;
 mod exact;
 mod float;
+pub mod regularised;
 
 pub use exact::solve_exact;
 pub use float::solve;
@@ -98,6 +100,12 @@ impl<T: Scalar> MatrixGame<T> {
         Ok(earned)
     }
 
+    /// The same game seen by the other player: -A', in which the column player raises.
+    pub fn swapped(&self) -> Self {
+        let transposed = self.payoff.t();
+        Self { payoff: Array2::from_shape_fn(transposed.dim(), |k| -transposed[k].clone()) }
+    }
+
     /// The same game in exact arithmetic: for f64 payoffs, the doubles themselves.
     pub fn to_exact(&self) -> MatrixGame<Rational> {
         // Entries are finite by construction.
@@ -114,6 +122,17 @@ impl<T: Scalar> MatrixGame<T> {
             format!("it has {} entries", s.as_slice().len()),
             format!("this game needs {expected}"),
         ))
+    }
+}
+
+impl MatrixGame {
+    /// max A - min A, in payoff units; infinite when it exceeds f64.
+    pub fn range(&self) -> f64 {
+        let (low, high) = self
+            .payoff
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (v.min(l), v.max(h)));
+        high - low
     }
 }
 
