@@ -292,6 +292,7 @@ impl<'a> Reader<'a> {
                 return Err(place.error(format!("there is no player {other}"), "write 1 or 2"));
             }
         };
+        let place = self.tokens.place;
         let number = self.tokens.count("the information set's number")?;
         let name = self.tokens.optional_text()?;
         let known = self.sets.get(&(player, number)).copied();
