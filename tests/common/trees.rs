@@ -35,7 +35,8 @@ impl RandomGame {
         let depth = next.history.len();
         next.history.push(action);
         for player in [Player::Max, Player::Min] {
-            let shown = mover == Some(player) || self.draw(("shown", depth, player)) % 2 == 0;
+            let shown =
+                mover == Some(player) || self.draw(("shown", depth, player)).is_multiple_of(2);
             let mark = if shown { action.to_string() } else { "-".into() };
             next.known[player as usize].push_str(&mark);
         }
@@ -60,7 +61,7 @@ impl ExtensiveGame for RandomGame {
 
     fn turn(&self, state: &State) -> Turn<State> {
         let depth = state.history.len();
-        if depth == self.depth || self.draw(("end", &state.history)) % 8 == 0 {
+        if depth == self.depth || self.draw(("end", &state.history)).is_multiple_of(8) {
             let pay = self.draw(("pay", &state.history)) % 13;
             return Turn::Terminal(Rational::from(pay as i64 - 6) / Rational::from(1 + pay % 3));
         }

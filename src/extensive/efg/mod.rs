@@ -37,8 +37,7 @@ const ROUNDING: u32 = 10_000;
 /// are named by their numbers.
 ///
 /// ```
-/// use nashguard::extensive::{SequenceForm, efg};
-/// use nashguard::extensive::Plan;
+/// use nashguard::extensive::efg;
 ///
 /// let file = efg::read(
 ///     r#"EFG 2 R "Hidden coin" { "Guesser" "Nature's friend" }
@@ -51,6 +50,7 @@ const ROUNDING: u32 = 10_000;
 ///        t "" 1"#,
 /// )?;
 /// assert_eq!(file.tree.nodes().len(), 7);
+/// assert_eq!(efg::read(&efg::write("", ["", ""], &file.tree))?.tree, file.tree);
 /// # Ok::<(), nashguard::Error>(())
 /// ```
 ///
