@@ -15,6 +15,7 @@
 //!   [`play`](dynamics::play) the iterator of rounds; a [`Gap`](exploit::Gap) is never halved.
 //! - [`guard`]: the generator-classifier game on finite sets, solved exactly.
 //! - [`matrix`]: x' A y over f64.
+//! - [`extensive`]: games of moves, chance and hidden information; their sequence form and CFR.
 //! - `neural`: the guardrail as a network (feature `neural`).
 //! - [`data`], [`metrics`], [`mod@format`], [`report`]: texts, scores, game files, results.
 //!

@@ -52,7 +52,8 @@ impl State {
     fn bet(&self) -> Turn<Self> {
         let round = self.round();
         let moves = &self.rounds[round];
-        let (player, me) = if moves.len() % 2 == 0 { (Player::Max, 0) } else { (Player::Min, 1) };
+        let (player, me) =
+            if moves.len().is_multiple_of(2) { (Player::Max, 0) } else { (Player::Min, 1) };
         let owed = self.paid[1 - me];
         let after = |name: char, paid: i64| {
             let mut next = self.clone();

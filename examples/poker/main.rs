@@ -1,18 +1,30 @@
-//! Kuhn and Leduc poker, written through `ExtensiveGame`, as .efg files with exact probabilities:
-//! `cargo run --release --example poker -- leduc > leduc.efg`.
+//! Kuhn and Leduc poker, written through `ExtensiveGame`.
+//!
+//! - `cargo run --release --example poker -- leduc > leduc.efg` writes the game, with exact
+//!   probabilities.
+//! - `cargo run --release --example poker -- leduc race` solves it by CFR+, predictive CFR+ and DCFR.
 
 mod kuhn;
 mod leduc;
+mod race;
 
-use nashguard::extensive::{Tree, efg};
+use nashguard::extensive::{SequenceForm, Tree, efg};
 use std::io::Write;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let (title, tree) = match std::env::args().nth(1).as_deref() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (title, tree) = match arguments.first().map(String::as_str) {
         Some("kuhn") => ("Kuhn poker", Tree::new(&kuhn::Kuhn)?),
         Some("leduc") => ("Leduc poker", Tree::new(&leduc::Leduc)?),
         _ => return Err("which game? write \"kuhn\" or \"leduc\"".into()),
     };
-    std::io::stdout().write_all(efg::write(title, ["Max", "Min"], &tree).as_bytes())?;
+    match arguments.get(1).map(String::as_str) {
+        None => {
+            let text = efg::write(title, ["Max", "Min"], &tree);
+            std::io::stdout().write_all(text.as_bytes())?;
+        }
+        Some("race") => race::race(&SequenceForm::new(&tree).to_f64()?)?,
+        Some(other) => return Err(format!("what is {other:?}? write \"race\" or nothing").into()),
+    }
     Ok(())
 }

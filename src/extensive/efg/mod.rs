@@ -37,8 +37,7 @@ const ROUNDING: u32 = 10_000;
 /// are named by their numbers.
 ///
 /// ```
-/// use nashguard::extensive::{SequenceForm, efg};
-/// use nashguard::extensive::Plan;
+/// use nashguard::extensive::efg;
 ///
 /// let file = efg::read(
 ///     r#"EFG 2 R "Hidden coin" { "Guesser" "Nature's friend" }
@@ -51,6 +50,7 @@ const ROUNDING: u32 = 10_000;
 ///        t "" 1"#,
 /// )?;
 /// assert_eq!(file.tree.nodes().len(), 7);
+/// assert_eq!(efg::read(&efg::write("", ["", ""], &file.tree))?.tree, file.tree);
 /// # Ok::<(), nashguard::Error>(())
 /// ```
 ///
@@ -292,6 +292,7 @@ impl<'a> Reader<'a> {
                 return Err(place.error(format!("there is no player {other}"), "write 1 or 2"));
             }
         };
+        let place = self.tokens.place;
         let number = self.tokens.count("the information set's number")?;
         let name = self.tokens.optional_text()?;
         let known = self.sets.get(&(player, number)).copied();
