@@ -287,9 +287,9 @@ proptest! {
                 prop_assert!(k == 0 || side.information_sets()[k - 1].sequences().end == set.first);
             }
         }
-        for s in 0..form.payoffs().rows() {
-            for (t, v) in form.payoffs().row(s) {
-                prop_assert!(form.transposed().row(t).any(|(row, w)| row == s && v == w));
+        for s in 0..form.payoffs().lines() {
+            for (t, v) in form.payoffs().pairs(s) {
+                prop_assert!(form.transposed().pairs(t).any(|(row, w)| row == s && v == w));
             }
         }
         prop_assert_eq!(form.payoffs().entries(), form.transposed().entries());

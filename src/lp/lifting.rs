@@ -7,7 +7,7 @@
 
 use super::field::{Modular, PRIMES};
 use super::lu::{Lu, Singular};
-use super::sparse::Sparse;
+use crate::sparse::Sparse;
 use dashu_base::{Abs, BitTest, RemEuclid, Sign, Signed, UnsignedAbs};
 use dashu_int::{IBig, UBig};
 
@@ -55,7 +55,7 @@ impl Lifting {
             Err(_) => Factors::Second(Lu::new(&matrix.map(residue))?),
         };
         let bits = matrix.values().iter().map(BitTest::bit_len).max().unwrap_or(0);
-        let small = bits <= SMALL_BITS && matrix.columns() <= SMALL_TERMS;
+        let small = bits <= SMALL_BITS && matrix.lines() <= SMALL_TERMS;
         let entries = |m: &Sparse<IBig>| {
             if small {
                 // Fits by the test above.
@@ -162,7 +162,7 @@ impl Entries {
         match (self, residual) {
             (Self::Small(k), Residual::Small(residual)) => {
                 for (i, r) in residual.iter_mut().enumerate() {
-                    let (columns, values) = k.column(i);
+                    let (columns, values) = k.line(i);
                     let dot = columns.iter().zip(values);
                     let dot = dot.fold(0_i128, |sum, (j, v)| {
                         sum + i128::from(*v) * i128::from(digit[*j as usize].get())
@@ -329,7 +329,7 @@ mod tests {
                         k.push(i, number(bits));
                     }
                 }
-                k.end_column();
+                k.end_line();
             }
             let b: Vec<IBig> = (0..n).map(|i| number(if i % 2 == 0 { bits } else { 200 })).collect();
             let Ok(lifting) = Lifting::new(&k) else { return Ok(()) };
@@ -367,7 +367,7 @@ mod tests {
         let mut k = Sparse::new(3);
         for (i, v) in [2, 3, 7].into_iter().enumerate() {
             k.push(i, IBig::from(v));
-            k.end_column();
+            k.end_line();
         }
         let Ok(lifting) = Lifting::new(&k) else { panic!("a diagonal is regular") };
         let found = lifting.solve(&[IBig::from(1), IBig::from(-1), IBig::ZERO]);
