@@ -51,7 +51,7 @@ pub mod extensive;
 pub mod format;
 pub mod game;
 pub mod guard;
-pub mod lp;
+pub(crate) mod lp;
 pub mod matrix;
 pub mod metrics;
 #[cfg(feature = "neural")]
@@ -59,6 +59,7 @@ pub mod neural;
 pub mod report;
 pub mod scalar;
 pub mod simplex;
+pub mod sparse;
 
 pub use error::{Error, Result};
 pub use game::{BestReply, Game};

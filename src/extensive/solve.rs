@@ -23,8 +23,8 @@ use crate::lp::exact::{Basis, Lp};
 use crate::lp::lifting::Fractions;
 use crate::lp::lu::Lu;
 use crate::lp::revised;
-use crate::lp::sparse::Sparse;
 use crate::scalar::{Rational, Scalar, to_f64};
+use crate::sparse::Sparse;
 use crate::{Error, Result};
 use dashu_base::{Gcd, UnsignedAbs};
 use dashu_int::{IBig, UBig};
@@ -176,7 +176,7 @@ impl<'a> Shifted<'a> {
 
     fn entries(&self) -> impl Iterator<Item = &Rational> {
         let form = &self.form;
-        (0..form.payoffs().rows()).flat_map(|s| form.payoffs().row(s)).map(|(_, v)| v)
+        form.payoffs().values().iter()
     }
 
     /// In whole numbers.
@@ -214,7 +214,7 @@ impl<'a> Shifted<'a> {
         let mut costs = Vec::with_capacity(max.sequences());
         for s in 1..max.sequences() {
             costs.push(zero.clone());
-            for (t, v) in self.form.payoffs().row(s) {
+            for (t, v) in self.form.payoffs().pairs(s) {
                 match t.checked_sub(1) {
                     Some(row) => columns.push(row, number(&-v)),
                     None => costs[s - 1] = number(v),
@@ -222,7 +222,7 @@ impl<'a> Shifted<'a> {
             }
             columns.push(owner[s], one.clone());
             after[s].iter().for_each(|row| columns.push(*row, minus_one.clone()));
-            columns.end_column();
+            columns.end_line();
         }
         let first = |parent: usize| if parent == 0 { one.clone() } else { zero.clone() };
         for set in min.information_sets() {
@@ -230,11 +230,11 @@ impl<'a> Shifted<'a> {
                 columns.push(set.parent - 1, minus_one.clone());
             }
             set.sequences().for_each(|t| columns.push(t - 1, one.clone()));
-            columns.end_column();
+            columns.end_line();
             costs.push(first(set.parent));
         }
         let mut sides = vec![zero.clone(); answers];
-        for (t, v) in self.form.payoffs().row(0).filter(|(t, _)| *t > 0) {
+        for (t, v) in self.form.payoffs().pairs(0).filter(|(t, _)| *t > 0) {
             sides[t - 1] = number(v);
         }
         sides.extend(max.information_sets().iter().map(|set| first(set.parent)));

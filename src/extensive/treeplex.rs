@@ -4,7 +4,7 @@
 //! Hoda, Gilpin, Peña and Sandholm, Smoothing techniques for computing Nash equilibria of sequential
 //! games, 2010 (treeplex).
 
-use crate::scalar::Scalar;
+use crate::scalar::{Rational, Scalar};
 use crate::simplex::Simplex;
 use crate::{Error, Result};
 use std::ops::Range;
@@ -214,6 +214,33 @@ impl<T: Scalar> Plan<T> {
             Simplex::new(p)
         };
         side.information_sets.iter().map(distribution).collect()
+    }
+}
+
+impl Plan<f64> {
+    /// A plan of `side` over the rationals within rounding of this one: the doubles themselves, except
+    /// that in every set the largest makes up what the others leave of the parent. Its exact gap is a
+    /// proof, which a gap computed in f64 is not.
+    ///
+    /// # Errors
+    /// When the plan is not one of `side`.
+    pub fn to_exact(&self, side: &Treeplex) -> Result<Plan<Rational>> {
+        let mut values = self.0.iter().map(Scalar::to_exact).collect::<Result<Vec<_>>>()?;
+        if values.len() == side.sequences() {
+            values[0] = Rational::ONE;
+            for set in &side.information_sets {
+                let parent = values[set.parent].clone();
+                let moves = &mut values[set.sequences()];
+                let sum = moves.iter().fold(Rational::ZERO, |sum, v| sum + v);
+                let largest = moves.iter_mut().max();
+                match largest.filter(|v| **v >= &sum - &parent) {
+                    Some(largest) => *largest += parent - sum,
+                    // Rounding left less for the parent than for its moves.
+                    None => spread(moves, &parent, &sum),
+                }
+            }
+        }
+        Plan::new(side, values)
     }
 }
 

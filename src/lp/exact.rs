@@ -9,7 +9,7 @@
 //! objective stalls.
 
 use super::lifting::{Fractions, Lifting};
-use super::sparse::Sparse;
+use crate::sparse::Sparse;
 use crate::{Error, Result};
 use dashu_base::{BitTest, Signed};
 use dashu_int::IBig;
@@ -41,10 +41,6 @@ pub struct Optimum {
     pub x: Fractions,
     /// y, one entry a row.
     pub y: Fractions,
-    /// The basis they belong to.
-    pub basis: Basis,
-    /// Exact pivots it took from the basis given.
-    pub pivots: usize,
 }
 
 /// Pivots without progress after which Bland's rule takes over.
@@ -56,10 +52,10 @@ impl Lp {
     /// # Errors
     /// [`Error::Invalid`] when sizes disagree or b has a negative entry.
     pub fn new(a: Sparse<IBig>, b: Vec<IBig>, c: Vec<IBig>) -> Result<Self> {
-        if a.rows() != b.len() || a.columns() != c.len() || b.iter().any(Signed::is_negative) {
+        if a.width() != b.len() || a.lines() != c.len() || b.iter().any(Signed::is_negative) {
             return Err(Error::invalid(
                 "linear program",
-                format!("{} x {} with {} sides, {} costs", a.rows(), a.columns(), b.len(), c.len()),
+                format!("{} x {} with {} sides, {} costs", a.width(), a.lines(), b.len(), c.len()),
                 "give one side b >= 0 a row and one cost a column",
             ));
         }
@@ -71,7 +67,6 @@ impl Lp {
     /// # Errors
     /// [`Error::Invalid`] when the objective has no maximum.
     pub fn solve(&self, basis: Basis) -> Result<Optimum> {
-        let mut pivots = 0;
         let mut at = Vertex::new(self, basis);
         if !at.feasible() {
             // Costs under which the prices, less their negative ones, are feasible.
@@ -82,15 +77,13 @@ impl Lp {
             };
             let dual = self.dual(costs);
             let start = Basis { rows: at.basis.columns, columns: at.basis.rows };
-            let (end, n) = dual.maximise(Vertex::new(&dual, start))?;
-            pivots += n;
+            let end = dual.maximise(Vertex::new(&dual, start))?;
             at = Vertex::new(self, Basis { rows: end.basis.columns, columns: end.basis.rows });
         }
-        let (end, n) = self.maximise(at)?;
-        pivots += n;
-        let (_, y) = end.prices(&self.c).split(self.columns.columns());
-        let (x, _) = end.point.split(self.columns.columns());
-        Ok(Optimum { x, y, basis: end.basis, pivots })
+        let end = self.maximise(at)?;
+        let (_, y) = end.prices(&self.c).split(self.columns.lines());
+        let (x, _) = end.point.split(self.columns.lines());
+        Ok(Optimum { x, y })
     }
 
     /// min b'y, A'y >= c, y >= 0 in this form: max -b'y, -A'y <= -c.
@@ -105,9 +98,9 @@ impl Lp {
     }
 
     /// Primal pivots from a feasible vertex.
-    fn maximise<'a>(&'a self, mut at: Vertex<'a>) -> Result<(Vertex<'a>, usize)> {
+    fn maximise<'a>(&'a self, mut at: Vertex<'a>) -> Result<Vertex<'a>> {
         let mut stalled = 0;
-        for pivots in 0.. {
+        loop {
             let prices = at.prices(&self.c);
             let candidates = prices.numerators.iter().enumerate().filter(|(_, v)| v.is_negative());
             let entering = if stalled < PATIENCE {
@@ -115,7 +108,7 @@ impl Lp {
             } else {
                 candidates.map(|(v, _)| v).next()
             };
-            let Some(entering) = entering else { return Ok((at, pivots)) };
+            let Some(entering) = entering else { return Ok(at) };
             let direction = at.direction(entering);
             let Some((leaving, moved)) = at.leaving(&direction) else {
                 return Err(Error::invalid(
@@ -128,12 +121,11 @@ impl Lp {
             let basis = self.exchange(at.basis, entering, leaving);
             at = Vertex::new(self, basis);
         }
-        Ok((at, 0))
     }
 
     /// Variables 0..n are x, n.. the slacks.
     fn exchange(&self, mut basis: Basis, entering: usize, leaving: usize) -> Basis {
-        let n = self.columns.columns();
+        let n = self.columns.lines();
         if entering < n {
             basis.columns.push(entering);
         } else {
@@ -177,7 +169,7 @@ impl<'a> Vertex<'a> {
         };
         let sides: Vec<IBig> = basis.rows.iter().map(|i| lp.b[*i].clone()).collect();
         let found = lifting.solve(&sides);
-        let n = lp.columns.columns();
+        let n = lp.columns.lines();
         let mut numerators = vec![IBig::ZERO; n];
         numerators.extend(lp.b.iter().map(|b| b * &found.denominator));
         for (&j, x) in basis.columns.iter().zip(&found.numerators).filter(|(_, x)| !x.is_zero()) {
@@ -208,7 +200,7 @@ impl<'a> Vertex<'a> {
     /// By how much every variable falls when the entering one rises by 1.
     fn direction(&self, entering: usize) -> Fractions {
         let lp = self.lp;
-        let n = lp.columns.columns();
+        let n = lp.columns.lines();
         let mut column = vec![IBig::ZERO; lp.b.len()];
         if entering < n {
             lp.columns.pairs(entering).for_each(|(i, v)| column[i] = v.clone());

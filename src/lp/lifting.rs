@@ -7,8 +7,8 @@
 
 use super::field::{Modular, PRIMES};
 use super::lu::{Lu, Singular};
-use super::sparse::Sparse;
-use dashu_base::{BitTest, DivRem, RemEuclid, Sign, Signed, UnsignedAbs};
+use crate::sparse::Sparse;
+use dashu_base::{Abs, BitTest, RemEuclid, Sign, Signed, UnsignedAbs};
 use dashu_int::{IBig, UBig};
 
 /// Integers over one positive denominator, not always in lowest terms.
@@ -55,7 +55,7 @@ impl Lifting {
             Err(_) => Factors::Second(Lu::new(&matrix.map(residue))?),
         };
         let bits = matrix.values().iter().map(BitTest::bit_len).max().unwrap_or(0);
-        let small = bits <= SMALL_BITS && matrix.columns() <= SMALL_TERMS;
+        let small = bits <= SMALL_BITS && matrix.lines() <= SMALL_TERMS;
         let entries = |m: &Sparse<IBig>| {
             if small {
                 // Fits by the test above.
@@ -162,7 +162,7 @@ impl Entries {
         match (self, residual) {
             (Self::Small(k), Residual::Small(residual)) => {
                 for (i, r) in residual.iter_mut().enumerate() {
-                    let (columns, values) = k.column(i);
+                    let (columns, values) = k.line(i);
                     let dot = columns.iter().zip(values);
                     let dot = dot.fold(0_i128, |sum, (j, v)| {
                         sum + i128::from(*v) * i128::from(digit[*j as usize].get())
@@ -179,16 +179,39 @@ impl Entries {
                 }
             }
             (Self::Large(k), Residual::Large(residual)) => {
+                let words = k.values().iter().map(|v| v.as_sign_words().1.len()).max().unwrap_or(0);
+                // Room for a digit and for a carry of every term.
+                let mut sums = [vec![0; words + 2], vec![0; words + 2]];
                 for (i, r) in residual.iter_mut().enumerate() {
+                    sums.iter_mut().for_each(|sum| sum.fill(0));
                     for (j, v) in k.pairs(i) {
-                        *r -= v * digit[j].get();
+                        let (sign, words) = v.as_sign_words();
+                        add_product(&mut sums[sign as usize], words, digit[j].get());
                     }
+                    *r -= IBig::from_sign_words(Sign::Positive, &sums[Sign::Positive as usize]);
+                    *r += IBig::from_sign_words(Sign::Positive, &sums[Sign::Negative as usize]);
                     *r = std::mem::take(r) / p;
                 }
             }
             // A small residual is only made for small entries.
             (Self::Large(_), Residual::Small(_)) => {}
         }
+    }
+}
+
+/// sum += words times digit, least significant word first. A dot product this way allocates nothing.
+fn add_product(sum: &mut [u64], words: &[u64], digit: u64) {
+    let mut carry = 0;
+    let (low, high) = sum.split_at_mut(words.len());
+    for (s, w) in low.iter_mut().zip(words) {
+        let t = u128::from(*s) + u128::from(*w) * u128::from(digit) + u128::from(carry);
+        *s = t as u64;
+        carry = (t >> 64) as u64;
+    }
+    for s in high {
+        let (t, overflow) = s.overflowing_add(carry);
+        *s = t;
+        carry = u64::from(overflow);
     }
 }
 
@@ -242,19 +265,41 @@ fn reconstruct(digits: &[Vec<u64>], base: u64, modulus: &UBig) -> Option<Fractio
 fn fraction(x: IBig, m: &UBig) -> Option<(IBig, IBig)> {
     let negative = x.is_negative();
     let stop = m.bit_len() / 2;
-    let (mut r0, mut r1) = (m.clone(), x.unsigned_abs());
+    let (mut r0, mut r1) = (IBig::from(m.clone()), x.abs());
     let (mut t0, mut t1) = (IBig::ZERO, IBig::ONE);
     while r1.bit_len() > stop {
-        let (q, r) = r0.div_rem(&r1);
-        let t = t0 - &t1 * IBig::from(q);
-        (r0, r1) = (r1, r);
-        (t0, t1) = (t1, t);
+        // A run of steps at once, where it cannot pass the remainder looked for.
+        let run = if r1.bit_len() > stop + 64 { several_steps(&r0, &r1) } else { None };
+        let [a, b, c, d] = run.unwrap_or_else(|| [IBig::ZERO, IBig::ONE, IBig::ONE, -(&r0 / &r1)]);
+        let apply = |u: &IBig, v: &IBig| (&a * u + &b * v, &c * u + &d * v);
+        (r0, r1) = apply(&r0, &r1);
+        (t0, t1) = apply(&t0, &t1);
     }
     if t1.is_zero() {
         return None;
     }
     let sign = if negative != t1.is_negative() { Sign::Negative } else { Sign::Positive };
-    Some((IBig::from_parts(sign, r1), IBig::from(t1.unsigned_abs())))
+    Some((IBig::from_parts(sign, r1.unsigned_abs()), IBig::from(t1.unsigned_abs())))
+}
+
+/// The matrix of as many of Euclid's steps on (r0, r1) as their leading 62 bits decide (Lehmer 1938,
+/// with Collins' condition: both bounds on the quotient agree).
+fn several_steps(r0: &IBig, r1: &IBig) -> Option<[IBig; 4]> {
+    const LEADING: usize = 62;
+    let shift = r0.bit_len().saturating_sub(LEADING);
+    let leading = |r: &IBig| i64::try_from(r >> shift).ok();
+    let (mut x, mut y) = (leading(r0)?, leading(r1)?);
+    let [mut a, mut b, mut c, mut d] = [1_i64, 0, 0, 1];
+    while y + c != 0 && y + d != 0 {
+        let q = (x + a) / (y + c);
+        if q != (x + b) / (y + d) {
+            break;
+        }
+        (a, c) = (c, a - q * c);
+        (b, d) = (d, b - q * d);
+        (x, y) = (y, x - q * y);
+    }
+    (b != 0).then(|| [a, b, c, d].map(IBig::from))
 }
 
 #[cfg(test)]
@@ -284,7 +329,7 @@ mod tests {
                         k.push(i, number(bits));
                     }
                 }
-                k.end_column();
+                k.end_line();
             }
             let b: Vec<IBig> = (0..n).map(|i| number(if i % 2 == 0 { bits } else { 200 })).collect();
             let Ok(lifting) = Lifting::new(&k) else { return Ok(()) };
@@ -299,13 +344,30 @@ mod tests {
         }
     }
 
-    /// The Hilbert matrix times 2520 lcm ..: a determinant of thousands of bits over tiny entries.
+    proptest! {
+        /// n/d comes back from its residue, by runs of steps and by single ones.
+        #[test]
+        fn fractions_come_back(words in 1..40usize, seed: u64, negative: bool) {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let mut number = |words: usize| {
+                UBig::from_words(&(0..words).map(|_| rng.random()).collect::<Vec<u64>>()) + UBig::ONE
+            };
+            let (n, d, m) = (number(words), number(words), number(2 * words + 1));
+            let ring = dashu_int::fast_div::ConstDivisor::new(m.clone());
+            let Some(inverse) = ring.reduce(d.clone()).inv() else { return Ok(()) };
+            let x = IBig::from((inverse * ring.reduce(n.clone())).residue());
+            let (x, sign) = if negative { (-x, Sign::Negative) } else { (x, Sign::Positive) };
+            let (above, below) = fraction(x, &m).unwrap();
+            prop_assert_eq!(above * IBig::from(d), IBig::from_parts(sign, n) * below);
+        }
+    }
+
     #[test]
     fn a_small_solution_needs_few_digits() {
         let mut k = Sparse::new(3);
         for (i, v) in [2, 3, 7].into_iter().enumerate() {
             k.push(i, IBig::from(v));
-            k.end_column();
+            k.end_line();
         }
         let Ok(lifting) = Lifting::new(&k) else { panic!("a diagonal is regular") };
         let found = lifting.solve(&[IBig::from(1), IBig::from(-1), IBig::ZERO]);

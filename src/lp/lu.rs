@@ -6,7 +6,7 @@
 //! eliminated as a dense matrix.
 
 use super::field::Field;
-use super::sparse::Sparse;
+use crate::sparse::Sparse;
 
 /// K = L U up to the order of rows and columns.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl<F: Field> Lu<F> {
     /// # Errors
     /// [`Singular`], with the rows and columns to leave out for the rest to have an inverse.
     pub fn new(k: &Sparse<F>) -> Result<Self, Singular> {
-        let n = k.columns();
+        let n = k.lines();
         let mut active = Active::new(k);
         let mut factors = Factors {
             pivots: Vec::with_capacity(n),
@@ -101,7 +101,7 @@ impl<F: Field> Lu<F> {
         let mut upper = Sparse::new(n);
         for &(_, c) in &factors.pivots {
             factors.above[c as usize].iter().for_each(|(r, v)| upper.push(*r as usize, *v));
-            upper.end_column();
+            upper.end_line();
         }
         let Factors { pivots, inverse, lower, .. } = factors;
         Ok(Self { pivots, inverse, lower, upper })
@@ -135,11 +135,11 @@ impl<F: Field> Lu<F> {
     pub fn solve_transposed(&self, c: &[F]) -> Vec<F> {
         let mut y = vec![F::ZERO; c.len()];
         for (t, &(r, column)) in self.pivots.iter().enumerate() {
-            let (rows, values) = self.upper.column(t);
+            let (rows, values) = self.upper.line(t);
             y[r as usize] = c[column as usize].minus_dot(rows, values, &y).times(self.inverse[t]);
         }
         for (t, &(r, _)) in self.pivots.iter().enumerate().rev() {
-            let (rows, values) = self.lower.column(t);
+            let (rows, values) = self.lower.line(t);
             y[r as usize] = y[r as usize].minus_dot(rows, values, &y);
         }
         y
@@ -148,7 +148,7 @@ impl<F: Field> Lu<F> {
 
 impl<F: Field> Active<F> {
     fn new(k: &Sparse<F>) -> Self {
-        let n = k.columns();
+        let n = k.lines();
         let mut rows = vec![Vec::new(); n];
         let mut columns = vec![Vec::new(); n];
         for (j, column) in columns.iter_mut().enumerate() {
@@ -280,7 +280,7 @@ impl<F: Field> Active<F> {
                 self.single_columns.push(*j);
             }
         }
-        factors.lower.end_column();
+        factors.lower.end_line();
         factors.pivots.push((r as u32, c as u32));
         factors.inverse.push(inverse);
     }
@@ -352,7 +352,7 @@ impl<F: Field> Active<F> {
                     F::subtract(&mut row[k + 1..], f, &pivot_row[k + 1..]);
                 }
             }
-            factors.lower.end_column();
+            factors.lower.end_line();
             factors.pivots.push((rows[r] as u32, c as u32));
             factors.inverse.push(inverse);
             t += 1;
@@ -379,13 +379,13 @@ mod tests {
                     k.push(i, number(v));
                 }
             }
-            k.end_column();
+            k.end_line();
         }
         k
     }
 
     fn times<F: Field>(k: &Sparse<F>, x: &[F]) -> Vec<F> {
-        let mut b = vec![F::ZERO; k.rows()];
+        let mut b = vec![F::ZERO; k.width()];
         for (j, x) in x.iter().enumerate() {
             for (i, v) in k.pairs(j) {
                 b[i] = b[i].minus(F::ZERO.minus(F::ONE, *x), *v);

@@ -6,4 +6,3 @@ pub mod field;
 pub mod lifting;
 pub mod lu;
 pub mod revised;
-pub mod sparse;

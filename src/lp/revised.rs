@@ -6,7 +6,7 @@
 
 use super::exact::Basis;
 use super::lu::Lu;
-use super::sparse::Sparse;
+use crate::sparse::Sparse;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -83,7 +83,7 @@ pub fn maximise(
 
 impl<'a> Revised<'a> {
     fn new(columns: &'a Sparse<f64>, sides: &[f64], costs: &[f64], start: &Basis) -> Option<Self> {
-        let (m, n) = (columns.rows(), columns.columns());
+        let (m, n) = (columns.width(), columns.lines());
         let mut tight = vec![false; m];
         start.rows.iter().for_each(|i| tight[*i] = true);
         let slacks = (0..m).filter(|i| !tight[*i]).map(|i| n + i);
@@ -133,7 +133,7 @@ impl<'a> Revised<'a> {
     /// Raises sides so that primal pivots do not stall: the values of basic variables by a little, not
     /// evenly.
     fn raise_sides(&mut self, rng: &mut ChaCha8Rng) {
-        let n = self.columns.columns();
+        let n = self.columns.lines();
         for &v in &self.basic {
             let by = PERTURBATION * rng.random_range(0.5..1.0);
             match v.checked_sub(n) {
@@ -156,7 +156,7 @@ impl<'a> Revised<'a> {
         self.values = self.factors.solve(&mut self.sides.clone());
         let costs: Vec<f64> = self.basic.iter().map(|v| self.costs[*v]).collect();
         let y = self.factors.solve_transposed(&costs);
-        let n = self.columns.columns();
+        let n = self.columns.lines();
         for v in 0..self.prices.len() {
             self.prices[v] = if self.is_basic[v] {
                 0.0
@@ -171,7 +171,7 @@ impl<'a> Revised<'a> {
     /// B^-1 times the column of variable v, by position.
     fn entering_column(&self, v: usize) -> Vec<f64> {
         let mut column = vec![0.0; self.basic.len()];
-        match v.checked_sub(self.columns.columns()) {
+        match v.checked_sub(self.columns.lines()) {
             None => self.columns.pairs(v).for_each(|(i, a)| column[i] = *a),
             Some(i) => column[i] = 1.0,
         }
@@ -197,7 +197,7 @@ impl<'a> Revised<'a> {
             *p = (*p - others) / update.pivot;
         }
         let rho = self.factors.solve_transposed(&unit);
-        let n = self.columns.columns();
+        let n = self.columns.lines();
         for (i, r) in rho.into_iter().enumerate().filter(|(_, r)| r.abs() > 1e-14) {
             for (j, a) in self.rows.pairs(i).chain([(n + i, &1.0)]) {
                 if !self.is_basic[j] {
@@ -309,7 +309,7 @@ impl<'a> Revised<'a> {
     }
 
     fn basis(&self) -> Basis {
-        let n = self.columns.columns();
+        let n = self.columns.lines();
         Basis {
             rows: (0..self.basic.len()).filter(|i| !self.is_basic[n + i]).collect(),
             columns: (0..n).filter(|j| self.is_basic[*j]).collect(),
@@ -319,13 +319,13 @@ impl<'a> Revised<'a> {
 
 /// The columns of a basis.
 fn matrix(columns: &Sparse<f64>, basic: &[usize]) -> Sparse<f64> {
-    let mut basis = Sparse::new(columns.rows());
+    let mut basis = Sparse::new(columns.width());
     for &v in basic {
-        match v.checked_sub(columns.columns()) {
+        match v.checked_sub(columns.lines()) {
             None => columns.pairs(v).for_each(|(i, a)| basis.push(i, *a)),
             Some(i) => basis.push(i, 1.0),
         }
-        basis.end_column();
+        basis.end_line();
     }
     basis
 }

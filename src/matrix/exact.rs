@@ -5,9 +5,9 @@ use crate::Result;
 use crate::lp::dense::Tableau;
 use crate::lp::exact::{Basis, Lp};
 use crate::lp::lifting::Fractions;
-use crate::lp::sparse::Sparse;
 use crate::scalar::Rational;
 use crate::simplex::Simplex;
+use crate::sparse::Sparse;
 use dashu_base::{BitTest, Gcd, UnsignedAbs};
 use dashu_int::{IBig, UBig};
 use ndarray::Array2;
@@ -106,7 +106,7 @@ impl Whole {
             for (i, v) in column.iter().enumerate() {
                 columns.push(i, v + &self.spread);
             }
-            columns.end_column();
+            columns.end_line();
         }
         columns
     }

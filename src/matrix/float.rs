@@ -5,9 +5,9 @@ use super::{MatrixGame, Solution};
 use crate::lp::dense::Tableau;
 use crate::lp::exact::Basis;
 use crate::lp::lu::Lu;
-use crate::lp::sparse::Sparse;
 use crate::scalar::{Scalar, to_f64};
 use crate::simplex::Simplex;
+use crate::sparse::Sparse;
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView2};
 
@@ -89,7 +89,7 @@ fn strategies(unit: ArrayView2<f64>, basis: &Basis) -> (Vec<f64>, Vec<f64>) {
     let mut kernel = Sparse::new(basis.rows.len());
     for &j in &basis.columns {
         basis.rows.iter().enumerate().for_each(|(k, i)| kernel.push(k, 1.0 + unit[(*i, j)]));
-        kernel.end_column();
+        kernel.end_line();
     }
     let (mut x, mut y) = (vec![0.0; m], vec![0.0; n]);
     // A basis that is singular to rounding has no strategies: the gap check then says so.
