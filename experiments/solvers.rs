@@ -434,7 +434,6 @@ const TINY_DIFFERENCES: &str = "1 + 1e-9 U";
 const TINY: &str = "1e-9 U";
 const DIAGONAL: &str = "diag(1, 1e-1, 1e-2, ..)";
 const HILBERT: &str = "alternating Hilbert";
-const MIXED: &str = "1e300, 1, 1e-300 mixed";
 
 /// Games of a size on which float solvers fail, or degenerate ones.
 fn families(n: usize, seed: u64) -> Result<Vec<Case<'static>>> {
@@ -459,11 +458,12 @@ fn families(n: usize, seed: u64) -> Result<Vec<Case<'static>>> {
         (_, j) if j == 2 * half => Rational::from(3),
         (i, j) => small(i % half, j % half),
     };
-    let mut cases = vec![
+    let cases = [
         (TINY_DIFFERENCES, square(&|i, j| Rational::ONE + u(i, j) * &tiny)?),
         (TINY, square(&|i, j| u(i, j) * &tiny)?),
         (DIAGONAL, square(&|i, j| if i == j { tenth.pow(i as isize) } else { Rational::ZERO })?),
         (HILBERT, square(&alternating)?),
+        ("1e300, 1, 1e-300 mixed", square(&|i, j| u(i, j) * &scales[(7 * i + j * j) % 3])?),
         ("1e300, 1, 1e-300 by rows", square(&|i, j| u(i, j) * &scales[i % 3])?),
         ("1e300, 1, 1e-300 by columns", square(&|i, j| u(i, j) * &scales[j % 3])?),
         ("-1, 0 and 1", square(&small)?),
@@ -472,11 +472,6 @@ fn families(n: usize, seed: u64) -> Result<Vec<Case<'static>>> {
         ("single row", rectangle(1, n, &|i, j| u(i, j))?),
         ("single column", rectangle(n, 1, &|i, j| u(i, j))?),
     ];
-    // Beyond, its determinants of thousands of digits take many seconds.
-    if n <= 20 {
-        let mixed = |i: usize, j: usize| u(i, j) * &scales[(7 * i + j * j) % 3];
-        cases.push((MIXED, square(&mixed)?));
-    }
     Ok(cases.into_iter().map(|(family, game)| Case { family, game }).collect())
 }
 
@@ -498,6 +493,7 @@ fn hostile(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()
         columns(),
     );
     let (mut games, mut exact, mut solved, mut honest) = (0, 0, 0, 0);
+    let largest = sizes.iter().max().copied().unwrap_or(0);
     let bar = context.progress("hostile games", sizes.len());
     let mut rows = Vec::new();
     for &n in sizes {
@@ -526,7 +522,11 @@ fn hostile(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()
     rows.sort_by_key(|(family, n, _)| (order.iter().position(|f| f == family), *n));
     rows.into_iter().try_for_each(|(_, _, row)| table.push(row))?;
     report.tables.push(table);
-    bars.all("hostile games solved exactly, gap exactly 0", exact, games)?;
+    bars.all(
+        &format!("hostile games, n up to {largest}: solved exactly, gap exactly 0"),
+        exact,
+        games,
+    )?;
     bars.all("hostile games in floats: no claim that exact arithmetic refutes", honest, games)?;
     report.notes.push(format!(
         "Of {games} hostile games the float solver answers {solved} and withholds {}. Its gaps are \
@@ -536,6 +536,8 @@ fn hostile(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()
     ));
     Ok(())
 }
+
+const SEQUENCE_FORM: &str = "sequence form, float";
 
 fn poker(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()> {
     let mut table = Table::new(
@@ -559,6 +561,12 @@ fn poker(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()> 
     for (name, tree) in [("Kuhn", Tree::new(&kuhn::Kuhn)?), ("Leduc", Tree::new(&leduc::Leduc)?)] {
         let (found, float_time) = timed(|| extensive::solve(&tree, TOL));
         let answered = found.is_ok();
+        if let (Ok(found), "Leduc") = (&found, name) {
+            let at = [[float_time.median, found.gap]];
+            let mut series = Series::new("leduc", SEQUENCE_FORM, "seconds", "gap", at);
+            series.style = Style::Markers;
+            report.series.push(series);
+        }
         let (gap, value, answer) = match found {
             Ok(found) => (found.gap.into(), format!("{:.13}", found.value), "gap computed exactly"),
             Err(Error::NotSolved { .. }) => (none(), String::new(), "withheld"),
@@ -566,7 +574,7 @@ fn poker(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()> 
         };
         table.push([
             name.into(),
-            "sequence form, float".into(),
+            SEQUENCE_FORM.into(),
             float_time.median.into(),
             none(),
             none(),
@@ -698,7 +706,7 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
     ];
     let title = format!("Time to solve a random matrix game; markers: {PEER}");
     Figure { title, columns: 2, panels }.draw(figures.join("solvers"))?;
-    let title = "Leduc poker: gap of the averages against time";
+    let title = "Leduc poker: gap of the averages, and of the linear program, against time";
     let panels = vec![chart("leduc", title, time, "gap")];
     Figure { columns: 1, panels, ..Figure::default() }.draw(figures.join("solvers-leduc"))
 }
