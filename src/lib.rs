@@ -51,6 +51,7 @@ pub mod extensive;
 pub mod format;
 pub mod game;
 pub mod guard;
+pub mod interval;
 pub mod lp;
 pub mod matrix;
 pub mod metrics;
