@@ -43,6 +43,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod certificate;
 pub mod data;
 pub mod dynamics;
 pub mod error;
@@ -52,6 +53,7 @@ pub mod format;
 pub mod game;
 pub mod guard;
 pub mod interval;
+mod json;
 pub mod lp;
 pub mod matrix;
 pub mod metrics;
