@@ -28,7 +28,9 @@ fn json(certificate: &Certificate) -> Value {
 fn corrupted(valid: &Value, by: i64) -> Vec<(String, Value)> {
     fn walk(value: &Value, path: String, found: &mut Vec<String>) {
         match value {
-            Value::Object(map) => map.iter().for_each(|(k, v)| walk(v, format!("{path}/{k}"), found)),
+            Value::Object(map) => {
+                map.iter().for_each(|(k, v)| walk(v, format!("{path}/{k}"), found))
+            }
             Value::Array(list) => {
                 list.iter().enumerate().for_each(|(k, v)| walk(v, format!("{path}/{k}"), found))
             }
@@ -241,12 +243,18 @@ fn small_guard() -> Value {
 fn a_wrong_bound_is_refuted_with_both_sides() {
     let mut certificate = small_guard();
     let reason = check(&certificate).unwrap_err().to_string();
-    assert!(reason.starts_with("q pays at least 0.") && reason.contains("the gap is at least"), "{reason}");
+    assert!(
+        reason.starts_with("q pays at least 0.") && reason.contains("the gap is at least"),
+        "{reason}"
+    );
     certificate["gap"] = json!("2");
     assert!(check(&certificate).is_ok());
     certificate["value"] = json!("1");
     let reason = check(&certificate).unwrap_err().to_string();
-    assert!(reason.starts_with("p guarantees at most 0.") && reason.ends_with("below the claimed 1"), "{reason}");
+    assert!(
+        reason.starts_with("p guarantees at most 0.") && reason.ends_with("below the claimed 1"),
+        "{reason}"
+    );
 }
 
 /// One uniform text in common: by symmetry the value is log 2 at p = r, q = 1/2, a transcendental
@@ -254,7 +262,8 @@ fn a_wrong_bound_is_refuted_with_both_sides() {
 #[test]
 fn an_exact_claim_about_log_2_is_never_proved_but_any_other_is() {
     let mut certificate = small_guard();
-    certificate["reference"] = json!([{"over":"1","numerators":["1"]},{"over":"1","numerators":["1"]}]);
+    certificate["reference"] =
+        json!([{"over":"1","numerators":["1"]},{"over":"1","numerators":["1"]}]);
     certificate["p"] = json!({"over":"1","rows":[["1"],["1"]]});
     certificate["q"] = json!({"over":"2","rows":[["1","1"]]});
     let log2 = nashguard::interval::Precision::new(4000).ln(&Rational::from(2)).unwrap();
@@ -265,7 +274,10 @@ fn an_exact_claim_about_log_2_is_never_proved_but_any_other_is() {
     assert!(check(&certificate).is_ok());
     certificate["gap"] = json!("0");
     let reason = check(&certificate).unwrap_err().to_string();
-    assert!(reason.contains("the gap is at least") || reason.contains("above the claimed"), "{reason}");
+    assert!(
+        reason.contains("the gap is at least") || reason.contains("above the claimed"),
+        "{reason}"
+    );
     certificate["value"] = json!(log2.high().to_string());
     assert!(check(&certificate).unwrap_err().to_string().contains("below the claimed"));
 }
@@ -289,10 +301,26 @@ fn guard_data_is_checked() {
         ("/p/rows/0/0", json!("8"), "p[0] sums to 11/10"),
         ("/p/rows/1", json!(["1"]), "p: row 1 has 1 entries"),
         ("/q/rows/1", json!(["0", "10"]), "q[1][0] is 0 where its label occurs"),
-        ("/reference/0/numerators", json!(["10", "0"]), "p[0][1] is positive where the reference is 0"),
-        ("/anchor", json!({"weight":"-1","real":{"over":"4","rows":[["1","1"],["1","1"]]}}), "anchor.weight is negative"),
-        ("/anchor", json!({"weight":"1","real":{"over":"5","rows":[["1","1"],["1","1"]]}}), "anchor.real sums to 4/5"),
-        ("/anchor", json!({"weight":"1","real":{"over":"4","rows":[["1","1","1","1"]]}}), "anchor.real is 1 x 4"),
+        (
+            "/reference/0/numerators",
+            json!(["10", "0"]),
+            "p[0][1] is positive where the reference is 0",
+        ),
+        (
+            "/anchor",
+            json!({"weight":"-1","real":{"over":"4","rows":[["1","1"],["1","1"]]}}),
+            "anchor.weight is negative",
+        ),
+        (
+            "/anchor",
+            json!({"weight":"1","real":{"over":"5","rows":[["1","1"],["1","1"]]}}),
+            "anchor.real sums to 4/5",
+        ),
+        (
+            "/anchor",
+            json!({"weight":"1","real":{"over":"4","rows":[["1","1","1","1"]]}}),
+            "anchor.real is 1 x 4",
+        ),
     ];
     for (place, value, expected) in cases {
         let mut certificate = small_guard();
@@ -308,7 +336,8 @@ fn guard_data_is_checked() {
 fn floors_use_the_clipped_posterior() {
     let mut certificate = small_guard();
     // Everyone knows the label: W = (1/2, 0) and (0, 1/2), q clipped to (9/10, 1/10).
-    certificate["reference"] = json!([{"over":"1","numerators":["1","0"]},{"over":"1","numerators":["0","1"]}]);
+    certificate["reference"] =
+        json!([{"over":"1","numerators":["1","0"]},{"over":"1","numerators":["0","1"]}]);
     certificate["p"] = json!({"over":"1","rows":[["1","0"],["0","1"]]});
     certificate["gamma"] = json!("1/10");
     certificate["q"] = json!({"over":"10","rows":[["9","1"],["1","9"]]});
@@ -334,7 +363,9 @@ fn kuhn() -> Value {
         for b in (0..3_i64).filter(|b| *b != a) {
             let wins = if a > b { 1 } else { -1 };
             let mut leaf = |row: i64, column: i64, amount: i64| {
-                payoffs.push(json!({"row":row + 4 * a,"column":column + 4 * b,"amount":amount.to_string()}));
+                payoffs.push(
+                    json!({"row":row + 4 * a,"column":column + 4 * b,"amount":amount.to_string()}),
+                );
             };
             leaf(1, 1, 2 * wins);
             leaf(1, 2, 1);
@@ -381,8 +412,14 @@ fn malformed_certificates_are_refused() {
         ("[]", "JSON: a certificate is an object"),
         (r#"{"kind":"poem"}"#, "kind: \"poem\" is not a kind of certificate"),
         (r#"{"kind":"matrix"}"#, "JSON: missing field `payoff`"),
-        (r#"{"kind":"matrix","payoff":{"over":"1","rows":[["1","x"]]}}"#, "payoff.rows[0][1]: \"x\" is not an integer"),
-        (r#"{"kind":"matrix","payoff":{"over":"+1","rows":[]}}"#, "payoff.over: \"+1\" is not an integer"),
+        (
+            r#"{"kind":"matrix","payoff":{"over":"1","rows":[["1","x"]]}}"#,
+            "payoff.rows[0][1]: \"x\" is not an integer",
+        ),
+        (
+            r#"{"kind":"matrix","payoff":{"over":"+1","rows":[]}}"#,
+            "payoff.over: \"+1\" is not an integer",
+        ),
         (r#"{"kind":"matrix","payoff":{"over":1,"rows":[]}}"#, "payoff.over: invalid type"),
         (r#"{"kind":"extensive","rows":[{"parent":-1,"actions":2}]}"#, "rows[0].parent: "),
     ] {

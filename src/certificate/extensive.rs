@@ -63,7 +63,8 @@ impl Extensive {
         plan("x", x, "rows", rows)?;
         plan("y", y, "columns", columns)?;
         positive("the payoffs' denominator", over)?;
-        let (mut pay, mut cost) = (vec![IBig::ZERO; x.numerators.len()], vec![IBig::ZERO; y.numerators.len()]);
+        let (mut pay, mut cost) =
+            (vec![IBig::ZERO; x.numerators.len()], vec![IBig::ZERO; y.numerators.len()]);
         for (k, p) in self.payoffs.iter().enumerate() {
             let (Some(x), Some(y)) = (x.numerators.get(p.row), y.numerators.get(p.column)) else {
                 return Err(Failure(format!("payoffs[{k}] names a sequence that does not exist")));
@@ -76,11 +77,15 @@ impl Extensive {
         let (low, high) = (&value.0, &value.0 + &gap.0);
         if gets < *low {
             let (gets, low) = (readable(&gets), readable(low));
-            return Err(Failure(format!("column player's best reply: x gets {gets}, below the claimed {low}")));
+            return Err(Failure(format!(
+                "column player's best reply: x gets {gets}, below the claimed {low}"
+            )));
         }
         if pays > high {
             let (pays, high) = (readable(&pays), readable(&high));
-            return Err(Failure(format!("row player's best reply: y pays {pays}, above the claimed {high}")));
+            return Err(Failure(format!(
+                "row player's best reply: y pays {pays}, above the claimed {high}"
+            )));
         }
         let game = format!(
             "extensive game, {} x {} sequences, {} x {} information sets",
@@ -116,20 +121,30 @@ fn plan(name: &str, p: &Fractions, sets_name: &str, sets: &[Infoset]) -> Verdict
     let mut next = 1;
     for (h, set) in sets.iter().enumerate() {
         if set.parent >= next || set.actions == 0 {
-            return Err(Failure(format!("{sets_name}[{h}] has no action, or a parent that comes later")));
+            return Err(Failure(format!(
+                "{sets_name}[{h}] has no action, or a parent that comes later"
+            )));
         }
         let end = next.saturating_add(set.actions);
         let Some(actions) = p.numerators.get(next..end) else {
-            return Err(Failure(format!("{name} has {} entries, too few for {sets_name}[{h}]", p.numerators.len())));
+            return Err(Failure(format!(
+                "{name} has {} entries, too few for {sets_name}[{h}]",
+                p.numerators.len()
+            )));
         };
         let sum: IBig = actions.iter().map(|v| &v.0).sum();
         if sum != p.numerators[set.parent].0 {
-            return Err(Failure(format!("{name}: the actions of {sets_name}[{h}] do not sum to their parent")));
+            return Err(Failure(format!(
+                "{name}: the actions of {sets_name}[{h}] do not sum to their parent"
+            )));
         }
         next = end;
     }
     if next != p.numerators.len() {
-        return Err(Failure(format!("{name} has {} entries, the game needs {next}", p.numerators.len())));
+        return Err(Failure(format!(
+            "{name} has {} entries, the game needs {next}",
+            p.numerators.len()
+        )));
     }
     Ok(())
 }

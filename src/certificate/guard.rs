@@ -104,7 +104,9 @@ impl Guard {
                     return fail(format!("q[{z}][{y}] is below the floor gamma"));
                 }
                 if q.is_zero() && self.is_live(y, z) {
-                    return fail(format!("q[{z}][{y}] is 0 where its label occurs: V(q) is infinite"));
+                    return fail(format!(
+                        "q[{z}][{y}] is 0 where its label occurs: V(q) is infinite"
+                    ));
                 }
             }
             let outside = |i: &usize| {
@@ -120,7 +122,10 @@ impl Guard {
     /// Whether some seed or real text of label y can be z.
     fn is_live(&self, y: usize, z: usize) -> bool {
         self.reached(y, z)
-            || self.anchor.as_ref().is_some_and(|a| !a.weight.0.is_zero() && !a.real.at(y, z).is_zero())
+            || self
+                .anchor
+                .as_ref()
+                .is_some_and(|a| !a.weight.0.is_zero() && !a.real.at(y, z).is_zero())
     }
 
     /// Whether some seed of label y can be z.
@@ -227,12 +232,16 @@ impl Guard {
         let below = IBig::from(gamma.denominator().clone());
         let base = gamma.numerator() * &grid.0;
         let span = (room * Rational::from(below.clone())).floor();
-        let raised = |row: Vec<Integer>| row.iter().map(|s| Integer(&base + &span * &s.0)).collect();
+        let raised =
+            |row: Vec<Integer>| row.iter().map(|s| Integer(&base + &span * &s.0)).collect();
         let q = Table { over: Integer(&grid.0 * &below), rows: rows.map(raised).collect() };
         let anchor = |a: &crate::guard::Anchor| -> Result<Anchor> {
             let real = rescaled(a.real.iter())?;
             let rows = real.numerators.chunks(shape.1).map(<[Integer]>::to_vec).collect();
-            Ok(Anchor { weight: Exact(a.weight.to_exact()?), real: Table { over: real.over, rows } })
+            Ok(Anchor {
+                weight: Exact(a.weight.to_exact()?),
+                real: Table { over: real.over, rows },
+            })
         };
         let new = Self {
             beta: Exact(game.beta().to_exact()?),

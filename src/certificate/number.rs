@@ -93,9 +93,8 @@ impl Table {
     /// The same numbers over the least common denominator.
     pub fn new(values: ndarray::ArrayView2<Rational>) -> Self {
         let over = common_denominator(values.iter());
-        let row = |row: ndarray::ArrayView1<Rational>| {
-            row.iter().map(|v| numerator(v, &over)).collect()
-        };
+        let row =
+            |row: ndarray::ArrayView1<Rational>| row.iter().map(|v| numerator(v, &over)).collect();
         let rows = values.outer_iter().map(row).collect();
         Self { over: Integer(over), rows }
     }
@@ -151,7 +150,10 @@ fn distribution(name: &str, p: &[Integer], over: &IBig, len: usize) -> Verdict<(
     }
     positive(&format!("{name}: the denominator"), over)?;
     if let Some(k) = p.iter().position(|v| v.0 < IBig::ZERO) {
-        return Err(Failure(format!("{name}[{k}] is {}, below 0", readable(&ratio(&p[k].0, over)))));
+        return Err(Failure(format!(
+            "{name}[{k}] is {}, below 0",
+            readable(&ratio(&p[k].0, over))
+        )));
     }
     let sum: IBig = p.iter().map(|v| &v.0).sum();
     if sum != *over {
@@ -187,7 +189,7 @@ pub(super) fn ratio(above: &IBig, below: &IBig) -> Rational {
     Rational::from_parts_signed(above.clone(), below.clone())
 }
 
-/// A number for the eye: the fraction itself while it is short, else about 20 digits.
+/// A number for the eye: the fraction itself while it is short, else its first 20 digits.
 ///
 /// ```
 /// use nashguard::certificate::readable;
@@ -195,48 +197,48 @@ pub(super) fn ratio(above: &IBig, below: &IBig) -> Rational {
 ///
 /// let show = |text| readable(&parse(text).unwrap());
 /// assert_eq!(show("-2/36"), "-1/18");
-/// assert_eq!(show("12345678901/98765432109"), "0.12499999887187500045");
-/// assert_eq!(show("-1e-40/3"), "-3.3333333333333333333e-41");
+/// assert_eq!(show("12345678901/98765432109"), "0.12499999887187500045...");
+/// assert_eq!(show("-1e-40/3"), "-3.3333333333333333333...e-41");
+/// assert_eq!(show("1e300"), "1e300");
 /// ```
 pub fn readable(value: &Rational) -> String {
     const DIGITS: i64 = 20;
     let (above, below) = (value.numerator(), value.denominator().as_ibig());
-    if above.bit_len() + below.bit_len() <= 64 {
+    if above.bit_len() + below.bit_len() <= 40 {
         return value.to_string();
     }
     let negative = *above < IBig::ZERO;
     let above = if negative { -above } else { above.clone() };
     let ten = |n: i64| IBig::from(10).pow(n.max(0) as usize);
-    // 10^exponent <= |value| after the loop; lengths of decimals are known to a digit or so.
     let log10 = |v: &IBig| (v.bit_len() as f64 * std::f64::consts::LOG10_2) as i64;
+    // From just above, down to 10^exponent <= |value|.
     let mut exponent = log10(&above) - log10(below) + 1;
     while &above * ten(-exponent) < below * ten(exponent) {
         exponent -= 1;
     }
     let places = DIGITS - 1 - exponent;
-    let digits: IBig = (above * ten(places) * 2 / (below * ten(-places)) + IBig::ONE) / 2;
-    let mut digits = digits.to_string();
-    if digits.len() > DIGITS as usize {
-        // Rounded up to the next power of ten.
-        exponent += 1;
-        digits.pop();
-    }
-    let digits = digits.trim_end_matches('0');
+    let (above, below) = (above * ten(places), below * ten(-places));
+    let digits: IBig = &above / &below;
+    let rest = if &digits * below == above { "" } else { "..." };
+    let digits = digits.to_string();
+    let digits = if rest.is_empty() { digits.trim_end_matches('0') } else { &digits };
     let sign = if negative { "-" } else { "" };
+    let with_point = |before: &str, after: &str| {
+        let point = if after.is_empty() { "" } else { "." };
+        format!("{sign}{before}{point}{after}{rest}")
+    };
     match usize::try_from(exponent) {
         Ok(whole) if whole < DIGITS as usize => {
             let digits = format!("{digits:0<width$}", width = whole + 1);
             let (before, after) = digits.split_at(whole + 1);
-            let point = if after.is_empty() { "" } else { "." };
-            format!("{sign}{before}{point}{after}")
+            with_point(before, after)
         }
         Err(_) if exponent >= -5 => {
-            format!("{sign}0.{}{digits}", "0".repeat((-exponent - 1) as usize))
+            with_point("0", &format!("{}{digits}", "0".repeat((-exponent - 1) as usize)))
         }
         _ => {
-            let (first, rest) = digits.split_at(1);
-            let point = if rest.is_empty() { "" } else { "." };
-            format!("{sign}{first}{point}{rest}e{exponent}")
+            let (first, after) = digits.split_at(1);
+            format!("{}e{exponent}", with_point(first, after))
         }
     }
 }

@@ -59,8 +59,10 @@ impl Regularised {
 
     fn check_data(&self) -> Verdict<(usize, usize)> {
         let (rows, columns) = self.payoff.shape("payoff")?;
-        let players =
-            [("x", &self.x, "row", &self.row, rows), ("y", &self.y, "column", &self.column, columns)];
+        let players = [
+            ("x", &self.x, "row", &self.row, rows),
+            ("y", &self.y, "column", &self.column, columns),
+        ];
         for (name, strategy, player, prior, len) in players {
             strategy.distribution(name, len)?;
             prior.reference.distribution(&format!("{player}.reference"), len)?;
@@ -81,8 +83,7 @@ impl Regularised {
         let entry = |above: IBig, p: &Fractions| at.number(&ratio(&above, &(p.over() * a.over())));
         let earned = |j| x.iter().enumerate().map(|(i, x)| x * a.at(i, j)).sum::<IBig>();
         let against = |i| y.iter().enumerate().map(|(j, y)| a.at(i, j) * y).sum::<IBig>();
-        let losses: Vec<Interval> =
-            (0..y.numerators.len()).map(|j| -entry(earned(j), x)).collect();
+        let losses: Vec<Interval> = (0..y.numerators.len()).map(|j| -entry(earned(j), x)).collect();
         let gains: Vec<Interval> = (0..x.numerators.len()).map(|i| entry(against(i), y)).collect();
         Some(Bounds {
             low: -(column.best(at, &losses)? + row.price(at, x)?),

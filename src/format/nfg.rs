@@ -120,7 +120,8 @@ fn index((line, value): &(usize, Rational)) -> Result<usize> {
 
 /// Reads a two-player game.
 pub(super) fn read(text: &str) -> Result<MatrixFile> {
-    let mut tokens = Tokens { text, characters: text.char_indices().peekable(), line: 1 }.peekable();
+    let mut tokens =
+        Tokens { text, characters: text.char_indices().peekable(), line: 1 }.peekable();
     expect(&mut tokens, Token::Word("NFG".into()), "NFG")?;
     expect(&mut tokens, Token::Word("1".into()), "version 1")?;
     match tokens.next() {
@@ -167,7 +168,10 @@ pub(super) fn read(text: &str) -> Result<MatrixFile> {
         // Outcome 0 pays nothing.
         let Some(k_th) = outcome.checked_sub(1) else { return Ok(Default::default()) };
         outcomes.get(k_th).cloned().ok_or_else(|| {
-            refused(list[k].0, format!("outcome {outcome} does not exist: there are {}", outcomes.len()))
+            refused(
+                list[k].0,
+                format!("outcome {outcome} does not exist: there are {}", outcomes.len()),
+            )
         })
     };
     let (first, second) = cell(0)?;
@@ -214,7 +218,8 @@ type Strategies = ([Vec<String>; 2], (usize, usize));
 fn strategies(tokens: &mut Stream) -> Result<Strategies> {
     expect(tokens, Token::Open, "{ before the strategies")?;
     if matches!(tokens.peek(), Some((_, Token::Open))) {
-        let (rows, columns) = (names(tokens, "a player's strategies")?, names(tokens, "a player's strategies")?);
+        let (rows, columns) =
+            (names(tokens, "a player's strategies")?, names(tokens, "a player's strategies")?);
         expect(tokens, Token::Close, "} after the strategies of two players")?;
         let shape = (rows.len(), columns.len());
         return Ok(([rows, columns], shape));
@@ -236,8 +241,9 @@ fn outcomes(tokens: &mut Stream) -> Result<Vec<(Rational, Rational)>> {
         comment(tokens);
         let payoffs: Vec<Rational> = numbers(tokens)?.into_iter().map(|(_, v)| v).collect();
         expect(tokens, Token::Close, "} after an outcome's payoffs")?;
-        let [row, column] = <[Rational; 2]>::try_from(payoffs)
-            .map_err(|found| refused(line, format!("the outcome has {} payoffs, not 2", found.len())))?;
+        let [row, column] = <[Rational; 2]>::try_from(payoffs).map_err(|found| {
+            refused(line, format!("the outcome has {} payoffs, not 2", found.len()))
+        })?;
         outcomes.push((row, column));
     }
     expect(tokens, Token::Close, "} after the outcomes")?;

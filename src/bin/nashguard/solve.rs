@@ -39,7 +39,8 @@ type MatrixMethod<T> = fn(&MatrixGame<Rational>, f64) -> Result<Solution<T>>;
 /// The ways to solve a matrix game to a tolerance. The first is the default.
 const MATRIX: &[(&str, MatrixMethod<f64>)] = &[("simplex", in_range)];
 /// The ways to solve a matrix game exactly.
-const EXACT: &[(&str, MatrixMethod<Rational>)] = &[("simplex", |game, _| matrix::solve_exact(game))];
+const EXACT: &[(&str, MatrixMethod<Rational>)] =
+    &[("simplex", |game, _| matrix::solve_exact(game))];
 /// The ways to solve a guard game.
 const GUARD: &[(&str, ())] = &[("proximal", ())];
 
@@ -65,7 +66,13 @@ pub fn run(options: &Options) -> Result<()> {
         GameFile::Guard { game, tau } => options.guard(&game, tau)?,
         GameFile::Matrix(file) if options.exact => {
             let s = solved(EXACT, options, &file.game)?;
-            options.matrix(&file, &s, &readable(&s.value), "0", json(&ExactSolutionFile::from(&s))?)?
+            options.matrix(
+                &file,
+                &s,
+                &readable(&s.value),
+                "0",
+                json(&ExactSolutionFile::from(&s))?,
+            )?
         }
         GameFile::Matrix(file) => {
             let s = solved(MATRIX, options, &file.game)?;
@@ -100,7 +107,9 @@ impl Options {
             ));
         }
         let certificate = self.certificate.as_deref();
-        if certificate.is_some_and(|path| path == Path::new("-") || Some(path) == self.out.as_deref()) {
+        if certificate
+            .is_some_and(|path| path == Path::new("-") || Some(path) == self.out.as_deref())
+        {
             let problem = "the certificate cannot share a place with the solution";
             return Err(Error::invalid("--certificate", problem, "name a file of its own"));
         }
