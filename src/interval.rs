@@ -241,7 +241,7 @@ impl Precision {
         while !term.is_zero() {
             low += &term;
             n += 1;
-            term = (term * &u >> work) / n;
+            term = ((term * &u) >> work) / n;
         }
         // The n terms miss at most 4 units each. The first one left out is at most 4 units, and those
         // after it shrink faster than by halves: at most 8 units together.
@@ -278,7 +278,7 @@ fn twice_artanh(a: &IBig, b: &IBig, work: usize) -> (IBig, IBig) {
     while !power.is_zero() {
         sum += &power / (2 * n + 1);
         n += 1;
-        power = power * &square >> work;
+        power = (power * &square) >> work;
     }
     // The n terms miss at most 2 units and their own rounding, 3 in all. The first one left out is at
     // most 2 units, and those after it shrink by ninths: at most 3 units together. Doubled, with the

@@ -16,6 +16,7 @@
 //! - [`guard`]: the generator-classifier game on finite sets, solved exactly.
 //! - [`matrix`]: x' A y over f64.
 //! - [`extensive`]: games of moves, chance and hidden information; their sequence form and CFR.
+//! - [`certificate`], [`interval`]: what a solution guarantees, checked without any solver.
 //! - `neural`: the guardrail as a network (feature `neural`).
 //! - [`data`], [`metrics`], [`mod@format`], [`report`]: texts, scores, game files, results.
 //!

@@ -444,3 +444,23 @@ fn malformed_certificates_are_refused() {
         assert!(reason.starts_with(expected), "{reason}");
     }
 }
+
+/// What checks is a page of arithmetic: it names no game, no solver, no float.
+#[test]
+fn the_checker_stands_alone() {
+    let sources = [
+        include_str!("../src/certificate/matrix.rs"),
+        include_str!("../src/certificate/extensive.rs"),
+        include_str!("../src/certificate/regularised.rs"),
+        include_str!("../src/certificate/guard.rs"),
+        include_str!("../src/certificate/kl.rs"),
+        include_str!("../src/interval.rs"),
+    ];
+    for source in sources {
+        for line in source.lines().filter(|line| line.contains("use crate::")) {
+            let known = ["use crate::interval::", "use crate::scalar::Rational;"];
+            assert!(known.iter().any(|known| line.starts_with(known)), "{line}");
+        }
+        assert!(!source.contains("f64") && !source.contains("crate::matrix"), "{source}");
+    }
+}

@@ -1,14 +1,11 @@
 //! The generator-classifier game (Definition 1): enclosures of G(p) and V(q).
 
-use super::kl::{Bounds, SoftMax, claim, divergence, inverse, prove};
+use super::kl::{Bounds, SoftMax, divergence, inverse, prove};
 use super::number::{Exact, Fractions, Integer, Table};
 use super::{Failure, Proven, Verdict};
-use crate::guard::{Classifier, Generator, GuardGame};
 use crate::interval::{Interval, Precision};
-use crate::scalar::{Rational, Scalar};
-use crate::{Error, Result};
+use crate::scalar::Rational;
 use dashu_int::IBig;
-use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
 /// Real data in the classifier's loss.
@@ -63,7 +60,7 @@ impl Guard {
     }
 
     /// Everything but the two bounds; the number of texts.
-    fn check_data(&self) -> Verdict<usize> {
+    pub(super) fn check_data(&self) -> Verdict<usize> {
         let (seeds, labels) = (self.label.len(), self.labels);
         let texts = self.reference.first().map_or(0, |r| r.numerators.len());
         let fail = |text: String| Err(Failure(text));
@@ -134,7 +131,7 @@ impl Guard {
         seeds.any(|(label, r)| *label == y && !r.numerators[z].0.is_zero())
     }
 
-    fn bounds(&self, at: &Precision) -> Option<Bounds> {
+    pub(super) fn bounds(&self, at: &Precision) -> Option<Bounds> {
         Some(Bounds { low: self.guaranteed(at)?, high: self.against(at)? })
     }
 
@@ -200,67 +197,6 @@ impl Guard {
             None => value,
         })
     }
-
-    /// The sharpest claim for (p, q), rounded outward.
-    ///
-    /// The game's numbers are taken at their exact values and its distributions rescaled to sum to
-    /// exactly 1. The strategies are rounded to units of 2^-128 (q above the floor), no entry on the
-    /// support to 0: in a gap that moves the 37th decimal or so.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when a strategy does not belong to the game, or gamma leaves no classifier.
-    pub fn of(game: &GuardGame, p: &Generator, q: &Classifier) -> Result<Self> {
-        let (shape, labels) = (game.reference().dim(), game.labels());
-        if p.log_p().dim() != shape || q.log_q().dim() != (shape.1, labels) {
-            let remedy = "build the strategies from this game";
-            return Err(Error::invalid("certificate", "the strategies have another shape", remedy));
-        }
-        let gamma = game.floor().to_exact()?;
-        let room = Rational::ONE - &gamma * Rational::from(labels);
-        let on_support = |(p, r): (ArrayView1<f64>, ArrayView1<f64>)| {
-            let support: Vec<bool> = r.iter().map(|r| *r > 0.0).collect();
-            on_grid(p.iter().map(|l| l.exp()), &support)
-        };
-        let rows = p.log_p().outer_iter().zip(game.reference().outer_iter()).map(on_support);
-        let grid = Integer(IBig::ONE << GRID);
-        let p = Table { over: grid.clone(), rows: rows.collect() };
-        // q = gamma + (1 - gamma |Y|) s for a distribution s.
-        let (floor, left) = (game.floor(), 1.0 - game.floor() * labels as f64);
-        let above_floor = |l: &f64| if left > 0.0 { (l.exp() - floor) / left } else { 0.0 };
-        let support = vec![floor == 0.0; labels];
-        let rows = q.log_q().outer_iter().map(|row| on_grid(row.iter().map(above_floor), &support));
-        let below = IBig::from(gamma.denominator().clone());
-        let base = gamma.numerator() * &grid.0;
-        let span = (room * Rational::from(below.clone())).floor();
-        let raised =
-            |row: Vec<Integer>| row.iter().map(|s| Integer(&base + &span * &s.0)).collect();
-        let q = Table { over: Integer(&grid.0 * &below), rows: rows.map(raised).collect() };
-        let anchor = |a: &crate::guard::Anchor| -> Result<Anchor> {
-            let real = rescaled(a.real.iter())?;
-            let rows = real.numerators.chunks(shape.1).map(<[Integer]>::to_vec).collect();
-            Ok(Anchor {
-                weight: Exact(a.weight.to_exact()?),
-                real: Table { over: real.over, rows },
-            })
-        };
-        let new = Self {
-            beta: Exact(game.beta().to_exact()?),
-            gamma: Exact(gamma),
-            labels,
-            label: game.label().to_vec(),
-            weight: rescaled(game.weight())?,
-            reference: game.reference().outer_iter().map(rescaled).collect::<Result<_>>()?,
-            anchor: game.anchor().map(anchor).transpose()?,
-            p,
-            q,
-            value: Exact(Rational::ZERO),
-            gap: Exact(Rational::ZERO),
-        };
-        let wrong = |f: Failure| Error::invalid("certificate", f.0, "use strategies of this game");
-        new.check_data().map_err(wrong)?;
-        let (value, gap) = claim(|at| new.bounds(at))?;
-        Ok(Self { value, gap, ..new })
-    }
 }
 
 /// A lower bound, sharp to rounding, of min { sum_y w_y (-log q_y) : q >= gamma, sum q = 1 }, by
@@ -298,31 +234,4 @@ fn least_loss(at: &Precision, w: &[IBig], gamma: &Rational) -> Option<Interval> 
         sum += q;
     }
     Some(loss + at.number(&(nu * sum)))
-}
-
-/// Strategies are rounded to units of 2^-GRID.
-const GRID: usize = 128;
-
-/// Numerators over 2^GRID that sum to 2^GRID, at least 1 on the support.
-fn on_grid(p: impl Iterator<Item = f64>, support: &[bool]) -> Vec<Integer> {
-    let unit = Rational::from(IBig::ONE << GRID);
-    let rounded = |(v, on): (f64, &bool)| {
-        let v = v.max(0.0).to_exact().map_or(IBig::ZERO, |v| (v * &unit).floor());
-        if *on { v.max(IBig::ONE) } else { v }
-    };
-    let mut p: Vec<IBig> = p.zip(support).map(rounded).collect();
-    // The heaviest entry takes what rounding left over.
-    let missing = (IBig::ONE << GRID) - p.iter().sum::<IBig>();
-    if let Some(heaviest) = p.iter_mut().max() {
-        *heaviest += missing;
-    }
-    p.into_iter().map(Integer).collect()
-}
-
-/// A distribution at its exact values, rescaled to sum to exactly 1.
-fn rescaled<'a>(p: impl IntoIterator<Item = &'a f64>) -> Result<Fractions> {
-    let p = p.into_iter().map(f64::to_exact).collect::<Result<Vec<_>>>()?;
-    let mut p = Fractions::new(&p);
-    p.over.0 = p.iter().sum();
-    Ok(p)
 }

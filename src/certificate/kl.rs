@@ -1,11 +1,10 @@
 //! What the kinds with KL terms share: enclosures of KL and of log-sum-exp, and how a claim about
 //! enclosed numbers is proved, refuted, or made.
 
-use super::number::{Exact, readable};
+use super::number::readable;
 use super::{Failure, Verdict};
 use crate::interval::{Interval, Precision};
 use crate::scalar::Rational;
-use crate::{Error, Result};
 use dashu_int::IBig;
 
 /// Enclosures of what the two strategies guarantee.
@@ -17,7 +16,7 @@ pub(super) struct Bounds {
 }
 
 /// Units of 2^-128 first, then twice as many bits until a claim is decided, 2^-8192 at last.
-fn precisions() -> impl Iterator<Item = Precision> {
+pub(super) fn precisions() -> impl Iterator<Item = Precision> {
     (7..=13).map(|k| Precision::new(1 << k))
 }
 
@@ -54,38 +53,6 @@ pub(super) fn prove(
         readable(value),
         readable(gap)
     )))
-}
-
-/// The (value, gap) to claim: decimals, the gap within a percent of the least provable one.
-pub(super) fn claim(bounds: impl Fn(&Precision) -> Option<Bounds>) -> Result<(Exact, Exact)> {
-    let mut best = None;
-    for precision in precisions().skip(1) {
-        let Some(found) = bounds(&precision) else { continue };
-        let (low, high) = (found.low.low(), found.high.high());
-        let rounding = found.low.high() - &low + &high - found.high.low();
-        let gap = &high - &low;
-        let sharp = rounding * Rational::from(1000) <= gap;
-        best = Some((low, high, gap));
-        if sharp {
-            break;
-        }
-    }
-    let Some((low, high, gap)) = best else {
-        return Err(Error::invalid(
-            "certificate",
-            "the strategies' guarantees are beyond 8,192 bits",
-            "divide the payoffs and temperatures by a common factor",
-        ));
-    };
-    // Decimals a thousand times finer than the gap.
-    let ten = Rational::from(10);
-    let mut unit = Rational::ONE;
-    while &unit * Rational::from(1000) > gap && !gap.is_zero() {
-        unit = unit / &ten;
-    }
-    let value = Rational::from((low / &unit).floor()) * &unit;
-    let gap = Rational::from(((high - &value) / &unit).ceil()) * &unit;
-    Ok((Exact(value), Exact(gap)))
 }
 
 /// KL(p || r) in nats, p and r given as numerators over their denominators; `None` when p has mass

@@ -2,10 +2,6 @@
 
 use super::number::{Exact, Fractions, Table, ratio, readable};
 use super::{Failure, Proven, Verdict};
-use crate::matrix::MatrixGame;
-use crate::scalar::{Rational, Scalar};
-use crate::simplex::Simplex;
-use crate::{Error, Result};
 use dashu_int::IBig;
 use serde::{Deserialize, Serialize};
 
@@ -54,37 +50,4 @@ impl Matrix {
         let game = format!("matrix game, {rows} x {columns}");
         Ok(Proven { game, value: value.0.clone(), gap: gap.0.clone() })
     }
-
-    /// The best claim for (x, y), with the gap 0 exactly when they are optimal. Floats are taken at
-    /// their exact values and rescaled to sum to exactly 1.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when a strategy has another length than the game.
-    pub fn of<T: Scalar>(
-        game: &MatrixGame<Rational>,
-        x: &Simplex<T>,
-        y: &Simplex<T>,
-    ) -> Result<Self> {
-        let (payoff, x, y) = (Table::new(game.payoffs().view()), exactly(x)?, exactly(y)?);
-        let wrong = |f: Failure| Error::invalid("certificate", f.0, "use strategies of this game");
-        let (rows, columns) = payoff.shape("payoff").map_err(wrong)?;
-        x.distribution("x", rows).map_err(wrong)?;
-        y.distribution("y", columns).map_err(wrong)?;
-        let gets = |j| x.iter().enumerate().map(|(i, x)| x * payoff.at(i, j)).sum::<IBig>();
-        let pays = |i| y.iter().enumerate().map(|(j, y)| payoff.at(i, j) * y).sum::<IBig>();
-        // There is at least one row and one column.
-        let low = (0..columns).map(gets).min().unwrap_or_default();
-        let high = (0..rows).map(pays).max().unwrap_or_default();
-        let value = ratio(&low, &(x.over() * payoff.over()));
-        let gap = ratio(&high, &(y.over() * payoff.over())) - &value;
-        Ok(Self { payoff, x, y, value: Exact(value), gap: Exact(gap) })
-    }
-}
-
-/// A distribution at its exact values, rescaled to sum to exactly 1.
-pub(super) fn exactly<T: Scalar>(p: &Simplex<T>) -> Result<Fractions> {
-    let p = p.as_slice().iter().map(T::to_exact).collect::<Result<Vec<_>>>()?;
-    let mut p = Fractions::new(&p);
-    p.over.0 = p.iter().sum();
-    Ok(p)
 }

@@ -8,7 +8,8 @@
 //! So the game's value lies between the two, and (x, y) has a gap (NashConv, never halved) of at most
 //! `gap`. An exact solution is the case `gap` = 0. All numbers are integers over common
 //! denominators. Checks are comparisons of integers; where exp and log enter, of enclosures of them
-//! by [`crate::interval`].
+//! by [`crate::interval`]. They know nothing of the rest of the crate; what makes certificates from
+//! games and strategies stands apart, and need not be trusted.
 //!
 //! ```
 //! use nashguard::certificate::{Certificate, Matrix};
@@ -27,6 +28,7 @@
 mod extensive;
 mod guard;
 mod kl;
+mod make;
 mod matrix;
 mod number;
 mod regularised;
@@ -82,8 +84,8 @@ impl fmt::Display for Proven {
         if gap.is_zero() {
             return write!(f, "{game}: value {} exactly", readable(value));
         }
-        let gap = crate::scalar::to_f64(gap);
-        write!(f, "{game}: value at least {}, gap at most {gap:.3e}", readable(value))
+        let gap = number::decimal(gap, 4);
+        write!(f, "{game}: value at least {}, gap at most {gap}", readable(value))
     }
 }
 

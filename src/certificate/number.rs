@@ -197,16 +197,19 @@ pub(super) fn ratio(above: &IBig, below: &IBig) -> Rational {
 ///
 /// let show = |text| readable(&parse(text).unwrap());
 /// assert_eq!(show("-2/36"), "-1/18");
-/// assert_eq!(show("12345678901/98765432109"), "0.12499999887187500045...");
+/// assert_eq!(show("12345678901/98765432109"), "0.12499999885967187511...");
 /// assert_eq!(show("-1e-40/3"), "-3.3333333333333333333...e-41");
 /// assert_eq!(show("1e300"), "1e300");
 /// ```
 pub fn readable(value: &Rational) -> String {
-    const DIGITS: i64 = 20;
+    let short = value.numerator().bit_len() + value.denominator().bit_len() <= 40;
+    if short { value.to_string() } else { decimal(value, 20) }
+}
+
+/// The first digits of a number that is not 0, with dots where there are more.
+pub(super) fn decimal(value: &Rational, digits: i64) -> String {
+    let wanted = digits;
     let (above, below) = (value.numerator(), value.denominator().as_ibig());
-    if above.bit_len() + below.bit_len() <= 40 {
-        return value.to_string();
-    }
     let negative = *above < IBig::ZERO;
     let above = if negative { -above } else { above.clone() };
     let ten = |n: i64| IBig::from(10).pow(n.max(0) as usize);
@@ -216,7 +219,7 @@ pub fn readable(value: &Rational) -> String {
     while &above * ten(-exponent) < below * ten(exponent) {
         exponent -= 1;
     }
-    let places = DIGITS - 1 - exponent;
+    let places = wanted - 1 - exponent;
     let (above, below) = (above * ten(places), below * ten(-places));
     let digits: IBig = &above / &below;
     let rest = if &digits * below == above { "" } else { "..." };
@@ -228,7 +231,7 @@ pub fn readable(value: &Rational) -> String {
         format!("{sign}{before}{point}{after}{rest}")
     };
     match usize::try_from(exponent) {
-        Ok(whole) if whole < DIGITS as usize => {
+        Ok(whole) if (whole as i64) < wanted => {
             let digits = format!("{digits:0<width$}", width = whole + 1);
             let (before, after) = digits.split_at(whole + 1);
             with_point(before, after)

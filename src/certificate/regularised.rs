@@ -1,14 +1,10 @@
 //! Matrix games with a KL term for either player: x' A y - s KL(x || a) + t KL(y || b).
 
-use super::kl::{Bounds, SoftMax, claim, divergence, prove};
-use super::matrix::exactly;
+use super::kl::{Bounds, SoftMax, divergence, prove};
 use super::number::{Exact, Fractions, Table, ratio};
 use super::{Failure, Proven, Verdict};
 use crate::interval::{Interval, Precision};
-use crate::matrix::MatrixGame;
-use crate::scalar::{Rational, Scalar};
-use crate::simplex::Simplex;
-use crate::{Error, Result};
+use crate::scalar::Rational;
 use dashu_int::IBig;
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +53,7 @@ impl Regularised {
         Ok(Proven { game, value: self.value.0.clone(), gap: self.gap.0.clone() })
     }
 
-    fn check_data(&self) -> Verdict<(usize, usize)> {
+    pub(super) fn check_data(&self) -> Verdict<(usize, usize)> {
         let (rows, columns) = self.payoff.shape("payoff")?;
         let players = [
             ("x", &self.x, "row", &self.row, rows),
@@ -78,7 +74,7 @@ impl Regularised {
         Ok((rows, columns))
     }
 
-    fn bounds(&self, at: &Precision) -> Option<Bounds> {
+    pub(super) fn bounds(&self, at: &Precision) -> Option<Bounds> {
         let Self { payoff: a, x, y, row, column, .. } = self;
         let entry = |above: IBig, p: &Fractions| at.number(&ratio(&above, &(p.over() * a.over())));
         let earned = |j| x.iter().enumerate().map(|(i, x)| x * a.at(i, j)).sum::<IBig>();
@@ -90,37 +86,9 @@ impl Regularised {
             high: row.best(at, &gains)? + column.price(at, y)?,
         })
     }
-
-    /// The sharpest claim for (x, y), rounded outward. Floats are taken at their exact values and
-    /// distributions rescaled to sum to exactly 1.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the strategies or priors do not fit the game.
-    pub fn of<T: Scalar>(
-        game: &MatrixGame<Rational>,
-        [row, column]: [Prior; 2],
-        x: &Simplex<T>,
-        y: &Simplex<T>,
-    ) -> Result<Self> {
-        let payoff = Table::new(game.payoffs().view());
-        let (value, gap) = (Exact(Rational::ZERO), Exact(Rational::ZERO));
-        let new = Self { payoff, row, column, x: exactly(x)?, y: exactly(y)?, value, gap };
-        let wrong = |f: Failure| Error::invalid("certificate", f.0, "use strategies of this game");
-        new.check_data().map_err(wrong)?;
-        let (value, gap) = claim(|at| new.bounds(at))?;
-        Ok(Self { value, gap, ..new })
-    }
 }
 
 impl Prior {
-    /// A reference taken at its exact values and rescaled to sum to exactly 1.
-    ///
-    /// # Errors
-    /// None for a reference that is finite.
-    pub fn of<T: Scalar>(reference: &Simplex<T>, temperature: &T) -> Result<Self> {
-        Ok(Self { reference: exactly(reference)?, temperature: Exact(temperature.to_exact()?) })
-    }
-
     /// max over strategies p of sum p u - t KL(p || reference).
     fn best(&self, at: &Precision, utility: &[Interval]) -> Option<Interval> {
         let (r, t) = (&self.reference, &self.temperature.0);
