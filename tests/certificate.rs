@@ -1,6 +1,8 @@
 //! Certificates: valid ones pass, and no corrupted one does.
 
 mod common;
+#[path = "../examples/poker/kuhn.rs"]
+mod kuhn_rules;
 
 use common::{Recipe, config, games};
 use nashguard::certificate::{Certificate, Guard, Matrix, Prior, Regularised, Verdict};
@@ -402,6 +404,35 @@ fn kuhn_poker_is_certified_and_no_neighbour_is() {
     wrong["value"] = json!("-1/19");
     let reason = check(&wrong).unwrap_err().to_string();
     assert!(reason.contains("x gets -1/18, below the claimed -1/19"), "{reason}");
+}
+
+/// Poker as the game trait words it: solutions over the rationals are certified with
+/// gap 0, those over f64 with the gap the solver states.
+#[test]
+fn solved_trees_are_certified() {
+    use nashguard::certificate::{Extensive, exact_plan};
+    use nashguard::extensive::{self, Player, SequenceForm, Tree};
+    let kuhn = Tree::new(&kuhn_rules::Kuhn).unwrap();
+    let form = SequenceForm::new(&kuhn);
+    let s = extensive::solve_exact(&kuhn).unwrap();
+    let proven = Extensive::of(&form, &s.max, &s.min).unwrap().check().unwrap();
+    assert_eq!((proven.value, proven.gap), (number("-1/18"), Rational::ZERO));
+    let s = extensive::solve(&kuhn, 1e-12).unwrap();
+    let side = |player| kuhn.side(player);
+    let x = exact_plan(side(Player::Max), &s.max).unwrap();
+    let y = exact_plan(side(Player::Min), &s.min).unwrap();
+    let valid = Extensive::of(&form, &x, &y).unwrap();
+    let proven = valid.check().unwrap();
+    assert!(to_f64(&proven.gap) <= s.gap + 1e-30, "{:e} {:e}", to_f64(&proven.gap), s.gap);
+    // Any plans at all, the uniform ones: the gap is the one of backward induction.
+    let uniform = |player| extensive::Plan::<Rational>::uniform(side(player));
+    let (x, y) = (uniform(Player::Max), uniform(Player::Min));
+    let proven = Extensive::of(&form, &x, &y).unwrap().check().unwrap();
+    let gap = nashguard::exploit::ClosedForm.gap(&form, &x, &y).unwrap();
+    assert_eq!((proven.value, proven.gap), (gap.low, gap.width));
+    let mut sharper = Extensive::of(&form, &x, &y).unwrap();
+    sharper.gap.0 -= number("1e-100");
+    assert!(sharper.check().unwrap_err().to_string().starts_with("row player's best reply"));
 }
 
 /// What is no certificate is refused in one sentence that names the place.

@@ -12,6 +12,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const GUARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/guard.json");
+const KL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/kl-matrix.json");
+const EFG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/coin.efg");
 const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/matrix.json");
 
 fn nashguard(arguments: &[&str], input: &[u8]) -> Output {
@@ -282,7 +284,11 @@ fn exact_solutions_are_fractions_with_a_certificate() {
 #[test]
 fn float_solutions_are_certified_with_their_gap() {
     let folder = tempfile::tempdir().unwrap();
-    for (game, kind) in [(MATRIX, "matrix game, 3 x 3"), (GUARD, "guard game, 3 seeds x 4 texts")] {
+    for (game, kind) in [
+        (MATRIX, "matrix game, 3 x 3"),
+        (GUARD, "guard game, 3 seeds x 4 texts"),
+        (KL, "KL-regularised matrix game, 2 x 2"),
+    ] {
         let file = folder.path().join("c.json");
         let out = nashguard(&["solve", game, "--certificate", file.to_str().unwrap()], b"");
         assert!(out.status.success());
@@ -311,6 +317,9 @@ fn exact_and_method_are_refused_where_they_do_not_apply() {
         (vec!["solve", GUARD, "--exact"], "--exact: the equilibrium of a guard game is irrational"),
         (vec!["solve", GUARD, "--method", "simplex"], "choose one of: proximal"),
         (vec!["solve", MATRIX, "--method", "magic"], "choose one of: simplex"),
+        (vec!["solve", KL, "--exact"], "--exact: the equilibrium of a game with KL terms"),
+        (vec!["solve", KL, "--method", "simplex"], "choose one of: proximal"),
+        (vec!["solve", EFG, "--method", "simplex"], "choose one of: sequence-form"),
         (vec!["solve", MATRIX, "--certificate", "-"], "--certificate: "),
         (vec!["solve", MATRIX, "--certificate", "a", "--out", "a"], "--certificate: "),
         (vec!["verify", "/no/such/file"], "/no/such/file"),
@@ -346,7 +355,7 @@ fn supports_are_shown_and_long_ones_cut() {
         message.contains("note: the payoffs sum to 3") && message.contains("  go "),
         "{message}"
     );
-    assert!(message.contains(r#"stay \"put\""#), "{message}");
+    assert!(message.contains(r#"  stay "put" "#), "{message}");
 }
 
 /// Ctrl-C in the middle: a message, exit code 130, and no file, whole or half.
@@ -380,4 +389,31 @@ fn ctrl_c_leaves_nothing_behind() {
     assert!(message.starts_with("interrupted: nothing was written"), "{message}");
     assert!(out.stdout.is_empty() && message.lines().count() == 1);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// An .efg file from end to end: the guesser names the likelier side of the coin.
+#[test]
+fn extensive_games_are_solved_and_certified() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.json");
+    let certificate = file.to_str().unwrap();
+    for (exact, value) in [(true, "\"1/3\""), (false, "0.333333333333333")] {
+        let mut arguments = vec!["solve", EFG, "--certificate", certificate];
+        arguments.extend(exact.then_some("--exact"));
+        let out = nashguard(&arguments, b"");
+        let (printed, table) =
+            (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success(), "{table}");
+        let start = format!("{{\"kind\":\"extensive\",\"value\":{value}");
+        assert!(printed.starts_with(&start), "{printed}");
+        assert!(table.contains("    see: tails 1"), "{table}");
+        let verdict = nashguard(&["verify", certificate], b"");
+        assert!(verdict.status.success(), "{verdict:?}");
+        assert!(verdict.stdout.starts_with(b"valid: extensive game, 3 x 1 sequences"));
+    }
+    let forged =
+        std::fs::read_to_string(&file).unwrap().replace("\"value\":\"1/3\"", "\"value\":\"1/2\"");
+    let verdict = nashguard(&["verify", "-"], forged.as_bytes());
+    assert_eq!(verdict.status.code(), Some(1));
+    assert!(verdict.stdout.starts_with(b"invalid: column player's best reply: x gets 1/3"));
 }

@@ -104,13 +104,14 @@ fn gambit_files() {
     assert!(matrix(outcomes).rows.is_empty());
 }
 
-/// The row player's payoffs stay, and the note says what happened.
+/// Half of the constant is taken from each player, and the note says so.
 #[test]
 fn constant_sum_games_are_shifted_and_said_to_be() {
     let file = matrix("NFG 1 R \"\" {\"A\" \"B\"} {2 2} 3 -1 1 1 0 2 5/2 -0.5");
-    assert_eq!(file.game.payoffs()[(0, 0)], Rational::from(3));
+    assert_eq!(file.game.payoffs()[(0, 0)], Rational::from(2));
+    assert_eq!(file.game.payoffs()[(1, 1)], parse("3/2").unwrap());
     let note = file.note.unwrap();
-    assert!(note.starts_with("the payoffs sum to 2 everywhere"), "{note}");
+    assert!(note.starts_with("the payoffs sum to 2 in every cell"), "{note}");
     // Outcome 0 pays nothing, so it counts in the sum.
     let broken = "NFG 1 R \"\" {\"A\" \"B\"} {{\"u\" \"d\"} {\"l\"}} { { \"w\" 2 1 } } 1 0";
     let error = read_game(broken).unwrap_err().to_string();
@@ -173,7 +174,9 @@ fn errors_name_the_place_in_one_sentence() {
         (nfg("{ 1 1 }\n{ { \"o\" 1 2 3 } }\n1"), "line 2: the outcome has 3 payoffs, not 2"),
         (nfg("{ 1 1 }\n{ { \"o\" 1 -1 } }\n2"), "line 3: outcome 2 does not exist: there are 1"),
         (nfg("{ 1 1 }\n{ { \"o\" 1 -1 } }\n1/2"), "line 3: 1/2 is not a count"),
-        ("EFG 2 R".into(), "EFG: "),
+        ("EFG 2 R".into(), "line 1"),
+        (r#"{"kind":"kl-matrix","payoff":[[1]],"row":{"temperature":-1},"column":{"temperature":0}}"#.into(), "row.temperature: -1"),
+        (r#"{"kind":"kl-matrix","payoff":[[1]],"row":{"temperature":1,"reference":[0.5]},"column":{"temperature":0}}"#.into(), "row: distribution: the entries sum to 0.5"),
     ];
     for (text, expected) in cases {
         let error = read_game(&text).expect_err(&text).to_string();

@@ -3,6 +3,7 @@
 
 use super::number::{Exact, Fractions, Integer, positive, ratio, readable};
 use super::{Failure, Proven, Verdict};
+use crate::scalar::Rational;
 use dashu_int::IBig;
 use serde::{Deserialize, Serialize};
 
@@ -58,22 +59,8 @@ impl Extensive {
     /// # Errors
     /// The first of these that fails.
     pub fn check(&self) -> Verdict {
+        let (gets, pays) = self.guarantees()?;
         let Self { rows, columns, x, y, value, gap, .. } = self;
-        let over = &self.over.0;
-        plan("x", x, "rows", rows)?;
-        plan("y", y, "columns", columns)?;
-        positive("the payoffs' denominator", over)?;
-        let (mut pay, mut cost) =
-            (vec![IBig::ZERO; x.numerators.len()], vec![IBig::ZERO; y.numerators.len()]);
-        for (k, p) in self.payoffs.iter().enumerate() {
-            let (Some(x), Some(y)) = (x.numerators.get(p.row), y.numerators.get(p.column)) else {
-                return Err(Failure(format!("payoffs[{k}] names a sequence that does not exist")));
-            };
-            pay[p.row] += &p.amount.0 * &y.0;
-            cost[p.column] += &p.amount.0 * &x.0;
-        }
-        let gets = ratio(&best(columns, cost, |a, b| a.min(b)), &(x.over() * over));
-        let pays = ratio(&best(rows, pay, |a, b| a.max(b)), &(y.over() * over));
         let (low, high) = (&value.0, &value.0 + &gap.0);
         if gets < *low {
             let (gets, low) = (readable(&gets), readable(low));
@@ -95,6 +82,27 @@ impl Extensive {
             columns.len()
         );
         Ok(Proven { game, value: value.0.clone(), gap: gap.0.clone() })
+    }
+
+    /// The least that x gets and the most that y pays, for plans, which is checked.
+    pub(super) fn guarantees(&self) -> Verdict<(Rational, Rational)> {
+        let Self { rows, columns, x, y, .. } = self;
+        let over = &self.over.0;
+        plan("x", x, "rows", rows)?;
+        plan("y", y, "columns", columns)?;
+        positive("the payoffs' denominator", over)?;
+        let mut pay = vec![IBig::ZERO; x.numerators.len()];
+        let mut cost = vec![IBig::ZERO; y.numerators.len()];
+        for (k, p) in self.payoffs.iter().enumerate() {
+            let (Some(x), Some(y)) = (x.numerators.get(p.row), y.numerators.get(p.column)) else {
+                return Err(Failure(format!("payoffs[{k}] names a sequence that does not exist")));
+            };
+            pay[p.row] += &p.amount.0 * &y.0;
+            cost[p.column] += &p.amount.0 * &x.0;
+        }
+        let gets = ratio(&best(columns, cost, |a, b| a.min(b)), &(x.over() * over));
+        let pays = ratio(&best(rows, pay, |a, b| a.max(b)), &(y.over() * over));
+        Ok((gets, pays))
     }
 }
 

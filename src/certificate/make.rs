@@ -2,11 +2,13 @@
 //! any other certificate.
 
 use super::Failure;
+use super::extensive::{Extensive, Infoset, Payoff};
 use super::guard::{Anchor, Guard};
 use super::kl::{Bounds, precisions};
 use super::matrix::Matrix;
 use super::number::{Exact, Fractions, Integer, Table, ratio};
 use super::regularised::{Prior, Regularised};
+use crate::extensive::{Plan, Player, SequenceForm, Treeplex};
 use crate::guard::{self, Classifier, Generator, GuardGame};
 use crate::interval::Precision;
 use crate::matrix::MatrixGame;
@@ -150,6 +152,62 @@ impl Guard {
     }
 }
 
+impl Extensive {
+    /// The best claim for two plans, with the gap 0 exactly when they are optimal. Plans over f64 are
+    /// made exact by [`exact_plan`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when a plan is not one of this game.
+    pub fn of(
+        form: &SequenceForm<Rational>,
+        x: &Plan<Rational>,
+        y: &Plan<Rational>,
+    ) -> Result<Self> {
+        let sets = |player| {
+            let sets = form.side(player).information_sets().iter();
+            sets.map(|set| Infoset { parent: set.parent, actions: set.actions.len() }).collect()
+        };
+        let a = form.payoffs();
+        let entries = || (0..a.rows()).flat_map(|i| a.row(i).map(move |(j, v)| (i, j, v)));
+        let amounts = Fractions::new(&entries().map(|(_, _, v)| v.clone()).collect::<Vec<_>>());
+        let payoffs = entries().zip(amounts.numerators);
+        let payoffs = payoffs.map(|((row, column, _), amount)| Payoff { row, column, amount });
+        let zero = || Exact(Rational::ZERO);
+        let new = Self {
+            rows: sets(Player::Max),
+            columns: sets(Player::Min),
+            payoffs: payoffs.collect(),
+            over: amounts.over,
+            x: Fractions::new(x.as_slice()),
+            y: Fractions::new(y.as_slice()),
+            value: zero(),
+            gap: zero(),
+        };
+        let wrong = |f: Failure| Error::invalid("certificate", f.0, "use plans of this game");
+        let (low, high) = new.guarantees().map_err(wrong)?;
+        Ok(Self { gap: Exact(high - &low), value: Exact(low), ..new })
+    }
+}
+
+/// A plan in units of 2^-128, which adds up exactly and plays as `plan` does to 37 decimals or so.
+///
+/// # Errors
+/// [`Error::Invalid`] when the plan is not one of `side`.
+pub fn exact_plan(side: &Treeplex, plan: &Plan) -> Result<Plan<Rational>> {
+    let unit = IBig::ONE << GRID;
+    let mut exact = vec![IBig::ZERO; side.sequences()];
+    exact[0] = unit.clone();
+    for (set, p) in side.information_sets().iter().zip(plan.behaviour(side)?) {
+        let parent = Rational::from(exact[set.parent].clone());
+        let part = |p: &f64| Ok((p.to_exact()? * &parent).floor());
+        let mut parts = p.as_slice().iter().map(part).collect::<Result<Vec<_>>>()?;
+        share_rest(&mut parts, &exact[set.parent]);
+        exact[set.sequences()].clone_from_slice(&parts);
+    }
+    let number = |v: IBig| Rational::from_parts_signed(v, unit.clone());
+    Plan::new(side, exact.into_iter().map(number).collect())
+}
+
 /// The (value, gap) to claim: decimals, the gap within a percent of the least provable one.
 fn claim(bounds: impl Fn(&Precision) -> Option<Bounds>) -> Result<(Exact, Exact)> {
     let mut best = None;
@@ -193,12 +251,16 @@ fn on_grid(p: impl Iterator<Item = f64>, support: &[bool]) -> Vec<Integer> {
         if *on { v.max(IBig::ONE) } else { v }
     };
     let mut p: Vec<IBig> = p.zip(support).map(rounded).collect();
-    // The heaviest entry takes what rounding left over.
-    let missing = (IBig::ONE << GRID) - p.iter().sum::<IBig>();
+    share_rest(&mut p, &(IBig::ONE << GRID));
+    p.into_iter().map(Integer).collect()
+}
+
+/// Gives the heaviest entry what rounding left over from `total`.
+fn share_rest(p: &mut [IBig], total: &IBig) {
+    let missing = total - p.iter().sum::<IBig>();
     if let Some(heaviest) = p.iter_mut().max() {
         *heaviest += missing;
     }
-    p.into_iter().map(Integer).collect()
 }
 
 /// A distribution at its exact values, rescaled to sum to exactly 1.

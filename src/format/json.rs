@@ -4,7 +4,9 @@ use super::{GameFile, MatrixFile, number};
 use crate::guard::{Anchor, GuardGame, Seed};
 use crate::json::{kind, parse};
 use crate::matrix::MatrixGame;
+use crate::matrix::regularised::{RegularisedGame, Regulariser};
 use crate::scalar::Rational;
+use crate::simplex::Simplex;
 use crate::{Error, Result};
 use ndarray::Array2;
 use serde::Deserialize;
@@ -49,15 +51,35 @@ struct MatrixJson {
     payoff: Vec<Vec<Box<RawValue>>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct KlMatrixJson {
+    #[serde(rename = "kind")]
+    _kind: String,
+    payoff: Vec<Vec<f64>>,
+    row: PriorJson,
+    column: PriorJson,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct PriorJson {
+    temperature: f64,
+    /// Uniform when absent.
+    #[serde(default)]
+    reference: Option<Vec<f64>>,
+}
+
 /// Reads the object `json`.
 pub(super) fn read(json: &str) -> Result<GameFile> {
     match kind("game", json)?.as_str() {
         "guard" => guard_game(parse(json)?),
         "matrix" => matrix_game(&parse(json)?).map(GameFile::Matrix),
+        "kl-matrix" => kl_matrix_game(parse(json)?).map(GameFile::KlMatrix),
         other => Err(Error::invalid(
             "kind",
             format!("\"{other}\" is not a kind of game"),
-            "write \"guard\" or \"matrix\"",
+            "write \"guard\", \"matrix\" or \"kl-matrix\"",
         )),
     }
 }
@@ -68,6 +90,20 @@ fn matrix_game(file: &MatrixJson) -> Result<MatrixFile> {
     };
     let rows = file.payoff.iter().enumerate().map(row).collect::<Result<Vec<_>>>()?;
     Ok(MatrixFile { game: MatrixGame::new(rows)?, rows: vec![], columns: vec![], note: None })
+}
+
+fn kl_matrix_game(file: KlMatrixJson) -> Result<RegularisedGame> {
+    let game = MatrixGame::new(file.payoff)?;
+    let (m, n) = game.payoffs().dim();
+    let prior = |player: &str, prior: PriorJson, actions| {
+        let reference = match prior.reference {
+            Some(reference) => Simplex::new(reference).map_err(|e| e.within(player))?,
+            None => Simplex::uniform(actions)?,
+        };
+        Ok(Regulariser { temperature: prior.temperature, reference })
+    };
+    let (row, column) = (prior("row", file.row, m)?, prior("column", file.column, n)?);
+    RegularisedGame::new(game, row, column)
 }
 
 /// A payoff from its JSON: a number as written, or the text of a string.

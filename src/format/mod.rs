@@ -1,5 +1,6 @@
-//! Game and solution files. A game is JSON, CSV or Gambit's .nfg, told apart by their content; all
-//! payoffs of matrix games are read exactly ("0.1" is 1/10), those of guard games as f64.
+//! Game and solution files. A game is JSON, CSV or Gambit's .nfg or .efg, told apart by content.
+//! Payoffs of matrix and extensive games are read exactly ("0.1" is 1/10), the numbers of games with
+//! a KL term as f64.
 //!
 //! Errors name the JSON path, or the line. The formats are documented, with an example each, in the
 //! README.
@@ -9,10 +10,12 @@ mod json;
 mod nfg;
 mod solution;
 
-pub use solution::{ExactSolutionFile, SolutionFile};
+pub use solution::{ExactSolutionFile, SolutionFile, Turn};
 
+use crate::extensive::efg::{self, EfgFile};
 use crate::guard::GuardGame;
 use crate::matrix::MatrixGame;
+use crate::matrix::regularised::RegularisedGame;
 use crate::scalar::Rational;
 use crate::{Error, Result};
 
@@ -28,6 +31,10 @@ pub enum GameFile {
     },
     /// A matrix game.
     Matrix(MatrixFile),
+    /// A matrix game with a KL term for either player.
+    KlMatrix(RegularisedGame),
+    /// An extensive game.
+    Extensive(EfgFile),
 }
 
 /// A matrix game with what its file says besides the payoffs.
@@ -65,11 +72,7 @@ pub fn read_game(text: &str) -> Result<GameFile> {
     let first_word = text.split_whitespace().next();
     match first_word {
         Some("NFG") => nfg::read(text).map(GameFile::Matrix),
-        Some("EFG") => Err(Error::invalid(
-            "EFG",
-            "extensive games are not solved here",
-            "give JSON, CSV or .nfg",
-        )),
+        Some("EFG") => efg::read(text).map(GameFile::Extensive),
         _ if csv::is_table(text) => csv::read(text).map(GameFile::Matrix),
         _ => json::read(text),
     }

@@ -1,9 +1,9 @@
 //! Gambit's .nfg, both variants: a list of payoffs, or outcomes and a list of their numbers; player
 //! 1's strategy varies fastest in the lists.
 //!
-//! Two players. A game whose payoffs sum to the same constant in every cell is read with the row
-//! player's payoffs as they stand, the constant taken from the column player's, which changes
-//! neither's choices; the value is then what the row player gets, and a note says so.
+//! Two players. Payoffs that sum to the same constant in every cell are made zero-sum, as in .efg
+//! files: half of the constant is taken from each player, which changes neither's choices, and a note
+//! says so.
 
 use super::{MatrixFile, number};
 use crate::certificate::readable;
@@ -176,6 +176,7 @@ pub(super) fn read(text: &str) -> Result<MatrixFile> {
     };
     let (first, second) = cell(0)?;
     let constant = first + second;
+    let half = &constant / Rational::from(2);
     let mut payoff = vec![Vec::with_capacity(n); m];
     for k in 0..cells {
         let (row, column) = cell(k)?;
@@ -196,12 +197,12 @@ pub(super) fn read(text: &str) -> Result<MatrixFile> {
                 "give a zero-sum or constant-sum game",
             ));
         }
-        payoff[k % m].push(row);
+        payoff[k % m].push(row - &half);
     }
     let note = (!constant.is_zero()).then(|| {
-        let constant = readable(&constant);
         format!(
-            "the payoffs sum to {constant} everywhere: solved as the zero-sum game in which the column player gets {constant} less; the value is the row player's"
+            "the payoffs sum to {} in every cell: half of it is taken from each player",
+            readable(&constant)
         )
     });
     Ok(MatrixFile { game: MatrixGame::new(payoff)?, rows, columns, note })

@@ -1,7 +1,9 @@
 //! What people read: progress and the strategies' supports, on standard error.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nashguard::Result;
 use nashguard::certificate::readable;
+use nashguard::extensive::{Plan, Treeplex};
 use nashguard::scalar::{Rational, Scalar, to_f64};
 use std::fmt::Write;
 use std::time::Duration;
@@ -49,6 +51,11 @@ impl Shown for Rational {
     }
 }
 
+/// A name without characters that would move the cursor.
+fn plain(name: &str) -> String {
+    name.replace(char::is_control, " ")
+}
+
 /// Lines of a table at most.
 const LONGEST: usize = 12;
 
@@ -59,7 +66,7 @@ pub fn support<T: Shown>(player: &str, names: &[String], p: &[T]) -> String {
     // A stable sort: equal ones stay in order.
     used.sort_by(|a, b| p[*b].partial_cmp(&p[*a]).unwrap_or(std::cmp::Ordering::Equal));
     let name = |k: usize| match names.get(k) {
-        Some(name) => name.escape_debug().take(40).collect(),
+        Some(name) => plain(name).chars().take(40).collect(),
         None => k.to_string(),
     };
     let shown = if used.len() > LONGEST { &used[..LONGEST - 1] } else { &used };
@@ -74,4 +81,30 @@ pub fn support<T: Shown>(player: &str, names: &[String], p: &[T]) -> String {
         let _ = writeln!(table, "  and {} more, together {mass:.6}", rest.len());
     }
     table
+}
+
+/// What both players do at their information sets, those that their own plans reach; long lists are
+/// cut.
+pub fn behaviour<T: Shown>(
+    players: &[String; 2],
+    sides: [&Treeplex; 2],
+    plans: [&Plan<T>; 2],
+) -> Result<String> {
+    let mut table = String::new();
+    for (name, (side, plan)) in players.iter().zip(sides.into_iter().zip(plans)) {
+        let _ = writeln!(table, "  {}", plain(name));
+        let sets = side.information_sets().iter().zip(plan.behaviour(side)?);
+        let reached: Vec<_> =
+            sets.filter(|(set, _)| plan.as_slice()[set.parent] > T::zero()).collect();
+        for (set, p) in reached.iter().take(LONGEST) {
+            let moves = set.actions.iter().zip(p.as_slice()).filter(|(_, p)| **p > T::zero());
+            let moves: Vec<String> =
+                moves.map(|(a, p)| format!("{} {}", plain(a), p.shown())).collect();
+            let _ = writeln!(table, "    {}: {}", plain(&set.name), moves.join(", "));
+        }
+        if reached.len() > LONGEST {
+            let _ = writeln!(table, "    and {} more", reached.len() - LONGEST);
+        }
+    }
+    Ok(table)
 }

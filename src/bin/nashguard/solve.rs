@@ -1,10 +1,13 @@
 //! `nashguard solve`: a game in; strategies, value and certificate out.
 
-use crate::show::{Shown, progress, support};
+use crate::show::{self, Shown, progress, support};
 use clap::Args;
-use nashguard::certificate::{self, Certificate, readable};
+use nashguard::certificate::{self, Certificate, Prior, exact_plan, readable};
+use nashguard::extensive::efg::EfgFile;
+use nashguard::extensive::{self, Player, SequenceForm, Tree};
 use nashguard::format::{ExactSolutionFile, GameFile, MatrixFile, SolutionFile, read_game};
 use nashguard::guard::{self, GuardGame};
+use nashguard::matrix::regularised::{self, RegularisedGame, Regulariser};
 use nashguard::matrix::{self, MatrixGame, Solution};
 use nashguard::scalar::Rational;
 use nashguard::{Error, Result};
@@ -14,12 +17,13 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Options {
-    /// The game's file (JSON, CSV or Gambit's .nfg); `-` reads standard input.
+    /// The game's file (JSON, CSV or Gambit's .nfg or .efg); `-` reads standard input.
     game: PathBuf,
     /// Solves over the rationals: the answer is exact, every number a fraction.
     #[arg(long)]
     exact: bool,
-    /// The solver: `simplex` for matrix games, `proximal` for guard games.
+    /// The solver: `simplex` for matrix games, `sequence-form` for extensive games, `proximal` for
+    /// games with a KL term.
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
     /// Writes a certificate here, for `nashguard verify`.
@@ -34,6 +38,7 @@ pub struct Options {
     tol: f64,
 }
 
+type ExtensiveMethod<T> = fn(&Tree, f64) -> Result<extensive::Solution<T>>;
 type MatrixMethod<T> = fn(&MatrixGame<Rational>, f64) -> Result<Solution<T>>;
 
 /// The ways to solve a matrix game to a tolerance. The first is the default.
@@ -41,8 +46,13 @@ const MATRIX: &[(&str, MatrixMethod<f64>)] = &[("simplex", in_range)];
 /// The ways to solve a matrix game exactly.
 const EXACT: &[(&str, MatrixMethod<Rational>)] =
     &[("simplex", |game, _| matrix::solve_exact(game))];
-/// The ways to solve a guard game.
-const GUARD: &[(&str, ())] = &[("proximal", ())];
+/// The ways to solve an extensive game to a tolerance.
+const EXTENSIVE: &[(&str, ExtensiveMethod<f64>)] = &[("sequence-form", extensive::solve)];
+/// The ways to solve an extensive game exactly.
+const EXTENSIVE_EXACT: &[(&str, ExtensiveMethod<Rational>)] =
+    &[("sequence-form", |tree, _| extensive::solve_exact(tree))];
+/// The ways to solve a game with a KL term.
+const KL: &[(&str, ())] = &[("proximal", ())];
 
 /// Strategies in f64 for payoffs in its range.
 fn in_range(game: &MatrixGame<Rational>, tol: f64) -> Result<Solution> {
@@ -52,7 +62,7 @@ fn in_range(game: &MatrixGame<Rational>, tol: f64) -> Result<Solution> {
 
 /// What there is to print and write.
 struct Answer {
-    note: Option<String>,
+    notes: Vec<String>,
     summary: String,
     table: String,
     solution: String,
@@ -64,8 +74,10 @@ pub fn run(options: &Options) -> Result<()> {
     let (name, text) = crate::read(&options.game)?;
     let answer = match read_game(&text).map_err(|e| e.within(&name))? {
         GameFile::Guard { game, tau } => options.guard(&game, tau)?,
+        GameFile::KlMatrix(game) => options.kl_matrix(&game)?,
+        GameFile::Extensive(file) => options.extensive(&file)?,
         GameFile::Matrix(file) if options.exact => {
-            let s = solved(EXACT, options, &file.game)?;
+            let s = options.solved(EXACT, &file.game)?;
             options.matrix(
                 &file,
                 &s,
@@ -75,7 +87,7 @@ pub fn run(options: &Options) -> Result<()> {
             )?
         }
         GameFile::Matrix(file) => {
-            let s = solved(MATRIX, options, &file.game)?;
+            let s = options.solved(MATRIX, &file.game)?;
             let (value, gap) = (format!("{:e}", s.value), format!("{:.1e}", s.gap));
             options.matrix(&file, &s, &value, &gap, json(&SolutionFile::from(&s))?)?
         }
@@ -90,7 +102,7 @@ pub fn run(options: &Options) -> Result<()> {
             .map_err(|e| Error::io("write", "standard output", e))?,
     }
     eprintln!("{}", answer.summary);
-    if let Some(note) = &answer.note {
+    for note in &answer.notes {
         eprintln!("note: {note}");
     }
     eprint!("{}", answer.table);
@@ -117,14 +129,7 @@ impl Options {
     }
 
     fn guard(&self, game: &GuardGame, tau: Option<f64>) -> Result<Answer> {
-        if self.exact {
-            return Err(Error::invalid(
-                "--exact",
-                "the equilibrium of a guard game is irrational",
-                "ask for --certificate CERT.json, which proves a bound on the gap",
-            ));
-        }
-        chosen(GUARD, self.method.as_deref())?;
+        self.irrational("a guard game")?;
         let bar = progress("");
         let watch = |n: usize, gap: f64| bar.set_message(format!("iteration {n}, gap {gap:.1e}"));
         let s = guard::solve_with(game, tau, self.tol, watch)?;
@@ -155,7 +160,94 @@ impl Options {
             table += &format!("  and {} more seeds\n", game.seeds() - SEEDS);
         }
         let solution = json(&SolutionFile::from(&s))?;
-        Ok(Answer { note: None, summary, table, solution, certificate })
+        Ok(Answer { notes: vec![], summary, table, solution, certificate })
+    }
+
+    /// What is refused of games with a KL term.
+    fn irrational(&self, game: &str) -> Result<()> {
+        if self.exact {
+            return Err(Error::invalid(
+                "--exact",
+                format!("the equilibrium of {game} is irrational"),
+                "ask for --certificate CERT.json, which proves a bound on the gap",
+            ));
+        }
+        chosen(KL, self.method.as_deref())
+    }
+
+    /// Runs the method asked for on a matrix game.
+    fn solved<T>(
+        &self,
+        methods: &[(&str, MatrixMethod<T>)],
+        game: &MatrixGame<Rational>,
+    ) -> Result<Solution<T>> {
+        let method = chosen(methods, self.method.as_deref())?;
+        let (m, n) = game.payoffs().dim();
+        let bar = progress(&format!("solving, {m} x {n}"));
+        let solution = method(game, self.tol);
+        bar.finish_and_clear();
+        solution
+    }
+
+    fn kl_matrix(&self, game: &RegularisedGame) -> Result<Answer> {
+        self.irrational("a game with KL terms")?;
+        let bar = progress("solving");
+        let s = regularised::solve(game, self.tol)?;
+        let prior = |r: &Regulariser| Prior::of(&r.reference, &r.temperature);
+        let certified = |_| -> Result<Certificate> {
+            let (payoff, priors) =
+                (game.game().to_exact(), [prior(game.row())?, prior(game.column())?]);
+            let certificate = certificate::Regularised::of(&payoff, priors, &s.row, &s.column)?;
+            Ok(Certificate::KlMatrix(certificate))
+        };
+        let certificate = self.certificate.as_ref().map(certified).transpose()?;
+        bar.finish_and_clear();
+        let (m, n) = game.game().payoffs().dim();
+        let summary = format!(
+            "matrix game with KL terms, {m} x {n}, temperatures {:e} and {:e}: value {:.12}, gap {:.1e}",
+            game.row().temperature,
+            game.column().temperature,
+            s.value,
+            s.gap
+        );
+        let table =
+            support("row", &[], s.row.as_slice()) + &support("column", &[], s.column.as_slice());
+        let solution = json(&SolutionFile::kl_matrix(&s))?;
+        Ok(Answer { notes: vec![], summary, table, solution, certificate })
+    }
+
+    fn extensive(&self, file: &EfgFile) -> Result<Answer> {
+        let tree = &file.tree;
+        let sides = [tree.side(Player::Max), tree.side(Player::Min)];
+        let [m, n] = sides.map(|side| side.sequences());
+        let bar = progress(&format!("solving, {m} x {n} sequences"));
+        let method = self.method.as_deref();
+        let (value, gap, table, solution, plans);
+        if self.exact {
+            let s = chosen(EXTENSIVE_EXACT, method)?(tree, self.tol)?;
+            (value, gap) = (readable(&s.value), readable(&s.gap));
+            let written = ExactSolutionFile::extensive(tree, &s)?;
+            table = show::behaviour(&file.players, sides, [&s.max, &s.min])?;
+            solution = json(&written)?;
+            plans = [s.max, s.min];
+        } else {
+            let s = chosen(EXTENSIVE, method)?(tree, self.tol)?;
+            (value, gap) = (format!("{:e}", s.value), format!("{:.1e}", s.gap));
+            table = show::behaviour(&file.players, sides, [&s.max, &s.min])?;
+            solution = json(&SolutionFile::extensive(tree, &s)?)?;
+            plans = [exact_plan(sides[0], &s.max)?, exact_plan(sides[1], &s.min)?];
+        }
+        let certified = |_| {
+            let form = SequenceForm::new(tree);
+            certificate::Extensive::of(&form, &plans[0], &plans[1]).map(Certificate::Extensive)
+        };
+        let certificate = self.certificate.as_ref().map(certified).transpose()?;
+        bar.finish_and_clear();
+        let summary = format!(
+            "extensive game, {} nodes, {m} x {n} sequences: value {value}, gap {gap}",
+            tree.nodes().len()
+        );
+        Ok(Answer { notes: file.notes.clone(), summary, table, solution, certificate })
     }
 
     fn matrix<T: Shown>(
@@ -179,22 +271,9 @@ impl Options {
             certificate::Matrix::of(&file.game, &s.row, &s.column).map(Certificate::Matrix)
         });
         let certificate = certificate.transpose()?;
-        Ok(Answer { note: file.note.clone(), summary, table, solution, certificate })
+        let notes = file.note.iter().cloned().collect();
+        Ok(Answer { notes, summary, table, solution, certificate })
     }
-}
-
-/// Runs the method asked for.
-fn solved<T>(
-    methods: &[(&str, MatrixMethod<T>)],
-    options: &Options,
-    game: &MatrixGame<Rational>,
-) -> Result<Solution<T>> {
-    let method = chosen(methods, options.method.as_deref())?;
-    let (m, n) = game.payoffs().dim();
-    let bar = progress(&format!("solving, {m} x {n}"));
-    let solution = method(game, options.tol);
-    bar.finish_and_clear();
-    solution
 }
 
 fn chosen<M: Copy>(methods: &[(&str, M)], name: Option<&str>) -> Result<M> {
