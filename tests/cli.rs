@@ -272,7 +272,10 @@ fn exact_solutions_are_fractions_with_a_certificate() {
     }
     assert!(printed[0] == printed[1] && printed[1] == printed[2]);
     let ExactSolutionFile::Matrix { value, gap, row, column } =
-        serde_json::from_slice(&printed[0]).unwrap();
+        serde_json::from_slice(&printed[0]).unwrap()
+    else {
+        panic!("not a matrix solution")
+    };
     // By hand: (a d - b c) / (a + d - b - c).
     let expected = parse("7/30").unwrap() - parse("1e-31").unwrap();
     let total = parse("17/15").unwrap() + parse("1e-30").unwrap();

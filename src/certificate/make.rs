@@ -189,20 +189,28 @@ impl Extensive {
     }
 }
 
-/// A plan in units of 2^-128, which adds up exactly and plays as `plan` does to 37 decimals or so.
+/// A plan in units of 2^-128 that adds up exactly: each set's numbers divided by their sum, to 37
+/// decimals or so.
 ///
 /// # Errors
 /// [`Error::Invalid`] when the plan is not one of `side`.
 pub fn exact_plan(side: &Treeplex, plan: &Plan) -> Result<Plan<Rational>> {
+    let given = plan.as_slice().iter().map(f64::to_exact).collect::<Result<Vec<_>>>()?;
     let unit = IBig::ONE << GRID;
-    let mut exact = vec![IBig::ZERO; side.sequences()];
-    exact[0] = unit.clone();
-    for (set, p) in side.information_sets().iter().zip(plan.behaviour(side)?) {
-        let parent = Rational::from(exact[set.parent].clone());
-        let part = |p: &f64| Ok((p.to_exact()? * &parent).floor());
-        let mut parts = p.as_slice().iter().map(part).collect::<Result<Vec<_>>>()?;
-        share_rest(&mut parts, &exact[set.parent]);
-        exact[set.sequences()].clone_from_slice(&parts);
+    let mut exact = vec![IBig::ZERO; given.len()];
+    exact.iter_mut().take(1).for_each(|v| *v = unit.clone());
+    // A plan of another game has another length; the last line refuses it.
+    for set in side.information_sets().iter().filter(|set| set.sequences().end <= given.len()) {
+        let parts = &given[set.sequences()];
+        let sum = parts.iter().fold(Rational::ZERO, |sum, v| sum + v);
+        let total = exact[set.parent].clone();
+        let share = |v: &Rational| match sum.is_zero() {
+            true => IBig::ZERO,
+            false => (v * &total / &sum).floor(),
+        };
+        let mut shares: Vec<IBig> = parts.iter().map(share).collect();
+        share_rest(&mut shares, &total);
+        exact[set.sequences()].clone_from_slice(&shares);
     }
     let number = |v: IBig| Rational::from_parts_signed(v, unit.clone());
     Plan::new(side, exact.into_iter().map(number).collect())
