@@ -319,10 +319,13 @@ fn exact_and_method_are_refused_where_they_do_not_apply() {
     for (arguments, expected) in [
         (vec!["solve", GUARD, "--exact"], "--exact: the equilibrium of a guard game is irrational"),
         (vec!["solve", GUARD, "--method", "simplex"], "choose one of: proximal"),
-        (vec!["solve", MATRIX, "--method", "magic"], "choose one of: simplex"),
+        (vec!["solve", MATRIX, "--method", "magic"], "choose one of: simplex, predictive-rm+"),
         (vec!["solve", KL, "--exact"], "--exact: the equilibrium of a game with KL terms"),
         (vec!["solve", KL, "--method", "simplex"], "choose one of: proximal"),
-        (vec!["solve", EFG, "--method", "simplex"], "choose one of: sequence-form"),
+        (
+            vec!["solve", EFG, "--method", "simplex"],
+            "choose one of: sequence-form, predictive-cfr+",
+        ),
         (vec!["solve", MATRIX, "--certificate", "-"], "--certificate: "),
         (vec!["solve", MATRIX, "--certificate", "a", "--out", "a"], "--certificate: "),
         (vec!["verify", "/no/such/file"], "/no/such/file"),
@@ -355,7 +358,7 @@ fn supports_are_shown_and_long_ones_cut() {
     let out = nashguard(&["solve", "-"], named.as_bytes());
     let message = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(
-        message.contains("note: the payoffs sum to 3") && message.contains("  go "),
+        message.contains("note: the payoffs add up to 3") && message.contains("  go "),
         "{message}"
     );
     assert!(message.contains(r#"  stay "put" "#), "{message}");
@@ -392,6 +395,29 @@ fn ctrl_c_leaves_nothing_behind() {
     assert!(message.starts_with("interrupted: nothing was written"), "{message}");
     assert!(out.stdout.is_empty() && message.lines().count() == 1);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Learning dynamics reach the tolerance asked for, which the certificate confirms, or say that they did
+/// not.
+#[test]
+fn dynamics_are_methods_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.json");
+    let certificate = file.to_str().unwrap();
+    for (game, method) in [(MATRIX, "predictive-rm+"), (EFG, "predictive-cfr+")] {
+        let arguments =
+            ["solve", game, "--method", method, "--tol", "1e-5", "--certificate", certificate];
+        let out = nashguard(&arguments, b"");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let proven = Certificate::from_json(&text).unwrap().check().unwrap();
+        assert!(nashguard::scalar::to_f64(&proven.gap) <= 6e-5);
+    }
+    let out = nashguard(&["solve", MATRIX, "--method", "predictive-rm+", "--tol", "1e-30"], b"");
+    assert_eq!(out.status.code(), Some(1));
+    assert!(out.stdout.is_empty() && out.stderr.starts_with(b"error: not solved: the gap is"));
+    let exactly = nashguard(&["solve", MATRIX, "--method", "predictive-rm+", "--exact"], b"");
+    assert!(String::from_utf8_lossy(&exactly.stderr).contains("choose one of: simplex\n"));
 }
 
 /// An .efg file from end to end: the guesser names the likelier side of the coin.

@@ -111,13 +111,13 @@ fn constant_sum_games_are_shifted_and_said_to_be() {
     assert_eq!(file.game.payoffs()[(0, 0)], Rational::from(2));
     assert_eq!(file.game.payoffs()[(1, 1)], parse("3/2").unwrap());
     let note = file.note.unwrap();
-    assert!(note.starts_with("the payoffs sum to 2 in every cell"), "{note}");
+    assert!(note.starts_with("the payoffs add up to 2 in every cell; 1 was"), "{note}");
     // Outcome 0 pays nothing, so it counts in the sum.
     let broken = "NFG 1 R \"\" {\"A\" \"B\"} {{\"u\" \"d\"} {\"l\"}} { { \"w\" 2 1 } } 1 0";
     let error = read_game(broken).unwrap_err().to_string();
     assert!(
-        error.starts_with(
-            "row \"d\", column \"l\": the payoffs sum to 0, those of the first cell to 3"
+        error.contains(
+            "the payoffs of row \"d\", column \"l\" sum to 0, those of the first cell to 3"
         ),
         "{error}"
     );
@@ -147,33 +147,29 @@ fn errors_name_the_place_in_one_sentence() {
             "payoff[0][0]: \"1e999999999\" is not",
         ),
         (r#"{"kind":"matrix","payoff":[[01]]}"#.into(), "payoff"),
-        ("NFG 2 R".into(), "line 1: version 1 expected"),
-        ("NFG 1 X".into(), "line 1: R or D expected"),
-        ("NFG 1 R \"\"".into(), "NFG: the text ends where { before the players was expected"),
-        ("NFG 1 R \"t\" { \"A\" \"B\" \"C\" } { 1 1 1 } 0 0 0".into(), "players: the game has 3"),
-        (nfg("{ 2 }"), "line 1: one number of strategies for each of two players"),
-        (nfg("{ 2 x }"), "line 1: \"x\" is not a number"),
-        (nfg("{ 2 -1 }"), "line 1: -1 is not a count"),
+        ("NFG 2 R".into(), "line 1, column 5: \"2\" stands where the version"),
+        ("NFG 1 X".into(), "line 1, column 7: \"X\" stands where R"),
+        ("NFG 1 R \"\"".into(), "line 1, column 11: the end of the file stands where a list of names"),
+        ("NFG 1 R \"".into(), "line 1, column 9: the text that starts here has no end"),
+        (
+            "NFG 1 R \"t\" { \"A\" \"B\" \"C\" } { 1 1 1 } 0 0 0".into(),
+            "players: the game has 3",
+        ),
+        (nfg("{ 2 }"), "line 1, column 28: \"}\" stands where a number of strategies"),
+        (nfg("{ 2 -1 }"), "line 1, column 28: \"-1\" stands where a number of strategies"),
         (nfg("{ 0 1 }"), "strategies: 0 x 1 make no game"),
-        (nfg("{ 99999999999 99999999999 }"), "strategies: 99999999999 x 99999999999 make no game"),
-        (
-            nfg("{ 99999999 99999999 } 1"),
-            "payoffs: there are 1 numbers for 99999999 x 99999999 cells",
-        ),
-        (
-            nfg("{ {\"a\"} {\"b\"} {\"c\"} } 1 -1"),
-            "line 1: } after the strategies of two players expected",
-        ),
-        (nfg("{ 1 2 }\n1 -1 2"), "payoffs: there are 3 numbers for 1 x 2 cells"),
-        (nfg("{ 1 1 }\n1 -1 }"), "line 2: the list of payoffs holds something that is no number"),
-        (nfg("{ 1 1 }\n1 y"), "line 2: \"y\" is not a number"),
+        (nfg("{ 99999999 99999999 } 1"), "line 1, column 47: the end of the file stands where a payoff"),
+        (nfg("{ {\"a\"} {\"b\"} {\"c\"} } 1 -1"), "line 1, column 38: \"{\" stands where \"}\" after two"),
+        (nfg("{ 1 2 }\n1 -1 2"), "line 2, column 7: the end of the file stands where a payoff"),
+        (nfg("{ 1 1 }\n1 -1 }"), "line 2, column 6: \"}\" stands where nothing more"),
+        (nfg("{ 1 1 }\n1 y"), "line 2, column 3: \"y\" stands where a payoff"),
         (
             nfg("{ 2 2 }\n1 -1 1 -1 1 -1 1 1"),
-            "row 2, column 2: the payoffs sum to 2, those of the first cell to 0",
+            "line 2, column 16: the payoffs of row 2, column 2 sum to 2, those of the first cell to 0",
         ),
-        (nfg("{ 1 1 }\n{ { \"o\" 1 2 3 } }\n1"), "line 2: the outcome has 3 payoffs, not 2"),
-        (nfg("{ 1 1 }\n{ { \"o\" 1 -1 } }\n2"), "line 3: outcome 2 does not exist: there are 1"),
-        (nfg("{ 1 1 }\n{ { \"o\" 1 -1 } }\n1/2"), "line 3: 1/2 is not a count"),
+        (nfg("{ 1 1 }\n{ { \"o\" 1 2 3 } }\n1"), "line 2, column 13: \"3\" stands where \"}\" after two payoffs"),
+        (nfg("{ 1 1 }\n{ { \"o\" 1 -1 } }\n2"), "line 3, column 1: outcome 2 does not exist; name one of the 1"),
+        (nfg("{ 1 1 }\n{ { \"o\" 1 -1 } }\n1/2"), "line 3, column 1: \"1/2\" stands where an outcome's number"),
         ("EFG 2 R".into(), "line 1"),
         (r#"{"kind":"kl-matrix","payoff":[[1]],"row":{"temperature":-1},"column":{"temperature":0}}"#.into(), "row.temperature: -1"),
         (r#"{"kind":"kl-matrix","payoff":[[1]],"row":{"temperature":1,"reference":[0.5]},"column":{"temperature":0}}"#.into(), "row: distribution: the entries sum to 0.5"),

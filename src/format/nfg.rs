@@ -1,252 +1,147 @@
 //! Gambit's .nfg, both variants: a list of payoffs, or outcomes and a list of their numbers; player
 //! 1's strategy varies fastest in the lists.
 //!
-//! Two players. Payoffs that sum to the same constant in every cell are made zero-sum, as in .efg
-//! files: half of the constant is taken from each player, which changes neither's choices, and a note
-//! says so.
+//! The format: <https://gambitproject.readthedocs.io/en/latest/formats.nfg.html>. Two players.
+//! Payoffs that sum to the same constant in every cell are made zero-sum, as in .efg files: half of
+//! the constant is taken from each player, which changes neither's choices, and a note says so.
 
-use super::{MatrixFile, number};
+use super::MatrixFile;
 use crate::certificate::readable;
+use crate::extensive::efg::tokens::{Place, Token, Tokens};
 use crate::matrix::MatrixGame;
 use crate::scalar::Rational;
 use crate::{Error, Result};
-use std::iter::Peekable;
-use std::str::CharIndices;
 
-#[derive(Debug, PartialEq)]
-enum Token {
-    Open,
-    Close,
-    /// "in quotes"
-    Text(String),
-    /// Anything else between blanks or commas.
-    Word(String),
-}
-
-/// Tokens, with the line that each starts on.
-struct Tokens<'a> {
-    text: &'a str,
-    characters: Peekable<CharIndices<'a>>,
-    line: usize,
-}
-
-impl Iterator for Tokens<'_> {
-    type Item = (usize, Token);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let blank = |c: char| c.is_whitespace() || c == ',';
-        while let Some((_, c)) = self.characters.next_if(|(_, c)| blank(*c)) {
-            self.line += usize::from(c == '\n');
-        }
-        let line = self.line;
-        let (start, first) = self.characters.next()?;
-        let token = match first {
-            '{' => Token::Open,
-            '}' => Token::Close,
-            '"' => {
-                let mut inside = String::new();
-                while let Some((_, c)) = self.characters.next().filter(|(_, c)| *c != '"') {
-                    self.line += usize::from(c == '\n');
-                    match (c, self.characters.peek()) {
-                        // A backslash keeps a quote, or itself, from ending the text.
-                        ('\\', Some((_, next @ ('"' | '\\')))) => {
-                            inside.push(*next);
-                            self.characters.next();
-                        }
-                        _ => inside.push(c),
-                    }
-                }
-                Token::Text(inside)
-            }
-            _ => {
-                let inside = |c: char| !blank(c) && !"{}\"".contains(c);
-                while self.characters.next_if(|(_, c)| inside(*c)).is_some() {}
-                let end = self.characters.peek().map_or(self.text.len(), |(end, _)| *end);
-                Token::Word(self.text[start..end].to_owned())
-            }
-        };
-        Some((line, token))
-    }
-}
-
-type Stream<'a> = Peekable<Tokens<'a>>;
-
-fn refused(line: usize, problem: impl Into<String>) -> Error {
-    Error::invalid(format!("line {line}"), problem, "see Gambit's .nfg format")
-}
-
-/// Takes the next token, which must be the one given.
-fn expect(tokens: &mut Stream, wanted: Token, what: &str) -> Result<()> {
-    match tokens.next() {
-        Some((_, found)) if found == wanted => Ok(()),
-        Some((line, _)) => Err(refused(line, format!("{what} expected"))),
-        None => Err(Error::invalid(
-            "NFG",
-            format!("the text ends where {what} was expected"),
-            "write the whole file again",
-        )),
-    }
-}
-
-/// { "quoted" "names" }
-fn names(tokens: &mut Stream, what: &str) -> Result<Vec<String>> {
-    expect(tokens, Token::Open, &format!("{{ before {what}"))?;
-    let mut names = vec![];
-    while let Some((_, Token::Text(name))) =
-        tokens.next_if(|(_, token)| matches!(token, Token::Text(_)))
-    {
-        names.push(name);
-    }
-    expect(tokens, Token::Close, &format!("}} after {what}"))?;
-    Ok(names)
-}
-
-/// Numbers up to whatever is none, with their lines.
-fn numbers(tokens: &mut Stream) -> Result<Vec<(usize, Rational)>> {
-    let mut numbers = vec![];
-    while let Some((line, Token::Word(word))) =
-        tokens.next_if(|(_, token)| matches!(token, Token::Word(_)))
-    {
-        numbers.push((line, number(|| format!("line {line}"), &word)?));
-    }
-    Ok(numbers)
-}
-
-/// A number that is an index or a count.
-fn index((line, value): &(usize, Rational)) -> Result<usize> {
-    let whole = value.is_int().then(|| usize::try_from(value.numerator()).ok()).flatten();
-    whole.ok_or_else(|| refused(*line, format!("{} is not a count", readable(value))))
-}
+/// What the row and the column player get.
+type Payoffs = [Rational; 2];
 
 /// Reads a two-player game.
 pub(super) fn read(text: &str) -> Result<MatrixFile> {
-    let mut tokens =
-        Tokens { text, characters: text.char_indices().peekable(), line: 1 }.peekable();
-    expect(&mut tokens, Token::Word("NFG".into()), "NFG")?;
-    expect(&mut tokens, Token::Word("1".into()), "version 1")?;
-    match tokens.next() {
-        Some((_, Token::Word(word))) if word == "R" || word == "D" => {}
-        other => {
-            return Err(refused(other.map_or(1, |(line, _)| line), "R or D expected"));
-        }
+    let mut tokens = Tokens::new(text)?;
+    tokens.expect(&Token::Word("NFG"), "NFG")?;
+    tokens.expect(&Token::Word("1"), "the version, 1,")?;
+    if tokens.next == Token::Word("D") {
+        tokens.advance()?;
+    } else {
+        tokens.expect(&Token::Word("R"), "R")?;
     }
-    comment(&mut tokens);
-    let players = names(&mut tokens, "the players")?;
-    if players.len() != 2 {
-        return Err(Error::invalid(
-            "players",
-            format!("the game has {}", players.len()),
-            "give a game of two players",
-        ));
+    tokens.optional_text()?;
+    let players = names(&mut tokens)?.len();
+    if players != 2 {
+        let problem = format!("the game has {players}");
+        return Err(Error::invalid("players", problem, "give a game of two players"));
     }
-    let ([rows, columns], (m, n)) = strategies(&mut tokens)?;
-    comment(&mut tokens);
-    let cells = m.checked_mul(n).filter(|cells| *cells > 0).ok_or_else(|| {
-        Error::invalid("strategies", format!("{m} x {n} make no game"), "give each player some")
-    })?;
-    let outcomes = match tokens.peek() {
-        Some((_, Token::Open)) => Some(outcomes(&mut tokens)?),
-        _ => None,
-    };
-    let list = numbers(&mut tokens)?;
-    if let Some((line, _)) = tokens.next() {
-        return Err(refused(line, "the list of payoffs holds something that is no number"));
+    let (rows, columns, m, n) = strategies(&mut tokens)?;
+    tokens.optional_text()?;
+    if m.min(n) == 0 {
+        let problem = format!("{m} x {n} make no game");
+        return Err(Error::invalid("strategies", problem, "give each player some"));
     }
-    let wanted = cells.checked_mul(if outcomes.is_some() { 1 } else { 2 });
-    if Some(list.len()) != wanted {
-        return Err(Error::invalid(
-            "payoffs",
-            format!("there are {} numbers for {m} x {n} cells", list.len()),
-            "list two payoffs, or one outcome, for each cell",
-        ));
-    }
-    let cell = |k: usize| -> Result<(Rational, Rational)> {
-        let Some(outcomes) = &outcomes else {
-            return Ok((list[2 * k].1.clone(), list[2 * k + 1].1.clone()));
-        };
-        let outcome = index(&list[k])?;
-        // Outcome 0 pays nothing.
-        let Some(k_th) = outcome.checked_sub(1) else { return Ok(Default::default()) };
-        outcomes.get(k_th).cloned().ok_or_else(|| {
-            refused(
-                list[k].0,
-                format!("outcome {outcome} does not exist: there are {}", outcomes.len()),
-            )
-        })
-    };
-    let (first, second) = cell(0)?;
-    let constant = first + second;
-    let half = &constant / Rational::from(2);
-    let mut payoff = vec![Vec::with_capacity(n); m];
-    for k in 0..cells {
-        let (row, column) = cell(k)?;
-        let sum = &row + column;
-        if sum != constant {
-            let named = |names: &[String], k: usize| match names.get(k) {
-                Some(name) => format!("{name:?}"),
-                None => (k + 1).to_string(),
+    let outcomes = if tokens.next == Token::Open { Some(outcomes(&mut tokens)?) } else { None };
+    // Grown as the numbers come: the shape alone may ask for any amount of memory.
+    let mut payoff: Vec<Vec<Rational>> = vec![];
+    let mut constant = None;
+    for j in 0..n {
+        for i in 0..m {
+            let place = tokens.place;
+            let cell = match &outcomes {
+                Some(outcomes) => outcome(&mut tokens, outcomes)?,
+                None => payoffs(&mut tokens)?,
             };
-            let place = format!("row {}, column {}", named(&rows, k % m), named(&columns, k / m));
-            return Err(Error::invalid(
-                place,
-                format!(
-                    "the payoffs sum to {}, those of the first cell to {}",
-                    readable(&sum),
-                    readable(&constant)
-                ),
-                "give a zero-sum or constant-sum game",
-            ));
+            let [row, column] = cell;
+            let sum = &row + column;
+            let first = constant.get_or_insert_with(|| sum.clone());
+            if sum != *first {
+                let cell = format!("row {}, column {}", named(&rows, i), named(&columns, j));
+                let (sum, first) = (readable(&sum), readable(first));
+                let problem = format!(
+                    "the payoffs of {cell} sum to {sum}, those of the first cell to {first}"
+                );
+                return Err(place.error(problem, "give a zero-sum or constant-sum game"));
+            }
+            if j == 0 {
+                payoff.push(vec![]);
+            }
+            payoff[i].push(row);
         }
-        payoff[k % m].push(row - &half);
     }
+    tokens.expect(&Token::End, "nothing more")?;
+    let constant = constant.unwrap_or_default();
+    let half = &constant / Rational::from(2);
+    payoff.iter_mut().flatten().for_each(|v| *v -= &half);
     let note = (!constant.is_zero()).then(|| {
+        let (constant, half) = (readable(&constant), readable(&half));
         format!(
-            "the payoffs sum to {} in every cell: half of it is taken from each player",
-            readable(&constant)
+            "the payoffs add up to {constant} in every cell; {half} was taken from each player's to make the game zero-sum"
         )
     });
     Ok(MatrixFile { game: MatrixGame::new(payoff)?, rows, columns, note })
 }
 
-/// Skips a quoted text: the title, or a comment.
-fn comment(tokens: &mut Stream) {
-    tokens.next_if(|(_, token)| matches!(token, Token::Text(_)));
+/// A strategy's name, else its number from 1, as Gambit counts.
+fn named(names: &[String], k: usize) -> String {
+    names.get(k).map_or_else(|| (k + 1).to_string(), |name| format!("{name:?}"))
 }
 
-type Strategies = ([Vec<String>; 2], (usize, usize));
+/// { "quoted" "names" }
+fn names(tokens: &mut Tokens) -> Result<Vec<String>> {
+    tokens.expect(&Token::Open, "a list of names")?;
+    let mut names = vec![];
+    while let Some(name) = tokens.optional_text()? {
+        names.push(name);
+    }
+    tokens.expect(&Token::Close, "a name or \"}\"")?;
+    Ok(names)
+}
 
-/// { 3 2 } or { { "a" "b" "c" } { "x" "y" } }
-fn strategies(tokens: &mut Stream) -> Result<Strategies> {
-    expect(tokens, Token::Open, "{ before the strategies")?;
-    if matches!(tokens.peek(), Some((_, Token::Open))) {
-        let (rows, columns) =
-            (names(tokens, "a player's strategies")?, names(tokens, "a player's strategies")?);
-        expect(tokens, Token::Close, "} after the strategies of two players")?;
-        let shape = (rows.len(), columns.len());
-        return Ok(([rows, columns], shape));
-    }
-    let line = tokens.peek().map_or(1, |(line, _)| *line);
-    let counts = numbers(tokens)?.iter().map(index).collect::<Result<Vec<_>>>()?;
-    expect(tokens, Token::Close, "} after the strategies")?;
-    match counts[..] {
-        [m, n] => Ok(([vec![], vec![]], (m, n))),
-        _ => Err(refused(line, "one number of strategies for each of two players expected")),
-    }
+/// { 3 2 } or { { "a" "b" "c" } { "x" "y" } }: both players' names, if any, and their numbers.
+fn strategies(tokens: &mut Tokens) -> Result<(Vec<String>, Vec<String>, usize, usize)> {
+    tokens.expect(&Token::Open, "the strategies")?;
+    let strategies = if tokens.next == Token::Open {
+        let (rows, columns) = (names(tokens)?, names(tokens)?);
+        let (m, n) = (rows.len(), columns.len());
+        (rows, columns, m, n)
+    } else {
+        let expected = "a number of strategies";
+        (vec![], vec![], tokens.count(expected)?, tokens.count(expected)?)
+    };
+    tokens.expect(&Token::Close, "\"}\" after two players' strategies")?;
+    Ok(strategies)
+}
+
+/// Two numbers, with or without a comma between and behind them.
+fn payoffs(tokens: &mut Tokens) -> Result<Payoffs> {
+    let mut next = || -> Result<Rational> {
+        let (_, value) = tokens.number("a payoff")?;
+        if tokens.next == Token::Comma {
+            tokens.advance()?;
+        }
+        Ok(value)
+    };
+    Ok([next()?, next()?])
 }
 
 /// { { "name" 1, -1 } { "name" 0, 0 } }
-fn outcomes(tokens: &mut Stream) -> Result<Vec<(Rational, Rational)>> {
-    expect(tokens, Token::Open, "{ before the outcomes")?;
+fn outcomes(tokens: &mut Tokens) -> Result<Vec<Payoffs>> {
+    tokens.expect(&Token::Open, "the outcomes")?;
     let mut outcomes = vec![];
-    while let Some((line, _)) = tokens.next_if(|(_, token)| *token == Token::Open) {
-        comment(tokens);
-        let payoffs: Vec<Rational> = numbers(tokens)?.into_iter().map(|(_, v)| v).collect();
-        expect(tokens, Token::Close, "} after an outcome's payoffs")?;
-        let [row, column] = <[Rational; 2]>::try_from(payoffs).map_err(|found| {
-            refused(line, format!("the outcome has {} payoffs, not 2", found.len()))
-        })?;
-        outcomes.push((row, column));
+    while tokens.next == Token::Open {
+        tokens.advance()?;
+        tokens.optional_text()?;
+        outcomes.push(payoffs(tokens)?);
+        tokens.expect(&Token::Close, "\"}\" after two payoffs")?;
     }
-    expect(tokens, Token::Close, "} after the outcomes")?;
+    tokens.expect(&Token::Close, "an outcome or \"}\"")?;
     Ok(outcomes)
+}
+
+/// A cell's outcome by its number; 0 pays nothing.
+fn outcome(tokens: &mut Tokens, outcomes: &[Payoffs]) -> Result<Payoffs> {
+    let place: Place = tokens.place;
+    let number = tokens.count("an outcome's number")?;
+    let Some(k) = number.checked_sub(1) else { return Ok(Default::default()) };
+    outcomes.get(k).cloned().ok_or_else(|| {
+        let problem = format!("outcome {number} does not exist");
+        place.error(problem, format!("name one of the {}, or 0", outcomes.len()))
+    })
 }

@@ -1,6 +1,7 @@
 //! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate.
 
 mod interrupt;
+mod learn;
 mod show;
 mod solve;
 mod verify;

@@ -1,5 +1,6 @@
 //! `nashguard solve`: a game in; strategies, value and certificate out.
 
+use crate::learn;
 use crate::show::{self, Shown, progress, support};
 use clap::Args;
 use nashguard::certificate::{self, Certificate, Prior, exact_plan, readable};
@@ -22,8 +23,8 @@ pub struct Options {
     /// Solves over the rationals: the answer is exact, every number a fraction.
     #[arg(long)]
     exact: bool,
-    /// The solver: `simplex` for matrix games, `sequence-form` for extensive games, `proximal` for
-    /// games with a KL term.
+    /// The solver: `simplex` or `predictive-rm+` for matrix games, `sequence-form` or
+    /// `predictive-cfr+` for extensive games, `proximal` for games with a KL term.
     #[arg(long, value_name = "NAME")]
     method: Option<String>,
     /// Writes a certificate here, for `nashguard verify`.
@@ -42,12 +43,14 @@ type ExtensiveMethod<T> = fn(&Tree, f64) -> Result<extensive::Solution<T>>;
 type MatrixMethod<T> = fn(&MatrixGame<Rational>, f64) -> Result<Solution<T>>;
 
 /// The ways to solve a matrix game to a tolerance. The first is the default.
-const MATRIX: &[(&str, MatrixMethod<f64>)] = &[("simplex", in_range)];
+const MATRIX: &[(&str, MatrixMethod<f64>)] =
+    &[("simplex", in_range), ("predictive-rm+", learn::predictive_rm)];
 /// The ways to solve a matrix game exactly.
 const EXACT: &[(&str, MatrixMethod<Rational>)] =
     &[("simplex", |game, _| matrix::solve_exact(game))];
 /// The ways to solve an extensive game to a tolerance.
-const EXTENSIVE: &[(&str, ExtensiveMethod<f64>)] = &[("sequence-form", extensive::solve)];
+const EXTENSIVE: &[(&str, ExtensiveMethod<f64>)] =
+    &[("sequence-form", extensive::solve), ("predictive-cfr+", learn::predictive_cfr)];
 /// The ways to solve an extensive game exactly.
 const EXTENSIVE_EXACT: &[(&str, ExtensiveMethod<Rational>)] =
     &[("sequence-form", |tree, _| extensive::solve_exact(tree))];
