@@ -16,6 +16,7 @@
 //! - [`guard`]: the generator-classifier game on finite sets, solved exactly.
 //! - [`matrix`]: x' A y over f64.
 //! - [`extensive`]: games of moves, chance and hidden information; their sequence form and CFR.
+//! - [`certificate`], [`interval`]: what a solution guarantees, checked without any solver.
 //! - `neural`: the guardrail as a network (feature `neural`).
 //! - [`data`], [`metrics`], [`mod@format`], [`report`]: texts, scores, game files, results.
 //!
@@ -43,6 +44,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod certificate;
 pub mod data;
 pub mod dynamics;
 pub mod error;
@@ -51,6 +53,8 @@ pub mod extensive;
 pub mod format;
 pub mod game;
 pub mod guard;
+pub mod interval;
+mod json;
 pub(crate) mod lp;
 pub mod matrix;
 pub mod metrics;

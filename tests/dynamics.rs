@@ -426,17 +426,61 @@ proptest! {
         }
         let found = at(run(Alternating, &|p| Box::new(FictitiousPlay::new(p))).nth(10_000));
         prop_assert!(found <= 0.05, "fictitious play: {found}");
-        let last: [(&str, f64, Make); 5] = [
-            ("optimistic gradient", 0.02, &|p| Box::new(optimistic_gradient(p, 0.125 / norm).unwrap())),
-            ("extragradient", 0.02, &|p| Box::new(extragradient(p, 0.9 / norm).unwrap())),
-            ("smooth PRM+", 0.02, &|p| Box::new(smooth_predictive_regret_matching_plus(p, 0.3 / norm).unwrap())),
-            ("extragradient RM+", 0.02, &|p| Box::new(extragradient_regret_matching_plus(p, 0.3 / norm).unwrap())),
-            ("moving magnet", 0.05, &|p| Box::new(MovingMagnet::new(p, 0.1 / range, 0.1 * range, 200).unwrap())),
+        // Extragradient's last iterate is within 3 D |z_0 - z*| / (sqrt(T) eta sqrt(1 - (eta L)^2)) (Cai,
+        // Oikonomou, Zheng 2022): with D and |z_0 - z*| at most 2, eta = 0.9/L and T = 10,000 that is
+        // 0.31 L. Nearly degenerate games come near it; the others are held to the same.
+        let bound = 0.31 * norm / range;
+        let last: [(&str, Make); 4] = [
+            ("optimistic gradient", &|p| Box::new(optimistic_gradient(p, 0.125 / norm).unwrap())),
+            ("extragradient", &|p| Box::new(extragradient(p, 0.9 / norm).unwrap())),
+            ("smooth PRM+", &|p| Box::new(smooth_predictive_regret_matching_plus(p, 0.3 / norm).unwrap())),
+            ("extragradient RM+", &|p| Box::new(extragradient_regret_matching_plus(p, 0.3 / norm).unwrap())),
         ];
-        for (name, bound, algorithm) in last {
+        for (name, algorithm) in last {
             let found = at(run(Simultaneous, algorithm).nth(20_000));
-            prop_assert!(found <= bound, "{name}: {found}");
+            prop_assert!(found <= bound, "{name}: {found} above {bound}");
         }
+    }
+
+    /// Extragradient steps never lead away from an equilibrium: |z_{k+1} - z*| <= |z_k - z*|
+    /// (Korpelevich 1976).
+    #[test]
+    fn extragradient_never_moves_away(m in 2..=6usize, n in 2..=6usize, whole: bool, seed: u64) {
+        let game = random_game(m, n, whole, 1.0, seed);
+        let star = matrix::solve(&game, 1e-12)?;
+        let norm = Player::row(&game).norm().max(1e-3);
+        let rounds = self_play(&game, (Simplex::uniform(m)?, Simplex::uniform(n)?), Order::Simultaneous, &|p| {
+            Box::new(extragradient(p, 0.9 / norm).unwrap())
+        });
+        let square = |a: &Simplex, b: &Simplex| -> f64 {
+            a.as_slice().iter().zip(b.as_slice()).map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        let away = rounds.step_by(2).take(300).map(|round| {
+            let round = round?;
+            Ok((square(&star.row, &round.x) + square(&star.column, &round.y)).sqrt())
+        });
+        let away = away.collect::<Result<Vec<f64>>>()?;
+        prop_assert!(away.windows(2).all(|w| w[1] <= w[0] + 1e-9), "{away:?}");
+    }
+
+    /// Every move of the magnet is a proximal-point step: the divergence from any equilibrium falls
+    /// (Martinet 1970), as far as 2,000 inner rounds are one.
+    #[test]
+    fn magnets_move_towards_every_equilibrium(m in 2..=5usize, n in 2..=5usize, seed: u64) {
+        const EVERY: usize = 2_000;
+        let game = random_game(m, n, false, 1.0, seed);
+        let range = game.range();
+        let star = matrix::solve(&game, 1e-12)?;
+        let rounds = self_play(&game, (Simplex::uniform(m)?, Simplex::uniform(n)?), Order::Simultaneous, &|p| {
+            Box::new(MovingMagnet::new(p, 0.1 / range, 0.1 * range, EVERY).unwrap())
+        });
+        let moves = rounds.step_by(EVERY).take(6).map(|round| {
+            let round = round?;
+            Ok(kl(&star.row, &round.x) + kl(&star.column, &round.y))
+        });
+        let away = moves.collect::<Result<Vec<f64>>>()?;
+        prop_assert!(away.windows(2).all(|w| w[1] <= w[0] + 1e-6), "{away:?}");
+        prop_assert!(away[5] < away[0], "{away:?}");
     }
 
     /// Restarts count rounds on and end lower; the proven rate of the smooth methods is safe.
@@ -459,7 +503,8 @@ proptest! {
                 lowest = lowest.min(gap(&game, &round.x, &round.y));
             }
         }
-        prop_assert!(lowest <= 0.02 * game.range(), "{} of {}", lowest, before);
+        // Each restart halves the gap; two at least.
+        prop_assert!(lowest <= 0.25 * before + 1e-12, "{} of {}", lowest, before);
     }
 }
 
