@@ -35,8 +35,11 @@ const FLOAT: &str = "nashguard float";
 const EXACT: &str = "nashguard exact";
 const UNIFORM: &str = "uniform";
 
-/// Other programs on uniform payoffs: name, whether exact, (size, seconds).
-const PEERS: [(&str, bool, &[(usize, f64)]); 7] = [
+/// Size and seconds.
+type Times = &'static [(usize, f64)];
+
+/// Other programs on uniform payoffs: name, whether exact, times.
+const PEERS: [(&str, bool, Times); 7] = [
     ("cddlib LP (GMP)", true, &[(100, CDDLIB)]),
     ("Gambit lp_solve, rational", true, &[(50, 9.6)]),
     ("Gambit lcp_solve, rational", true, &[(80, 12.2)]),
