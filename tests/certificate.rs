@@ -410,7 +410,7 @@ fn kuhn_poker_is_certified_and_no_neighbour_is() {
 /// gap 0, those over f64 with the gap the solver states.
 #[test]
 fn solved_trees_are_certified() {
-    use nashguard::certificate::{Extensive, exact_plan};
+    use nashguard::certificate::Extensive;
     use nashguard::extensive::{self, Player, SequenceForm, Tree};
     let kuhn = Tree::new(&kuhn_rules::Kuhn).unwrap();
     let form = SequenceForm::new(&kuhn);
@@ -419,11 +419,11 @@ fn solved_trees_are_certified() {
     assert_eq!((proven.value, proven.gap), (number("-1/18"), Rational::ZERO));
     let s = extensive::solve(&kuhn, 1e-12).unwrap();
     let side = |player| kuhn.side(player);
-    let x = exact_plan(side(Player::Max), &s.max).unwrap();
-    let y = exact_plan(side(Player::Min), &s.min).unwrap();
+    let x = s.max.to_exact(side(Player::Max)).unwrap();
+    let y = s.min.to_exact(side(Player::Min)).unwrap();
     let valid = Extensive::of(&form, &x, &y).unwrap();
     let proven = valid.check().unwrap();
-    assert!(to_f64(&proven.gap) <= s.gap + 1e-30, "{:e} {:e}", to_f64(&proven.gap), s.gap);
+    assert!(to_f64(&proven.gap) <= s.gap + 1e-15, "{:e} {:e}", to_f64(&proven.gap), s.gap);
     // Any plans at all, the uniform ones: the gap is the one of backward induction.
     let uniform = |player| extensive::Plan::<Rational>::uniform(side(player));
     let (x, y) = (uniform(Player::Max), uniform(Player::Min));
@@ -494,4 +494,39 @@ fn the_checker_stands_alone() {
         }
         assert!(!source.contains("f64") && !source.contains("crate::matrix"), "{source}");
     }
+}
+
+/// Whatever stands in a certificate, the checker answers.
+#[test]
+fn no_number_makes_the_checker_panic() {
+    let anchored = {
+        let mut guard = small_guard();
+        guard["gap"] = json!("2");
+        guard["anchor"] = json!({"weight":"1","real":{"over":"4","rows":[["1","1"],["1","1"]]}});
+        guard
+    };
+    let prior = json!({"reference":{"over":"2","numerators":["1","1"]},"temperature":"1/2"});
+    let regularised = json!({"kind":"kl-matrix","payoff":{"over":"1","rows":[["1","0"],["0","1"]]},
+        "row":prior,"column":prior,"x":{"over":"2","numerators":["1","1"]},
+        "y":{"over":"2","numerators":["1","1"]},"value":"1/3","gap":"1/3"});
+    let matrix = json(&mixed(1, 0, 0, 1, 1).unwrap());
+    let mut answered = 0;
+    for valid in [matrix, regularised, anchored, kuhn()] {
+        assert!(check(&valid).is_ok(), "{:?}", check(&valid));
+        for (place, _) in corrupted(&valid, 1) {
+            for odd in ["0", "-1", "1000000000000", "1e-30", "-1e30"] {
+                let mut copy = valid.clone();
+                *copy.pointer_mut(&place).unwrap() = json!(odd);
+                let certificate = Certificate::from_json(&copy.to_string());
+                answered += usize::from(certificate.is_ok_and(|c| c.check().is_err()));
+            }
+            for odd in [json!(0), json!(u64::MAX), json!([]), json!(null), json!({})] {
+                let mut copy = valid.clone();
+                *copy.pointer_mut(&place).unwrap() = odd;
+                let certificate = Certificate::from_json(&copy.to_string());
+                answered += usize::from(certificate.is_ok_and(|c| c.check().is_err()));
+            }
+        }
+    }
+    assert!(answered > 100, "{answered}");
 }

@@ -8,7 +8,7 @@ use super::kl::{Bounds, precisions};
 use super::matrix::Matrix;
 use super::number::{Exact, Fractions, Integer, Table, ratio};
 use super::regularised::{Prior, Regularised};
-use crate::extensive::{Plan, Player, SequenceForm, Treeplex};
+use crate::extensive::{Plan, Player, SequenceForm};
 use crate::guard::{self, Classifier, Generator, GuardGame};
 use crate::interval::Precision;
 use crate::matrix::MatrixGame;
@@ -153,8 +153,8 @@ impl Guard {
 }
 
 impl Extensive {
-    /// The best claim for two plans, with the gap 0 exactly when they are optimal. Plans over f64 are
-    /// made exact by [`exact_plan`].
+    /// The best claim for two plans, with the gap 0 exactly when they are optimal;
+    /// [`Plan::to_exact`] makes plans over f64 exact.
     ///
     /// # Errors
     /// [`Error::Invalid`] when a plan is not one of this game.
@@ -187,33 +187,6 @@ impl Extensive {
         let (low, high) = new.guarantees().map_err(wrong)?;
         Ok(Self { gap: Exact(high - &low), value: Exact(low), ..new })
     }
-}
-
-/// A plan in units of 2^-128 that adds up exactly: each set's numbers divided by their sum, to 37
-/// decimals or so.
-///
-/// # Errors
-/// [`Error::Invalid`] when the plan is not one of `side`.
-pub fn exact_plan(side: &Treeplex, plan: &Plan) -> Result<Plan<Rational>> {
-    let given = plan.as_slice().iter().map(f64::to_exact).collect::<Result<Vec<_>>>()?;
-    let unit = IBig::ONE << GRID;
-    let mut exact = vec![IBig::ZERO; given.len()];
-    exact.iter_mut().take(1).for_each(|v| *v = unit.clone());
-    // A plan of another game has another length; the last line refuses it.
-    for set in side.information_sets().iter().filter(|set| set.sequences().end <= given.len()) {
-        let parts = &given[set.sequences()];
-        let sum = parts.iter().fold(Rational::ZERO, |sum, v| sum + v);
-        let total = exact[set.parent].clone();
-        let share = |v: &Rational| match sum.is_zero() {
-            true => IBig::ZERO,
-            false => (v * &total / &sum).floor(),
-        };
-        let mut shares: Vec<IBig> = parts.iter().map(share).collect();
-        share_rest(&mut shares, &total);
-        exact[set.sequences()].clone_from_slice(&shares);
-    }
-    let number = |v: IBig| Rational::from_parts_signed(v, unit.clone());
-    Plan::new(side, exact.into_iter().map(number).collect())
 }
 
 /// The (value, gap) to claim: decimals, the gap within a percent of the least provable one.

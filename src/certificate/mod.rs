@@ -35,7 +35,6 @@ mod regularised;
 
 pub use extensive::{Extensive, Infoset, Payoff};
 pub use guard::{Anchor, Guard};
-pub use make::exact_plan;
 pub use matrix::Matrix;
 pub use number::{Exact, Fractions, Integer, Table, readable};
 pub use regularised::{Prior, Regularised};

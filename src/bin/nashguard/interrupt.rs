@@ -20,7 +20,7 @@ pub fn watch() -> Result<()> {
             0 => "nothing was written".to_owned(),
             n => format!("{n} of the files were written, whole"),
         };
-        eprintln!("interrupted: {files}; run again to the end for the solution");
+        eprintln!("interrupted: {files}; run again to finish");
         std::process::exit(130)
     };
     ctrlc::set_handler(stop)

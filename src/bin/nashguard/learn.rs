@@ -1,6 +1,6 @@
 //! Learning dynamics run to a tolerance. Their answers are measured exactly before they are given.
 
-use nashguard::certificate::{self, exact_plan};
+use nashguard::certificate;
 use nashguard::dynamics::{Order, Round, play};
 use nashguard::exploit::{ClosedForm, Exploit};
 use nashguard::extensive::cfr::{self, Rule};
@@ -45,9 +45,8 @@ pub fn predictive_cfr(tree: &Tree, tol: f64) -> Result<extensive::Solution> {
     let rounds = cfr::run(&float, Rule::PREDICTIVE_CFR_PLUS, Order::Alternating);
     let Round { x, y, .. } =
         settled(&float, cfr::average(rounds, Rule::PREDICTIVE_CFR_PLUS.gamma), tol, spread)?;
-    let exact = |player, plan| exact_plan(tree.side(player), plan);
-    let proven =
-        certificate::Extensive::of(&form, &exact(Player::Max, &x)?, &exact(Player::Min, &y)?)?;
+    let (max, min) = (x.to_exact(tree.side(Player::Max))?, y.to_exact(tree.side(Player::Min))?);
+    let proven = certificate::Extensive::of(&form, &max, &min)?;
     let value = to_f64(&(&proven.value.0 + &proven.gap.0 / Rational::from(2)));
     let gap = accepted(&proven.gap.0, tol, spread)?;
     Ok(extensive::Solution { max: (*x).clone(), min: (*y).clone(), value, gap })

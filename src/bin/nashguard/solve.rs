@@ -3,7 +3,7 @@
 use crate::learn;
 use crate::show::{self, Shown, progress, support};
 use clap::Args;
-use nashguard::certificate::{self, Certificate, Prior, exact_plan, readable};
+use nashguard::certificate::{self, Certificate, Prior, readable};
 use nashguard::extensive::efg::EfgFile;
 use nashguard::extensive::{self, Player, SequenceForm, Tree};
 use nashguard::format::{ExactSolutionFile, GameFile, MatrixFile, SolutionFile, read_game};
@@ -238,7 +238,7 @@ impl Options {
             (value, gap) = (format!("{:e}", s.value), format!("{:.1e}", s.gap));
             table = show::behaviour(&file.players, sides, [&s.max, &s.min])?;
             solution = json(&SolutionFile::extensive(tree, &s)?)?;
-            plans = [exact_plan(sides[0], &s.max)?, exact_plan(sides[1], &s.min)?];
+            plans = [s.max.to_exact(sides[0])?, s.min.to_exact(sides[1])?];
         }
         let certified = |_| {
             let form = SequenceForm::new(tree);
