@@ -3,6 +3,7 @@
 mod dynamics;
 mod phase;
 mod seedgame;
+mod solvers;
 #[cfg(feature = "neural")]
 mod table1;
 mod texts;
@@ -44,6 +45,7 @@ const EXPERIMENTS: &[Experiment] = &[
         run: dynamics::run,
         draw: dynamics::draw,
     },
+    Experiment { name: "solvers", about: solvers::ABOUT, run: solvers::run, draw: solvers::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
 ];

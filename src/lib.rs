@@ -7,15 +7,17 @@
 //! ```text
 //! game  ->  play        ->  gap          ->  results       ->  tables, figures
 //! guard     dynamics        exploit          report            report::plot
-//! matrix    proximal        (certificate)    experiments/      figures/
+//! matrix    proximal        certificate      experiments/      figures/
+//! extensive solve
 //! ```
 //!
 //! - [`game`], [`dynamics`], [`exploit`]: the vocabulary. A [`Game`] has a payoff, a [`BestReply`]
 //!   game closed-form inner problems; an [`Update`](dynamics::Update) is one player's turn,
 //!   [`play`](dynamics::play) the iterator of rounds; a [`Gap`](exploit::Gap) is never halved.
 //! - [`guard`]: the generator-classifier game on finite sets, solved exactly.
-//! - [`matrix`]: x' A y over f64.
-//! - [`extensive`]: games of moves, chance and hidden information; their sequence form and CFR.
+//! - [`matrix`]: x' A y over f64 and exact rationals, solved either way; learning dynamics; KL terms.
+//! - [`extensive`]: games of moves, chance and hidden information, solved either way; CFR.
+//! - [`certificate`], [`interval`]: what a solution guarantees, checked without any solver.
 //! - `neural`: the guardrail as a network (feature `neural`).
 //! - [`data`], [`metrics`], [`mod@format`], [`report`]: texts, scores, game files, results.
 //!
@@ -43,6 +45,7 @@
 //! ```
 #![warn(missing_docs)]
 
+pub mod certificate;
 pub mod data;
 pub mod dynamics;
 pub mod error;
@@ -51,6 +54,8 @@ pub mod extensive;
 pub mod format;
 pub mod game;
 pub mod guard;
+pub mod interval;
+mod json;
 pub(crate) mod lp;
 pub mod matrix;
 pub mod metrics;

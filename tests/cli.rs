@@ -1,8 +1,10 @@
 //! The two programs as a user meets them: output, exit codes, and one clear sentence for bad input.
 
+use nashguard::certificate::{Certificate, Exact};
 use nashguard::exploit::{ClosedForm, Exploit};
-use nashguard::format::{GameFile, SolutionFile, read_game};
+use nashguard::format::{ExactSolutionFile, GameFile, SolutionFile, read_game};
 use nashguard::guard::{Classifier, ExactGap, Generator};
+use nashguard::scalar::parse;
 use nashguard::simplex::Simplex;
 use ndarray::Array2;
 use std::io::Write;
@@ -10,6 +12,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 const GUARD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/guard.json");
+const KL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/kl-matrix.json");
+const EFG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/coin.efg");
 const MATRIX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/games/matrix.json");
 
 fn nashguard(arguments: &[&str], input: &[u8]) -> Output {
@@ -68,7 +72,8 @@ fn a_printed_matrix_solution_is_an_equilibrium_of_the_file() {
         panic!("not a matrix solution")
     };
     let text = std::fs::read_to_string(MATRIX).unwrap();
-    let GameFile::Matrix(game) = read_game(&text).unwrap() else { panic!("not a matrix game") };
+    let GameFile::Matrix(file) = read_game(&text).unwrap() else { panic!("not a matrix game") };
+    let game = file.game.to_f64().unwrap();
     let (x, y) = (Simplex::new(row).unwrap(), Simplex::new(column).unwrap());
     assert!(ClosedForm.gap(&game, &x, &y).unwrap().width < 1e-12 && value.abs() < 1e-12);
     // By hand: every row and column is in use, in proportions 3 : 2 : 1.
@@ -243,4 +248,201 @@ fn a_closed_pipe_is_no_reason_to_stop() {
         .unwrap();
     drop(child.stdout.take());
     assert!(child.wait().unwrap().success());
+}
+
+/// --exact from end to end: strings in the JSON, gap 0, a certificate that verifies, and the same game
+/// in every format.
+#[test]
+fn exact_solutions_are_fractions_with_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let json = r#"{"kind":"matrix","payoff":[["1/3",-0.1],["-1e-30",0.7]]}"#;
+    let csv = "# the same game\n1/3, -0.1\n\n-1e-30, 0.7\n";
+    let nfg = "NFG 1 R \"\" {\"a\" \"b\"} {2 2} 1/3 -1/3 -1e-30 1e-30 -0.1 0.1 0.7 -0.7";
+    let mut printed = vec![];
+    for text in [json, csv, nfg] {
+        let certificate = path("c.json");
+        let arguments = ["solve", "-", "--exact", "--certificate", &certificate];
+        let out = nashguard(&arguments, text.as_bytes());
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let verdict = nashguard(&["verify", &certificate], b"");
+        assert_eq!(verdict.status.code(), Some(0));
+        assert!(verdict.stdout.starts_with(b"valid: matrix game, 2 x 2: value 0."), "{verdict:?}");
+        printed.push(out.stdout);
+    }
+    assert!(printed[0] == printed[1] && printed[1] == printed[2]);
+    let ExactSolutionFile::Matrix { value, gap, row, column } =
+        serde_json::from_slice(&printed[0]).unwrap()
+    else {
+        panic!("not a matrix solution")
+    };
+    // By hand: (a d - b c) / (a + d - b - c).
+    let expected = parse("7/30").unwrap() - parse("1e-31").unwrap();
+    let total = parse("17/15").unwrap() + parse("1e-30").unwrap();
+    assert_eq!((value.0, gap), (expected / total, Exact(parse("0").unwrap())));
+    assert!([row, column].iter().all(|p| &p[0].0 + &p[1].0 == parse("1").unwrap()));
+}
+
+/// Certificates of floating-point solutions hold for the numbers printed, of guard games too.
+#[test]
+fn float_solutions_are_certified_with_their_gap() {
+    let folder = tempfile::tempdir().unwrap();
+    for (game, kind) in [
+        (MATRIX, "matrix game, 3 x 3"),
+        (GUARD, "guard game, 3 seeds x 4 texts"),
+        (KL, "KL-regularised matrix game, 2 x 2"),
+    ] {
+        let file = folder.path().join("c.json");
+        let out = nashguard(&["solve", game, "--certificate", file.to_str().unwrap()], b"");
+        assert!(out.status.success());
+        let text = std::fs::read_to_string(&file).unwrap();
+        let proven = Certificate::from_json(&text).unwrap().check().unwrap();
+        assert!(nashguard::scalar::to_f64(&proven.gap) <= 1e-12);
+        let verdict = nashguard(&["verify", "-"], text.as_bytes());
+        let line = String::from_utf8_lossy(&verdict.stdout).into_owned();
+        assert!(verdict.status.success() && line.starts_with(&format!("valid: {kind}")), "{line}");
+        // A bound ten times smaller is false.
+        let gap = text.split("\"gap\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let forged = text.replace(&format!("\"gap\":\"{gap}\""), &format!("\"gap\":\"{gap}0\""));
+        let verdict = nashguard(&["verify", "-"], forged.as_bytes());
+        let line = String::from_utf8_lossy(&verdict.stdout).into_owned();
+        assert_eq!(verdict.status.code(), Some(1));
+        assert!(line.starts_with("invalid: ") && line.contains("above the claimed"), "{line}");
+    }
+    let out = nashguard(&["verify", "-"], b"{\"kind\":\"matrix\"}");
+    assert_eq!(out.status.code(), Some(1));
+    assert!(out.stdout.is_empty() && out.stderr.starts_with(b"error: standard input: "));
+}
+
+#[test]
+fn exact_and_method_are_refused_where_they_do_not_apply() {
+    for (arguments, expected) in [
+        (vec!["solve", GUARD, "--exact"], "--exact: the equilibrium of a guard game is irrational"),
+        (vec!["solve", GUARD, "--method", "simplex"], "choose one of: proximal"),
+        (vec!["solve", MATRIX, "--method", "magic"], "choose one of: simplex, predictive-rm+"),
+        (vec!["solve", KL, "--exact"], "--exact: the equilibrium of a game with KL terms"),
+        (vec!["solve", KL, "--method", "simplex"], "choose one of: proximal"),
+        (
+            vec!["solve", EFG, "--method", "simplex"],
+            "choose one of: sequence-form, predictive-cfr+",
+        ),
+        (vec!["solve", MATRIX, "--certificate", "-"], "--certificate: "),
+        (vec!["solve", MATRIX, "--certificate", "a", "--out", "a"], "--certificate: "),
+        (vec!["verify", "/no/such/file"], "/no/such/file"),
+    ] {
+        let out = nashguard(&arguments, b"");
+        let message = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{arguments:?}");
+        assert!(out.stdout.is_empty() && message.contains(expected), "{arguments:?}\n{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+    // Beyond f64, but a number like any other over the rationals.
+    let huge = br#"{"kind":"matrix","payoff":[[1,1e999]]}"#;
+    let out = nashguard(&["solve", "-", "--exact"], huge);
+    assert!(out.stdout.starts_with(br#"{"kind":"matrix","value":"1","gap":"0""#));
+}
+
+/// The table on standard error names what is in use, and counts what it leaves out.
+#[test]
+fn supports_are_shown_and_long_ones_cut() {
+    let rows = |n: usize| -> String {
+        let row =
+            |i: usize| (0..n).map(|j| if i == j { "1" } else { "0" }).collect::<Vec<_>>().join(",");
+        (0..n).map(|i| row(i) + "\n").collect()
+    };
+    let out = nashguard(&["solve", "-", "--exact"], rows(30).as_bytes());
+    let message = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(message.starts_with("matrix game, 30 x 30: value 1/30, gap 0"), "{message}");
+    assert_eq!(message.matches("and 19 more, together 0.633333").count(), 2, "{message}");
+    let named = "NFG 1 R \"\" {\"a\" \"b\"} {{\"stay \\\"put\\\"\"} {\"go\"}} 5 -2";
+    let out = nashguard(&["solve", "-"], named.as_bytes());
+    let message = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(
+        message.contains("note: the payoffs add up to 3") && message.contains("  go "),
+        "{message}"
+    );
+    assert!(message.contains(r#"  stay "put" "#), "{message}");
+}
+
+/// Ctrl-C in the middle: a message, exit code 130, and no file, whole or half.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    // Some seconds of exact work at least, from any generator of numbers without pattern.
+    let mut state = 1_u64;
+    let mut entry = || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        format!("{}", (state >> 33) as i64 - (1 << 30))
+    };
+    let game: Vec<String> =
+        (0..600).map(|_| (0..600).map(|_| entry()).collect::<Vec<_>>().join(",")).collect();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nashguard"))
+        .args(["solve", "-", "--exact", "--out", &path("s.json"), "--certificate", &path("c.json")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // More than a pipe holds, so that the tool is at work when all of it is written.
+    child.stdin.take().unwrap().write_all(game.join("\n").as_bytes()).unwrap();
+    let interrupt = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(interrupt.success());
+    let out = child.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(130), "{message}");
+    assert!(message.starts_with("interrupted: nothing was written"), "{message}");
+    assert!(out.stdout.is_empty() && message.lines().count() == 1);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Learning dynamics reach the tolerance asked for, which the certificate confirms, or say that they did
+/// not.
+#[test]
+fn dynamics_are_methods_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.json");
+    let certificate = file.to_str().unwrap();
+    for (game, method) in [(MATRIX, "predictive-rm+"), (EFG, "predictive-cfr+")] {
+        let arguments =
+            ["solve", game, "--method", method, "--tol", "1e-5", "--certificate", certificate];
+        let out = nashguard(&arguments, b"");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let text = std::fs::read_to_string(&file).unwrap();
+        let proven = Certificate::from_json(&text).unwrap().check().unwrap();
+        assert!(nashguard::scalar::to_f64(&proven.gap) <= 6e-5);
+    }
+    let out = nashguard(&["solve", MATRIX, "--method", "predictive-rm+", "--tol", "1e-30"], b"");
+    assert_eq!(out.status.code(), Some(1));
+    assert!(out.stdout.is_empty() && out.stderr.starts_with(b"error: not solved: the gap is"));
+    let exactly = nashguard(&["solve", MATRIX, "--method", "predictive-rm+", "--exact"], b"");
+    assert!(String::from_utf8_lossy(&exactly.stderr).contains("choose one of: simplex\n"));
+}
+
+/// An .efg file from end to end: the guesser names the likelier side of the coin.
+#[test]
+fn extensive_games_are_solved_and_certified() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.json");
+    let certificate = file.to_str().unwrap();
+    for (exact, value) in [(true, "\"1/3\""), (false, "0.333333333333333")] {
+        let mut arguments = vec!["solve", EFG, "--certificate", certificate];
+        arguments.extend(exact.then_some("--exact"));
+        let out = nashguard(&arguments, b"");
+        let (printed, table) =
+            (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+        assert!(out.status.success(), "{table}");
+        let start = format!("{{\"kind\":\"extensive\",\"value\":{value}");
+        assert!(printed.starts_with(&start), "{printed}");
+        assert!(table.contains("    see: tails 1"), "{table}");
+        let verdict = nashguard(&["verify", certificate], b"");
+        assert!(verdict.status.success(), "{verdict:?}");
+        assert!(verdict.stdout.starts_with(b"valid: extensive game, 3 x 1 sequences"));
+    }
+    let forged =
+        std::fs::read_to_string(&file).unwrap().replace("\"value\":\"1/3\"", "\"value\":\"1/2\"");
+    let verdict = nashguard(&["verify", "-"], forged.as_bytes());
+    assert_eq!(verdict.status.code(), Some(1));
+    assert!(verdict.stdout.starts_with(b"invalid: column player's best reply: x gets 1/3"));
 }

@@ -49,7 +49,7 @@ pub struct Solution<T = f64> {
 pub fn solve_exact(tree: &Tree) -> Result<Solution<Rational>> {
     let shifted = Shifted::new(tree);
     let float = shifted.float();
-    let found = float.maximise(&guess(tree)?);
+    let found = float.maximise(&shifted.guess()?);
     let basis = found.map_or_else(Basis::default, |(basis, _)| basis);
     let Program { columns, sides, costs } = shifted.whole();
     let found = Lp::new(columns, sides, costs)?.solve(basis)?;
@@ -70,7 +70,15 @@ pub fn solve_exact(tree: &Tree) -> Result<Solution<Rational>> {
 ///
 /// # Errors
 /// [`Error::NotSolved`] when the gap found is above `tol`: the answer is then withheld.
+/// [`Error::Invalid`] when `tol` is not positive, or the value is beyond f64.
 pub fn solve(tree: &Tree, tol: f64) -> Result<Solution> {
+    if tol.is_nan() || tol <= 0.0 {
+        return Err(Error::invalid(
+            "tol",
+            format!("{tol} is not a tolerance"),
+            "give a positive number, for example 1e-12",
+        ));
+    }
     let shifted = Shifted::new(tree);
     let float = shifted.float();
     let withheld = |gap: f64, iterations: usize| Error::NotSolved {
@@ -81,7 +89,7 @@ pub fn solve(tree: &Tree, tol: f64) -> Result<Solution> {
                  tolerance (the gap is relative to the payoffs' spread)"
             .into(),
     };
-    let found = float.maximise(&guess(tree)?);
+    let found = float.maximise(&shifted.guess()?);
     let (basis, pivots) = found.ok_or_else(|| withheld(f64::INFINITY, 0))?;
     let (x, y) = float.vertex(&basis).ok_or_else(|| withheld(f64::INFINITY, pivots))?;
     let max = completed(tree.side(Player::Max), x);
@@ -98,6 +106,13 @@ pub fn solve(tree: &Tree, tol: f64) -> Result<Solution> {
         return Err(withheld(relative, pivots));
     }
     let value = to_f64(&((gap.low + gap.high) / Rational::from(2)));
+    if !value.is_finite() || !width.is_finite() {
+        return Err(Error::invalid(
+            "payoff",
+            "the value is out of range of f64",
+            "solve exactly, or divide all payoffs",
+        ));
+    }
     Ok(Solution { max, min, value, gap: width })
 }
 
@@ -105,38 +120,6 @@ pub fn solve(tree: &Tree, tol: f64) -> Result<Solution> {
 const GUESS_ROUNDS: usize = 1000;
 /// An action below this probability is taken for one the equilibrium does not use.
 const RARE: f64 = 5e-4;
-
-/// A basis near the optimum, from averages of predictive CFR+: at every set the likeliest action and,
-/// as far as they pair up, what other actions both players mix in.
-fn guess(tree: &Tree) -> Result<Basis> {
-    let form = SequenceForm::new(tree).to_f64()?;
-    let rule = Rule::PREDICTIVE_CFR_PLUS;
-    let rounds = average(run(&form, rule, Order::Alternating), rule.gamma).nth(GUESS_ROUNDS);
-    let Some(last) = rounds.transpose()? else { return Ok(Basis::default()) };
-    // (probability, sequence) of the likeliest actions, and of the others.
-    let split = |player, plan: &Plan| {
-        let (mut likeliest, mut mixed) = (Vec::new(), Vec::new());
-        for set in tree.side(player).information_sets() {
-            let p = |s: usize| plan.as_slice()[s] / plan.as_slice()[set.parent];
-            let best = set.sequences().reduce(|a, b| if p(b) > p(a) { b } else { a });
-            likeliest.extend(best);
-            let others = set.sequences().filter(|s| Some(*s) != best && p(*s) > RARE);
-            mixed.extend(others.map(|s| (p(s), s)));
-        }
-        mixed.sort_by(|a, b| b.0.total_cmp(&a.0));
-        (likeliest, mixed)
-    };
-    let (mut columns, max_mixed) = split(Player::Max, &last.x);
-    let (mut rows, min_mixed) = split(Player::Min, &last.y);
-    let pairs = max_mixed.len().min(min_mixed.len());
-    columns.extend(max_mixed[..pairs].iter().map(|(_, s)| s));
-    rows.extend(min_mixed[..pairs].iter().map(|(_, t)| t));
-    let (max, min) = (tree.side(Player::Max), tree.side(Player::Min));
-    columns.iter_mut().chain(&mut rows).for_each(|s| *s -= 1);
-    columns.extend((0..min.information_sets().len()).map(|k| max.sequences() - 1 + k));
-    rows.extend((0..max.information_sets().len()).map(|k| min.sequences() - 1 + k));
-    Ok(Basis { rows, columns })
-}
 
 /// The plan of numbers for sequences 1.. , each set's scaled to its parent's plan. With positive
 /// payoffs that raises every number of an x and lowers every number of a y of the program, so the plans
@@ -150,6 +133,8 @@ fn completed<T: Scalar>(side: &Treeplex, numbers: impl IntoIterator<Item = T>) -
 struct Shifted<'a> {
     tree: &'a Tree,
     form: SequenceForm<Rational>,
+    /// The least payoff given.
+    low: Rational,
     spread: Rational,
 }
 
@@ -171,7 +156,42 @@ impl<'a> Shifted<'a> {
         let spread = payoffs().max().cloned().unwrap_or_default() - &low;
         let spread = if spread.is_zero() { Rational::ONE } else { spread };
         let form = SequenceForm::with_payoffs(tree, |payoff| payoff - &low + &spread);
-        Self { tree, form, spread }
+        Self { tree, form, low, spread }
+    }
+
+    /// A basis near the optimum, from averages of predictive CFR+: at every set the likeliest action and,
+    /// as far as they pair up, what other actions both players mix in.
+    fn guess(&self) -> Result<Basis> {
+        let tree = self.tree;
+        // About 0, within f64 in any unit.
+        let middle = &self.low + &self.spread / Rational::from(2);
+        let form = SequenceForm::with_payoffs(tree, |v| (v - &middle) / &self.spread).to_f64()?;
+        let rule = Rule::PREDICTIVE_CFR_PLUS;
+        let rounds = average(run(&form, rule, Order::Alternating), rule.gamma).nth(GUESS_ROUNDS);
+        let Some(last) = rounds.transpose()? else { return Ok(Basis::default()) };
+        // (probability, sequence) of the likeliest actions, and of the others.
+        let split = |player, plan: &Plan| {
+            let (mut likeliest, mut mixed) = (Vec::new(), Vec::new());
+            for set in tree.side(player).information_sets() {
+                let p = |s: usize| plan.as_slice()[s] / plan.as_slice()[set.parent];
+                let best = set.sequences().reduce(|a, b| if p(b) > p(a) { b } else { a });
+                likeliest.extend(best);
+                let others = set.sequences().filter(|s| Some(*s) != best && p(*s) > RARE);
+                mixed.extend(others.map(|s| (p(s), s)));
+            }
+            mixed.sort_by(|a, b| b.0.total_cmp(&a.0));
+            (likeliest, mixed)
+        };
+        let (mut columns, max_mixed) = split(Player::Max, &last.x);
+        let (mut rows, min_mixed) = split(Player::Min, &last.y);
+        let pairs = max_mixed.len().min(min_mixed.len());
+        columns.extend(max_mixed[..pairs].iter().map(|(_, s)| s));
+        rows.extend(min_mixed[..pairs].iter().map(|(_, t)| t));
+        let (max, min) = (tree.side(Player::Max), tree.side(Player::Min));
+        columns.iter_mut().chain(&mut rows).for_each(|s| *s -= 1);
+        columns.extend((0..min.information_sets().len()).map(|k| max.sequences() - 1 + k));
+        rows.extend((0..max.information_sets().len()).map(|k| min.sequences() - 1 + k));
+        Ok(Basis { rows, columns })
     }
 
     fn entries(&self) -> impl Iterator<Item = &Rational> {

@@ -218,15 +218,15 @@ impl<'a> Revised<'a> {
                 if d > FEASIBLE { d * d / self.weights[*v] } else { 0.0 }
             };
             let best = (0..self.prices.len()).map(|v| (merit(&v), v));
-            let (worth, entering) = best.max_by(|a, b| a.0.total_cmp(&b.0))?;
-            if worth == 0.0 {
+            let best = best.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(worth, _)| *worth > 0.0);
+            let Some((_, entering)) = best else {
                 if self.updates.is_empty() {
                     return Some(());
                 }
                 // Once more with fresh numbers.
                 self.refresh()?;
                 continue;
-            }
+            };
             let column = self.entering_column(entering);
             // How far the entering variable may rise if none falls below -FEASIBLE, then the largest
             // pivot on the way there (Harris).
@@ -244,15 +244,14 @@ impl<'a> Revised<'a> {
     /// Dual pivots until no value is negative.
     fn dual(&mut self) -> Option<()> {
         for _ in 0..self.limit() {
-            let (position, least) =
-                self.values.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1))?;
-            if *least >= -FEASIBLE {
+            let least = self.values.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+            let Some((position, _)) = least.filter(|(_, x)| **x < -FEASIBLE) else {
                 if self.updates.is_empty() {
                     return Some(());
                 }
                 self.refresh()?;
                 continue;
-            }
+            };
             self.fill_row(position);
             let falling =
                 || self.touched.iter().map(|v| *v as usize).filter(|v| self.row[*v] < -PIVOT);

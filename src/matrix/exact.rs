@@ -15,7 +15,8 @@ use ndarray::Array2;
 /// The equilibrium and the value, exactly.
 ///
 /// The payoffs are brought to integers in [S, 2S], with S their spread; f64 finds a basis on a copy
-/// within [1, 2], and [`Lp::solve`] settles it. The strategies are a vertex of the optimal ones.
+/// within [1, 2], whose systems are then solved in integers by p-adic lifting (Dixon 1982), and exact
+/// pivots follow where the basis was wrong. The strategies are a vertex of the optimal ones.
 ///
 /// ```
 /// use nashguard::matrix::{MatrixGame, solve_exact};

@@ -3,7 +3,7 @@
 //! The format: <https://gambitproject.readthedocs.io/en/latest/formats.efg.html>. Every number is
 //! read as the rational it spells, "0.1" as 1/10.
 
-mod tokens;
+pub(crate) mod tokens;
 
 use super::game::Player;
 use super::tree::{MAX_NODES, Move, Tree};

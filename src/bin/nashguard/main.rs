@@ -1,0 +1,62 @@
+//! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate.
+
+mod interrupt;
+mod learn;
+mod show;
+mod solve;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use nashguard::{Error, Result};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Solves two-player zero-sum games; a result is either right to the tolerance or an error.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Solves a game and prints the solution as JSON.
+    Solve(solve::Options),
+    /// Checks a certificate: exit code 0 when every inequality holds.
+    Verify {
+        /// The certificate's file; `-` reads standard input.
+        certificate: PathBuf,
+    },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = interrupt::watch().and_then(|()| match &cli.command {
+        Command::Solve(options) => solve::run(options).map(|()| ExitCode::SUCCESS),
+        Command::Verify { certificate } => verify::run(certificate),
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}
+
+/// What errors call a file, and its text; `-` is standard input.
+fn read(path: &Path) -> Result<(String, String)> {
+    let (name, bytes) = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        ("standard input".to_owned(), std::io::stdin().read_to_end(&mut bytes).map(|_| bytes))
+    } else {
+        (path.display().to_string(), std::fs::read(path))
+    };
+    let bytes = bytes.map_err(|e| Error::io("read", &name, e))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((name, text)),
+        Err(e) => {
+            let problem = format!("byte {} is not UTF-8", e.utf8_error().valid_up_to());
+            Err(Error::invalid(name, problem, "save it as UTF-8 text"))
+        }
+    }
+}
