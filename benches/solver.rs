@@ -1,10 +1,11 @@
 //! The exact solver's speed: one iteration against streaming the same matrix, whole solves against
 //! Clarabel, and growth over three decades of size.
 //!
-//! `cargo bench --no-default-features` prints criterion's figures, writes `bench.json` and `bench.md`
+//! `cargo bench --no-default-features --bench solver` prints criterion's figures, writes `bench.json` and `bench.md`
 //! into `$NASHGUARD_BENCH_DIR` (default `experiments/results`) and draws `figures/bench-growth`.
 
 mod oracle;
+mod timing;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use nashguard::exploit::Exploit;
@@ -12,8 +13,8 @@ use nashguard::guard::{ExactGap, Generator, GuardGame, Iterate, random_game, sol
 use nashguard::report::plot::{Axis, Line, LineChart};
 use nashguard::report::{Column, Report, Series, Style, Table, environment};
 use nashguard::{BestReply, Result};
-use std::hint::black_box;
 use std::time::{Duration, Instant};
+use timing::{fastest, median, seconds};
 
 /// Iterations before a measurement, so that the iterate is a typical one.
 const WARM: usize = 3;
@@ -31,9 +32,8 @@ fn main() -> Result<()> {
     criterion.final_summary();
     // `cargo test --benches` only checks that everything runs.
     if std::env::args().any(|a| a == "--bench") {
-        let folder = std::env::var("NASHGUARD_BENCH_DIR");
         let report = summary(started, &full, &middle)?;
-        report.save(folder.unwrap_or_else(|_| "experiments/results".into()))?;
+        timing::save(&report)?;
         draw(&report)?;
         println!("{}", nashguard::report::markdown(&report));
     }
@@ -93,7 +93,7 @@ fn summary(started: Instant, full: &GuardGame, middle: &GuardGame) -> Result<Rep
         scale: "full".into(),
         commit: here.commit,
         device: here.device,
-        command: "cargo bench --no-default-features".into(),
+        command: "cargo bench --no-default-features --bench solver".into(),
         notes: vec![
             "One thread. Times are the fastest of several runs, since other programs only ever slow a \
              run down; the relative speed is the median over pairs of runs. An iteration is counted as one read of the reference \
@@ -321,19 +321,4 @@ fn streaming_sum(game: &GuardGame) -> f64 {
         }
     }
     sums.iter().sum::<f64>() + rest
-}
-
-fn seconds<T>(work: impl FnOnce() -> T) -> f64 {
-    let start = Instant::now();
-    black_box(work());
-    start.elapsed().as_secs_f64()
-}
-
-fn fastest(times: impl IntoIterator<Item = f64>) -> f64 {
-    times.into_iter().fold(f64::INFINITY, f64::min)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
