@@ -37,9 +37,21 @@ pub fn solve<T: Scalar>(game: &MatrixGame<T>, tol: f64) -> Result<Solution> {
     };
     let (low, high) = (pick(|a, b| a < b), pick(|a, b| a > b));
     let exact_low = low.to_exact()?;
+    let beyond = |pivots: usize| Error::NotSolved {
+        gap: f64::INFINITY,
+        tol,
+        iterations: pivots,
+        remedy: "the payoffs exceed f64: solve exactly, or divide them all by 4".into(),
+    };
     if low == high {
         let (row, column) = (Simplex::vertex(0, m)?, Simplex::vertex(0, n)?);
-        return Ok(Solution { row, column, value: to_f64(&exact_low), gap: 0.0 });
+        let value = to_f64(&exact_low);
+        // The value is the payoff up to its rounding, of which the gap knows nothing.
+        return if value.is_finite() {
+            Ok(Solution { row, column, value, gap: 0.0 })
+        } else {
+            Err(beyond(0))
+        };
     }
     let spread = high.to_exact()? - &exact_low;
     let unit = Array2::from_shape_vec((m, n), T::shares(all, &low, &high))
@@ -71,13 +83,7 @@ pub fn solve<T: Scalar>(game: &MatrixGame<T>, tol: f64) -> Result<Solution> {
     };
     let gap = (gap * float_spread).next_up();
     if !(value.is_finite() && gap.is_finite()) {
-        return Err(Error::NotSolved {
-            gap,
-            tol,
-            iterations: tableau.pivots,
-            remedy: "the payoffs' spread exceeds f64: solve exactly, or divide them all by 4"
-                .into(),
-        });
+        return Err(beyond(tableau.pivots));
     }
     Ok(Solution { row: Simplex::new(x)?, column: Simplex::new(y)?, value, gap })
 }
