@@ -127,6 +127,7 @@ fn bilinear<T: Scalar>(game: &MatrixGame<T>, x: &[f64], y: &[f64]) -> f64 {
 /// A sum of k products of non-negative doubles is within a relative k u of the true one, the sum of
 /// k weights likewise, and [`Scalar::shares`] is within 4 u, with u = 2^-53: both quotients are within
 /// 2 (k + 8) u, generously (Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3).
+/// Underflow adds at most 2^-1074 to each product and to each payoff.
 fn guarantees(unit: ArrayView2<f64>, x: &[f64], y: &[f64]) -> Option<[f64; 2]> {
     let mut earned = vec![0.0; y.len()];
     let mut against = Vec::with_capacity(x.len());
@@ -139,8 +140,10 @@ fn guarantees(unit: ArrayView2<f64>, x: &[f64], y: &[f64]) -> Option<[f64; 2]> {
     }
     let used = |v: &[f64]| v.iter().filter(|v| **v > 0.0).count();
     let error = (used(x).max(used(y)) + 8) as f64 * f64::EPSILON;
+    let underflow = (x.len() + y.len() + 8) as f64 * f64::from_bits(1);
     let (sum_x, sum_y): (f64, f64) = (x.iter().sum(), y.iter().sum());
     let below = earned.into_iter().fold(f64::INFINITY, f64::min) / sum_x * (1.0 - error);
     let above = against.into_iter().fold(f64::NEG_INFINITY, f64::max) / sum_y * (1.0 + error);
-    (below.is_finite() && above.is_finite()).then_some([below.next_down(), above.next_up()])
+    let bounds = [(below - underflow).next_down(), (above + underflow).next_up()];
+    bounds.iter().all(|v| v.is_finite()).then_some(bounds)
 }
