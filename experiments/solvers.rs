@@ -4,8 +4,8 @@
 //! Expected: exact 100 x 100 in about 0.01 s, 500 x 500 in 0.4 s; float 0.5 ms and 60 ms; Kuhn -1/18.
 
 use crate::Context;
-use dashu_base::{BitTest, Gcd};
-use dashu_int::{IBig, UBig};
+use dashu_base::BitTest;
+use nashguard::certificate::{self, Failure, Proven};
 use nashguard::dynamics::Order;
 use nashguard::exploit::{ClosedForm, Exploit};
 use nashguard::extensive::cfr::{self, Rule, average};
@@ -35,8 +35,11 @@ const FLOAT: &str = "nashguard float";
 const EXACT: &str = "nashguard exact";
 const UNIFORM: &str = "uniform";
 
-/// Other programs on uniform payoffs: name, whether exact, (size, seconds).
-const PEERS: [(&str, bool, &[(usize, f64)]); 7] = [
+/// Size and seconds.
+type Times = &'static [(usize, f64)];
+
+/// Other programs on uniform payoffs: name, whether exact, times.
+const PEERS: [(&str, bool, Times); 7] = [
     ("cddlib LP (GMP)", true, &[(100, CDDLIB)]),
     ("Gambit lp_solve, rational", true, &[(50, 9.6)]),
     ("Gambit lcp_solve, rational", true, &[(80, 12.2)]),
@@ -55,8 +58,9 @@ const FAILURES: [(&str, usize, &str, &str); 4] = [
     (DIAGONAL, 8, FLOAT_PEERS, "\"optimal\" likewise"),
     (HILBERT, 0, "Gambit float LCP", "a probability of -0.51"),
 ];
-const FLOAT_PEERS: &str =
-    "HiGHS, PDLP, GLOP, CLP, Clarabel, ECOS, Gambit float, nashpy, QuantEcon minmax";
+const FLOAT_PEERS: &str = "nine float solvers";
+const NINE: &str =
+    "HiGHS, PDLP, GLOP, CLP, Clarabel, ECOS, Gambit float, nashpy and QuantEcon minmax";
 
 pub fn run(context: &Context) -> Result<Report> {
     let mut report = Report {
@@ -70,10 +74,13 @@ pub fn run(context: &Context) -> Result<Report> {
                  one run where it takes longer. A float answer is withheld when its gap exceeds \
                  {TOL:e} of the payoffs' spread."
             ),
-            "\"checked\" is the gap of the strategies returned (doubles are divided by their exact \
-             sum), computed again from the payoffs in exact arithmetic."
+            "\"gap, proven\" is that of a certificate made from the strategies returned (doubles are \
+             divided by their exact sum) and accepted by the checker, which works in integers; up \
+             to 40 x 40 an exact answer's gap is also taken by best replies over fractions."
                 .into(),
-            format!("Rows marked \"{PEER}\" were not run here."),
+            format!(
+                "Rows marked \"{PEER}\" were not run here. The {FLOAT_PEERS} among them are {NINE}."
+            ),
         ],
         ..Report::default()
     };
@@ -171,7 +178,7 @@ fn columns() -> [Column; 10] {
         Column::new("time").unit("s"),
         Column::new("gap"),
         Column::new("gap / spread"),
-        Column::new("gap, checked"),
+        Column::new("gap, proven"),
         Column::new("answer"),
         Column::new("bits of the value's denominator"),
         Column::new("remark"),
@@ -208,8 +215,14 @@ impl Case<'_> {
     fn exact(&self) -> Result<Outcome> {
         let (found, time) = timed(|| solve_exact(&self.game));
         let found = found?;
-        let checked = self.gap(&found.row, &found.column)?;
-        let holds = checked.width.is_zero() && checked.low == found.value && found.gap.is_zero();
+        let proven = self.proven(&found.row, &found.column)?;
+        let mut holds = (&proven.value, &proven.gap) == (&found.value, &Rational::ZERO);
+        // By best replies over fractions as well, where that is quick.
+        const FEW: usize = 40;
+        if found.row.as_slice().len().max(found.column.as_slice().len()) <= FEW {
+            let gap = ClosedForm.gap(&self.game, &found.row, &found.column)?;
+            holds &= (&gap.low, &gap.high) == (&found.value, &found.value);
+        }
         Ok(Outcome {
             row: [
                 self.family.into(),
@@ -218,7 +231,7 @@ impl Case<'_> {
                 time.median.into(),
                 exact_cell(&found.gap),
                 exact_cell(&found.gap),
-                exact_cell(&checked.width),
+                exact_cell(&proven.gap),
                 (if holds { "exact" } else { "WRONG" }).into(),
                 found.value.denominator().bit_len().into(),
                 "".into(),
@@ -233,14 +246,14 @@ impl Case<'_> {
     fn float<T: Scalar>(&self, game: &MatrixGame<T>) -> Result<Outcome> {
         let (found, time) = timed(|| solve(game, TOL));
         let none = || Cell::from("");
-        let (gap, relative, checked, answer, holds) = match found {
+        let (gap, relative, proven, answer, holds) = match found {
             Ok(found) => {
                 let gap = found.gap.to_exact()?;
-                let checked = self.gap(&divided(&found.row)?, &divided(&found.column)?)?.width;
-                let holds = checked <= gap;
+                let proven = self.proven(&found.row, &found.column)?.gap;
+                let holds = proven <= gap;
                 let relative = if gap.is_zero() { 0.0 } else { to_f64(&(gap / self.spread())) };
                 let answer = if holds { "gap holds" } else { "WRONG" };
-                (found.gap.into(), Some(relative), exact_cell(&checked), answer, holds)
+                (found.gap.into(), Some(relative), exact_cell(&proven), answer, holds)
             }
             Err(Error::NotSolved { .. }) => (none(), None, none(), "withheld", true),
             Err(other) => return Err(other),
@@ -252,7 +265,7 @@ impl Case<'_> {
             time.median.into(),
             gap,
             relative.map_or(none(), Cell::from),
-            checked,
+            proven,
             answer.into(),
             none(),
             none(),
@@ -260,63 +273,15 @@ impl Case<'_> {
         Ok(Outcome { row, time, relative, holds })
     }
 
-    /// The gap over the rationals.
-    fn gap(&self, x: &Simplex<Rational>, y: &Simplex<Rational>) -> Result<Checked> {
-        let low = lowest(&self.game, x);
-        let high = -lowest(&self.game.swapped(), y);
-        let width = &high - &low;
-        // Twice, by two routes, where that is quick.
-        const FEW: usize = 40;
-        if x.as_slice().len().max(y.as_slice().len()) <= FEW {
-            let gap = ClosedForm.gap(&self.game, x, y)?;
-            if (&gap.low, &gap.width) != (&low, &width) {
-                return Err(Error::invalid(
-                    format!("{} {}", self.family, self.size()),
-                    format!("its gap is {width} by one route and {} by the other", gap.width),
-                    "report this defect",
-                ));
-            }
-        }
-        Ok(Checked { low, width })
+    /// What x guarantees and the gap, as the certificate checker proves them: from the payoffs, in
+    /// integers, with none of the solver's code.
+    fn proven<T: Scalar>(&self, x: &Simplex<T>, y: &Simplex<T>) -> Result<Proven> {
+        let wrong = |f: Failure| {
+            let place = format!("{} {}", self.family, self.size());
+            Error::invalid(place, f.0, "report this defect")
+        };
+        certificate::Matrix::of(&self.game, x, y)?.check().map_err(wrong)
     }
-}
-
-/// What x guarantees, and the gap.
-struct Checked {
-    low: Rational,
-    width: Rational,
-}
-
-/// min_j (x' A)_j, over one common denominator for all payoffs and one for x.
-fn lowest(game: &MatrixGame<Rational>, x: &Simplex<Rational>) -> Rational {
-    let payoffs = common(game.payoffs().iter());
-    let shares = common(x.as_slice().iter());
-    let columns = game.payoffs().ncols();
-    let mut earned = vec![IBig::ZERO; columns];
-    for (row, share) in payoffs.0.chunks(columns).zip(&shares.0).filter(|(_, p)| !p.is_zero()) {
-        earned.iter_mut().zip(row).for_each(|(sum, v)| *sum += v * share);
-    }
-    let least = earned.into_iter().min().unwrap_or_default();
-    Rational::from_parts(least, payoffs.1 * shares.1)
-}
-
-/// Numerators over the least common denominator.
-fn common<'a>(values: impl Iterator<Item = &'a Rational> + Clone) -> (Vec<IBig>, UBig) {
-    let mut over = UBig::ONE;
-    for v in values.clone() {
-        if !(&over % v.denominator()).is_zero() {
-            over = &over / (&over).gcd(v.denominator()) * v.denominator();
-        }
-    }
-    let whole = |v: &Rational| v.numerator() * IBig::from(&over / v.denominator());
-    (values.map(whole).collect(), over)
-}
-
-/// Doubles divided by their exact sum.
-fn divided(p: &Simplex) -> Result<Simplex<Rational>> {
-    let exact = p.as_slice().iter().map(Scalar::to_exact).collect::<Result<Vec<_>>>()?;
-    let sum = exact.iter().fold(Rational::ZERO, |sum, v| sum + v);
-    Simplex::new(exact.into_iter().map(|v| v / &sum).collect())
 }
 
 /// Zero as a whole number, so that it reads "0" and nothing else does.
@@ -588,7 +553,9 @@ fn poker(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()> 
         let found = found?;
         let form = SequenceForm::new(&tree);
         let gap = ClosedForm.gap(&form, &found.max, &found.min)?;
-        let exact = gap.width.is_zero() && gap.low == found.value;
+        let certificate = certificate::Extensive::of(&form, &found.max, &found.min)?;
+        let proven = certificate.check().is_ok_and(|p| p.value == found.value && p.gap.is_zero());
+        let exact = proven && gap.width.is_zero() && gap.low == found.value;
         let bits = found.value.denominator().bit_len();
         let shown = match bits {
             ..=32 => found.value.to_string(),

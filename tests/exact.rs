@@ -101,6 +101,17 @@ fn single_rows_and_columns_are_solved_exactly() {
     assert_eq!(solved(line.into_iter().map(|v| vec![v]).collect()).value, number("3"));
 }
 
+/// What no f64 holds is solved exactly and refused by the float solver.
+#[test]
+fn payoffs_beyond_f64_are_an_error_in_f64() {
+    for rows in [vec![vec!["1e400"]], vec![vec!["1e400", "-1e400"], vec!["-1e400", "1e400"]]] {
+        let rows: Rows = rows.iter().map(|r| r.iter().map(|v| number(v)).collect()).collect();
+        let game = MatrixGame::new(rows.clone()).unwrap();
+        assert!(matches!(solve(&game, 1e-12), Err(nashguard::Error::NotSolved { .. })));
+        solved(rows);
+    }
+}
+
 /// Duplicated and dominated rows and columns change nothing.
 #[test]
 fn duplicates_and_dominated_strategies_do_not_matter() {

@@ -95,7 +95,7 @@ fn matrix_game(file: &MatrixJson) -> Result<MatrixFile> {
 fn kl_matrix_game(file: KlMatrixJson) -> Result<RegularisedGame> {
     let game = MatrixGame::new(file.payoff)?;
     let (m, n) = game.payoffs().dim();
-    let prior = |player: &str, prior: PriorJson, actions| {
+    let prior = |player: &str, prior: PriorJson, actions| -> Result<Regulariser> {
         let reference = match prior.reference {
             Some(reference) => Simplex::new(reference).map_err(|e| e.within(player))?,
             None => Simplex::uniform(actions)?,

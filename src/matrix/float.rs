@@ -37,9 +37,21 @@ pub fn solve<T: Scalar>(game: &MatrixGame<T>, tol: f64) -> Result<Solution> {
     };
     let (low, high) = (pick(|a, b| a < b), pick(|a, b| a > b));
     let exact_low = low.to_exact()?;
+    let beyond = |pivots: usize| Error::NotSolved {
+        gap: f64::INFINITY,
+        tol,
+        iterations: pivots,
+        remedy: "the payoffs exceed f64: solve exactly, or divide them all by 4".into(),
+    };
     if low == high {
         let (row, column) = (Simplex::vertex(0, m)?, Simplex::vertex(0, n)?);
-        return Ok(Solution { row, column, value: to_f64(&exact_low), gap: 0.0 });
+        let value = to_f64(&exact_low);
+        // The value is the payoff up to its rounding, of which the gap knows nothing.
+        return if value.is_finite() {
+            Ok(Solution { row, column, value, gap: 0.0 })
+        } else {
+            Err(beyond(0))
+        };
     }
     let spread = high.to_exact()? - &exact_low;
     let unit = Array2::from_shape_vec((m, n), T::shares(all, &low, &high))
@@ -71,13 +83,7 @@ pub fn solve<T: Scalar>(game: &MatrixGame<T>, tol: f64) -> Result<Solution> {
     };
     let gap = (gap * float_spread).next_up();
     if !(value.is_finite() && gap.is_finite()) {
-        return Err(Error::NotSolved {
-            gap,
-            tol,
-            iterations: tableau.pivots,
-            remedy: "the payoffs' spread exceeds f64: solve exactly, or divide them all by 4"
-                .into(),
-        });
+        return Err(beyond(tableau.pivots));
     }
     Ok(Solution { row: Simplex::new(x)?, column: Simplex::new(y)?, value, gap })
 }
@@ -121,6 +127,7 @@ fn bilinear<T: Scalar>(game: &MatrixGame<T>, x: &[f64], y: &[f64]) -> f64 {
 /// A sum of k products of non-negative doubles is within a relative k u of the true one, the sum of
 /// k weights likewise, and [`Scalar::shares`] is within 4 u, with u = 2^-53: both quotients are within
 /// 2 (k + 8) u, generously (Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3).
+/// Underflow adds at most 2^-1074 to each product and to each payoff.
 fn guarantees(unit: ArrayView2<f64>, x: &[f64], y: &[f64]) -> Option<[f64; 2]> {
     let mut earned = vec![0.0; y.len()];
     let mut against = Vec::with_capacity(x.len());
@@ -133,8 +140,10 @@ fn guarantees(unit: ArrayView2<f64>, x: &[f64], y: &[f64]) -> Option<[f64; 2]> {
     }
     let used = |v: &[f64]| v.iter().filter(|v| **v > 0.0).count();
     let error = (used(x).max(used(y)) + 8) as f64 * f64::EPSILON;
+    let underflow = (x.len() + y.len() + 8) as f64 * f64::from_bits(1);
     let (sum_x, sum_y): (f64, f64) = (x.iter().sum(), y.iter().sum());
     let below = earned.into_iter().fold(f64::INFINITY, f64::min) / sum_x * (1.0 - error);
     let above = against.into_iter().fold(f64::NEG_INFINITY, f64::max) / sum_y * (1.0 + error);
-    (below.is_finite() && above.is_finite()).then_some([below.next_down(), above.next_up()])
+    let bounds = [(below - underflow).next_down(), (above + underflow).next_up()];
+    bounds.iter().all(|v| v.is_finite()).then_some(bounds)
 }
