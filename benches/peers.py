@@ -308,8 +308,7 @@ def worker(peer, file, limit):
         found = {"says": says, "row": row, "column": column}
     else:
         found = {key: v() if callable(v) else v for key, v in found.items()}
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    print(json.dumps({**found, "seconds": seconds, "memory": memory}))
+    print(json.dumps({**found, "seconds": seconds}))
 
 
 def run_peer(peer, file, limit):
@@ -343,16 +342,15 @@ def run_ours(file, *options):
         message = child.stderr.read()
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-        return usage.ru_utime + usage.ru_stime, (child.returncode, message, usage.ru_maxrss)
+        return usage.ru_utime + usage.ru_stime, (child.returncode, message)
 
-    seconds, (code, message, memory) = fastest(run)
-    result = {"seconds": seconds, "memory": memory / 1e3}
+    seconds, (code, message) = fastest(run)
     if code != 0:
-        return {**result, "says": message.strip().split("; ")[0]}
+        return {"seconds": seconds, "says": message.strip().split("; ")[0]}
     found = json.loads(out.read_text(), parse_float=lambda text: repr(float(text)))
     gap = str(found["gap"])
     says = "gap 0" if gap == "0" else f"gap at most {float(gap):.0e}"
-    return {**result, **found, "says": says}
+    return {**found, "seconds": seconds, "says": says}
 
 
 # ------------------------------------------------------------------------------------------------
@@ -575,7 +573,6 @@ def tree_table(peers, limit):
         ("iterations per second", None),
         ("value", None),
         ("gap", None),
-        ("peak memory", "MB"),
     ]
     rows = []
     for name in ["kuhn", "leduc"]:
@@ -608,14 +605,14 @@ def tree_table(peers, limit):
                     speed,
                     value if len(value) < 25 else f"{float(Fraction(value)):.16g} (rounded)",
                     float(Fraction(run["gap"])) if "gap" in run else "",
-                    run.get("memory", ""),
                 ]
             )
             print(" | ".join(map(str, rows[-1])), flush=True)
     caption = (
         "Our times are of the whole process (CFR+: of the iterations until the averages' gap is 1e-3, "
-        "wall-clock), the peers' of the call; CFR+ is compared by its speed. Gaps are ours: exact; OpenSpiel's: its own nash_conv; "
-        "Gambit's: its own max_regret. Memory is the process's, for peers with Python and its libraries."
+        "wall-clock), the peers' of the call; CFR+ is compared by its speed. Gaps: ours exactly, "
+        "OpenSpiel's by its own nash_conv, "
+        "Gambit's by its own max_regret."
     )
     return {"name": "extensive games", "caption": caption, "columns": columns, "rows": rows}
 
