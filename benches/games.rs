@@ -367,9 +367,11 @@ fn compare(table: &mut Table, case: &Case) -> Result<()> {
     for ((seconds, answer), (name, _)) in runs.iter().zip(METHODS) {
         let gap = answer.pair.as_ref().map(|pair| case.relative_gap(&pair.to_exact()));
         let ratio = |ours: &(f64, Answer)| match (&answer.pair, &ours.1.pair) {
-            (_, None) => "".into(),
-            (Some(_), _) => (seconds / ours.0).into(),
-            (None, _) => format!("> {}", format_number(seconds / ours.0, None)).into(),
+            (Some(_), Some(_)) => (seconds / ours.0).into(),
+            (None, Some(_)) if *seconds > ours.0 => {
+                format!("> {}", format_number(seconds / ours.0, None)).into()
+            }
+            _ => "".into(),
         };
         let [asked, met] = matrix_bar(case, name, *seconds, gap);
         table.push([
