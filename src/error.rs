@@ -31,7 +31,8 @@ pub enum Error {
         "not solved: the gap is {gap:e} after {iterations} iterations, above the tolerance {tol:e}; {remedy}"
     )]
     NotSolved {
-        /// The exact gap of the last iterate, in nats (guard games) or payoff units (matrix games).
+        /// The gap of the last iterate: in nats (guard games), relative to the payoffs' spread (matrix and
+        /// extensive games) or in payoff units (games with KL terms).
         gap: f64,
         /// The tolerance asked for, same unit.
         tol: f64,

@@ -14,18 +14,18 @@ pub struct Sparse<T> {
 impl<T> Sparse<T> {
     /// A matrix of lines `width` long, of which there are none yet: see [`Self::push`] and
     /// [`Self::end_line`].
-    pub fn new(width: usize) -> Self {
+    pub(crate) fn new(width: usize) -> Self {
         Self { width, start: vec![0], place: Vec::new(), value: Vec::new() }
     }
 
     /// Adds an entry to the line being filled; the caller leaves zeros out.
-    pub fn push(&mut self, place: usize, value: T) {
+    pub(crate) fn push(&mut self, place: usize, value: T) {
         self.place.push(place as u32);
         self.value.push(value);
     }
 
     /// Ends the line being filled.
-    pub fn end_line(&mut self) {
+    pub(crate) fn end_line(&mut self) {
         self.start.push(self.place.len());
     }
 
@@ -62,7 +62,7 @@ impl<T> Sparse<T> {
     }
 
     /// The same pattern with other values.
-    pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> Sparse<U> {
+    pub(crate) fn map<U>(&self, f: impl FnMut(&T) -> U) -> Sparse<U> {
         Sparse {
             width: self.width,
             start: self.start.clone(),
@@ -74,7 +74,7 @@ impl<T> Sparse<T> {
 
 impl<T: Clone> Sparse<T> {
     /// The same matrix by its other lines; places along them increase.
-    pub fn transposed(&self) -> Self {
+    pub(crate) fn transposed(&self) -> Self {
         let mut start = vec![0; self.width + 1];
         self.place.iter().for_each(|i| start[*i as usize + 1] += 1);
         (0..self.width).for_each(|i| start[i + 1] += start[i]);
@@ -96,7 +96,7 @@ impl<T: Clone> Sparse<T> {
     }
 
     /// The places and lines chosen, renumbered in the order given.
-    pub fn part(&self, places: &[usize], lines: &[usize]) -> Self {
+    pub(crate) fn part(&self, places: &[usize], lines: &[usize]) -> Self {
         let mut renumbered = vec![u32::MAX; self.width];
         places.iter().enumerate().for_each(|(k, i)| renumbered[*i] = k as u32);
         let mut part = Self::new(places.len());

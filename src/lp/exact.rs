@@ -65,9 +65,11 @@ impl Lp {
     /// The optimum, from any basis; nothing is assumed of it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the objective has no maximum.
+    /// [`Error::Invalid`] when the objective has no maximum, or when the determinant of a basis on the
+    /// way is a multiple of all of the lifting's primes. The signs that make the answer an optimum are
+    /// checked before it is returned.
     pub fn solve(&self, basis: Basis) -> Result<Optimum> {
-        let mut at = Vertex::new(self, basis);
+        let mut at = Vertex::near(self, basis);
         if !at.feasible() {
             // Costs under which the prices, less their negative ones, are feasible.
             let costs = if at.prices(&self.c).all_non_negative() {
@@ -77,11 +79,19 @@ impl Lp {
             };
             let dual = self.dual(costs);
             let start = Basis { rows: at.basis.columns, columns: at.basis.rows };
-            let end = dual.maximise(Vertex::new(&dual, start))?;
-            at = Vertex::new(self, Basis { rows: end.basis.columns, columns: end.basis.rows });
+            let end = dual.maximise(Vertex::at(&dual, start)?)?;
+            at = Vertex::at(self, Basis { rows: end.basis.columns, columns: end.basis.rows })?;
         }
         let end = self.maximise(at)?;
-        let (_, y) = end.prices(&self.c).split(self.columns.lines());
+        let prices = end.prices(&self.c);
+        if !(end.feasible() && prices.all_non_negative()) {
+            return Err(Error::invalid(
+                "linear program",
+                "the basis found is not optimal",
+                "report this: exact pivots end at an optimum",
+            ));
+        }
+        let (_, y) = prices.split(self.columns.lines());
         let (x, _) = end.point.split(self.columns.lines());
         Ok(Optimum { x, y })
     }
@@ -119,7 +129,7 @@ impl Lp {
             };
             stalled = if moved { 0 } else { stalled + 1 };
             let basis = self.exchange(at.basis, entering, leaving);
-            at = Vertex::new(self, basis);
+            at = Vertex::at(self, basis)?;
         }
     }
 
@@ -150,11 +160,11 @@ struct Vertex<'a> {
 }
 
 impl<'a> Vertex<'a> {
-    /// Of a basis; what depends on the rest of it is left out.
-    fn new(lp: &'a Lp, mut basis: Basis) -> Self {
-        let lifting = loop {
+    /// Of what is independent in a basis.
+    fn near(lp: &'a Lp, mut basis: Basis) -> Self {
+        loop {
             match Lifting::new(&lp.columns.part(&basis.rows, &basis.columns)) {
-                Ok(lifting) => break lifting,
+                Ok(lifting) => return Self::new(lp, basis, lifting),
                 Err(singular) => {
                     let rest = |all: &[usize], gone: &[usize]| {
                         let kept = all.iter().enumerate().filter(|(k, _)| !gone.contains(k));
@@ -166,7 +176,22 @@ impl<'a> Vertex<'a> {
                     };
                 }
             }
-        };
+        }
+    }
+
+    /// Of a basis that is known to be regular.
+    fn at(lp: &'a Lp, basis: Basis) -> Result<Self> {
+        match Lifting::new(&lp.columns.part(&basis.rows, &basis.columns)) {
+            Ok(lifting) => Ok(Self::new(lp, basis, lifting)),
+            Err(_) => Err(Error::invalid(
+                "payoff",
+                "a determinant is a multiple of four primes near 2^60, which only numbers made for it have",
+                "change a payoff in a digit that does not matter to you",
+            )),
+        }
+    }
+
+    fn new(lp: &'a Lp, basis: Basis, lifting: Lifting) -> Self {
         let sides: Vec<IBig> = basis.rows.iter().map(|i| lp.b[*i].clone()).collect();
         let found = lifting.solve(&sides);
         let n = lp.columns.lines();

@@ -63,8 +63,8 @@ impl Field for f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Modular<const C: u64>(u64);
 
-/// 2^60 - 93 and 2^60 - 107 are prime.
-pub const PRIMES: [u64; 2] = [93, 107];
+/// 2^60 less each of these is prime.
+pub const PRIMES: [u64; 4] = [93, 107, 173, 179];
 
 const BITS: u32 = 60;
 const LOW: u128 = (1 << BITS) - 1;
@@ -87,7 +87,7 @@ impl<const C: u64> Modular<C> {
     #[inline(always)]
     fn reduced(x: u128) -> Self {
         let c = u128::from(C);
-        // Below 2^68 + 2^60 + .. after the first fold, 2^60 + 2^16 after the second.
+        // Below 2^76 + 2^60 after the first fold, 2^60 + 2^24 after the second.
         let once = (x & LOW) + (x >> BITS) * c;
         let twice = (once & LOW) + (once >> BITS) * c;
         let r = twice as u64;

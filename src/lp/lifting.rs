@@ -24,13 +24,7 @@ pub struct Fractions {
 pub struct Lifting {
     matrix: Entries,
     transposed: Entries,
-    factors: Factors,
-}
-
-/// The factors, by the prime they are taken modulo.
-enum Factors {
-    First(Lu<Modular<{ PRIMES[0] }>>),
-    Second(Lu<Modular<{ PRIMES[1] }>>),
+    factors: Box<dyn Factors>,
 }
 
 /// The rows of the matrix, in the smallest integers that hold residuals without overflow.
@@ -43,17 +37,51 @@ enum Entries {
 const SMALL_BITS: usize = 55;
 const SMALL_TERMS: usize = 1 << 10;
 
+/// The factors, whatever the prime.
+trait Factors {
+    /// The solution of K x = b.
+    fn lift(&self, k: &Entries, b: &[IBig]) -> Fractions;
+    /// The solution of K' y = c.
+    fn lift_transposed(&self, k: &Entries, c: &[IBig]) -> Fractions;
+}
+
+impl<const C: u64> Factors for Lu<Modular<C>> {
+    fn lift(&self, k: &Entries, b: &[IBig]) -> Fractions {
+        lift(k, b, |mut r| self.solve(&mut r))
+    }
+
+    fn lift_transposed(&self, k: &Entries, c: &[IBig]) -> Fractions {
+        lift(k, c, |r| self.solve_transposed(&r))
+    }
+}
+
+type Factoring = fn(&Sparse<IBig>) -> Result<Box<dyn Factors>, Singular>;
+
+/// One prime after another. A determinant that all of them divide has been chosen to be one.
+const FACTORINGS: [Factoring; PRIMES.len()] = [
+    factor::<{ PRIMES[0] }>,
+    factor::<{ PRIMES[1] }>,
+    factor::<{ PRIMES[2] }>,
+    factor::<{ PRIMES[3] }>,
+];
+
+fn factor<const C: u64>(matrix: &Sparse<IBig>) -> Result<Box<dyn Factors>, Singular> {
+    Ok(Box::new(Lu::new(&matrix.map(residue::<C>))?))
+}
+
 impl Lifting {
     /// Factors a square matrix.
     ///
     /// # Errors
-    /// [`Singular`] when it is singular modulo both primes, which for a regular matrix is possible
-    /// but not to be met by chance (probability about 1e-36).
+    /// [`Singular`] when it is singular modulo every one of [`PRIMES`]: a singular matrix, or a
+    /// regular one with a determinant that is a multiple of them all.
     pub fn new(matrix: &Sparse<IBig>) -> Result<Self, Singular> {
-        let factors = match Lu::new(&matrix.map(residue)) {
-            Ok(lu) => Factors::First(lu),
-            Err(_) => Factors::Second(Lu::new(&matrix.map(residue))?),
-        };
+        let mut factors = FACTORINGS[0](matrix);
+        for factoring in &FACTORINGS[1..] {
+            if factors.is_err() {
+                factors = factoring(matrix);
+            }
+        }
         let bits = matrix.values().iter().map(BitTest::bit_len).max().unwrap_or(0);
         let small = bits <= SMALL_BITS && matrix.lines() <= SMALL_TERMS;
         let entries = |m: &Sparse<IBig>| {
@@ -66,23 +94,17 @@ impl Lifting {
         };
         // Columns of the transposed matrix are rows of the matrix.
         let by_rows = entries(&matrix.transposed());
-        Ok(Self { matrix: by_rows, transposed: entries(matrix), factors })
+        Ok(Self { matrix: by_rows, transposed: entries(matrix), factors: factors? })
     }
 
     /// Solves K x = b.
     pub fn solve(&self, b: &[IBig]) -> Fractions {
-        match &self.factors {
-            Factors::First(lu) => lift(&self.matrix, b, |mut r| lu.solve(&mut r)),
-            Factors::Second(lu) => lift(&self.matrix, b, |mut r| lu.solve(&mut r)),
-        }
+        self.factors.lift(&self.matrix, b)
     }
 
     /// Solves K' y = c.
     pub fn solve_transposed(&self, c: &[IBig]) -> Fractions {
-        match &self.factors {
-            Factors::First(lu) => lift(&self.transposed, c, |r| lu.solve_transposed(&r)),
-            Factors::Second(lu) => lift(&self.transposed, c, |r| lu.solve_transposed(&r)),
-        }
+        self.factors.lift_transposed(&self.transposed, c)
     }
 }
 

@@ -15,7 +15,7 @@ const FEASIBLE: f64 = 1e-9;
 /// Pivots below this are rounding.
 const PIVOT: f64 = 1e-7;
 /// Product-form updates before the basis is factored afresh.
-const UPDATES: usize = 64;
+const UPDATES: usize = 100;
 /// Times that both phases are run.
 const ROUNDS: usize = 20;
 /// Size of the perturbation, beside entries of about 1.
@@ -52,7 +52,8 @@ pub struct Revised<'a> {
     pivots: usize,
 }
 
-/// An optimal basis as far as f64 can tell, and the pivots it took; `None` when rounding won.
+/// An optimal basis as far as f64 can tell, or the last one where rounding won, and the pivots it
+/// took.
 ///
 /// `start` is a guess; the closer to optimal it is, the fewer pivots.
 pub fn maximise(
@@ -60,25 +61,18 @@ pub fn maximise(
     sides: &[f64],
     costs: &[f64],
     start: &Basis,
-) -> Option<(Basis, usize)> {
-    let mut run = Revised::new(columns, sides, costs, start)?;
+) -> (Basis, usize) {
+    let Some(mut run) = Revised::new(columns, sides, costs, start) else {
+        return (start.clone(), 0);
+    };
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     // Both phases leave little behind for each other; more rounds than this mean rounding won.
     for _ in 0..ROUNDS {
-        run.lower_costs(&mut rng);
-        run.dual()?;
-        run.costs[..costs.len()].copy_from_slice(costs);
-        run.costs[costs.len()..].fill(0.0);
-        run.raise_sides(&mut rng);
-        run.refresh()?;
-        run.primal()?;
-        run.sides.copy_from_slice(sides);
-        run.refresh()?;
-        if run.values.iter().all(|x| *x >= -FEASIBLE) {
-            return Some((run.basis(), run.pivots));
+        if run.both_phases(sides, costs, &mut rng) != Some(false) {
+            break;
         }
     }
-    None
+    (run.basis(), run.pivots)
 }
 
 impl<'a> Revised<'a> {
@@ -118,6 +112,21 @@ impl<'a> Revised<'a> {
         };
         run.reckon();
         Some(run)
+    }
+
+    /// Dual pivots, then primal ones; whether both are satisfied at the end. `None` when rounding stops
+    /// them.
+    fn both_phases(&mut self, sides: &[f64], costs: &[f64], rng: &mut ChaCha8Rng) -> Option<bool> {
+        self.lower_costs(rng);
+        self.dual()?;
+        self.costs[..costs.len()].copy_from_slice(costs);
+        self.costs[costs.len()..].fill(0.0);
+        self.raise_sides(rng);
+        self.refresh()?;
+        self.primal()?;
+        self.sides.copy_from_slice(sides);
+        self.refresh()?;
+        Some(self.values.iter().all(|x| *x >= -FEASIBLE))
     }
 
     /// Lowers costs until every price is feasible, by a little more than needed and not evenly, so
@@ -236,6 +245,7 @@ impl<'a> Revised<'a> {
                 .fold(f64::INFINITY, f64::min);
             let within = falling().filter(|(p, a)| self.values[*p].max(0.0) / **a <= room);
             let (position, _) = within.max_by(|a, b| a.1.total_cmp(b.1))?;
+            self.fill_row(position);
             self.exchange(position, entering, column)?;
         }
         None
@@ -261,9 +271,12 @@ impl<'a> Revised<'a> {
                 .fold(f64::INFINITY, f64::min);
             let within = falling().filter(|v| cost(*v) / -self.row[*v] <= room);
             let entering = within.min_by(|a, b| self.row[*a].total_cmp(&self.row[*b]));
-            self.clear_row();
-            let column = self.entering_column(entering?);
-            self.exchange(position, entering?, column)?;
+            let Some(entering) = entering else {
+                self.clear_row();
+                return None;
+            };
+            let column = self.entering_column(entering);
+            self.exchange(position, entering, column)?;
         }
         None
     }
@@ -277,11 +290,10 @@ impl<'a> Revised<'a> {
         self.touched.clear();
     }
 
-    /// Lets `entering` take `position`.
+    /// Lets `entering` take `position`, whose row has been filled in.
     fn exchange(&mut self, position: usize, entering: usize, column: Vec<f64>) -> Option<()> {
         let pivot = column[position];
         let leaving = self.basic[position];
-        self.fill_row(position);
         let step = self.values[position] / pivot;
         self.values.iter_mut().zip(&column).for_each(|(x, a)| *x -= step * a);
         self.values[position] = step;

@@ -32,7 +32,8 @@ use ndarray::Array2;
 /// ```
 ///
 /// # Errors
-/// None are known; a defect of the solver would be one, never a wrong answer.
+/// [`Error::Invalid`](crate::Error::Invalid) for payoffs made to defeat the arithmetic (a determinant that
+/// is a multiple of four primes near 2^60). Optimality is checked before an answer is given.
 pub fn solve_exact(game: &MatrixGame<Rational>) -> Result<Solution<Rational>> {
     let (m, n) = game.payoffs().dim();
     let Some(whole) = Whole::new(game) else {

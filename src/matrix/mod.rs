@@ -191,7 +191,7 @@ pub struct Solution<T = f64> {
     pub row: Simplex<T>,
     /// The column player's strategy.
     pub column: Simplex<T>,
-    /// The value, within `gap`; x' A y.
+    /// x' A y. The true value is within `gap` of it and, over f64, the rounding of this number.
     pub value: T,
     /// A bound on the gap of (row, column), in payoff units; 0 in exact arithmetic.
     pub gap: T,

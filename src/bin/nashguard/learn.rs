@@ -70,6 +70,9 @@ where
     G: Game<Value = f64>,
 {
     let (mut look, mut gap) = (1, f64::INFINITY);
+    if !spread.is_finite() {
+        return Err(not_solved(gap, tol));
+    }
     for round in rounds.take(ROUNDS + 1) {
         let round = round?;
         if round.t < look {

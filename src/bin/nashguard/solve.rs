@@ -33,8 +33,8 @@ pub struct Options {
     /// Writes the solution here instead of to standard output (`-`).
     #[arg(long, value_name = "SOLUTION.json")]
     out: Option<PathBuf>,
-    /// The largest gap accepted: nats for guard games, relative to the payoffs' spread for
-    /// matrix games.
+    /// The largest gap accepted: relative to the payoffs' spread for matrix and extensive games, nats
+    /// for guard games, payoff units for games with KL terms.
     #[arg(long, default_value_t = 1e-12, allow_negative_numbers = true)]
     tol: f64,
 }

@@ -109,6 +109,8 @@ struct Reader<'a> {
     tree: Tree,
     /// The path to the node being read.
     open: Vec<Open>,
+    /// Moves listed whose nodes are still to come.
+    promised: usize,
     /// The tree's number of each information set, by player and the file's number.
     sets: HashMap<(Player, usize), usize>,
     names: HashSet<(Player, String)>,
@@ -126,6 +128,7 @@ impl<'a> Reader<'a> {
             tokens: Tokens::new(text)?,
             tree: Tree::default(),
             open: Vec::new(),
+            promised: 0,
             sets: HashMap::new(),
             names: HashSet::new(),
             events: HashMap::new(),
@@ -204,7 +207,8 @@ impl<'a> Reader<'a> {
         if !matches!(kind, Token::Word("c" | "p" | "t")) {
             return self.tokens.wrong("a node (c, p or t)");
         }
-        if self.tree.nodes().len() >= MAX_NODES {
+        // Every move of a node promises one node more.
+        if self.tree.nodes().len() + self.promised >= MAX_NODES {
             return Err(
                 place.error(format!("the game has more than {MAX_NODES} nodes"), "make it smaller")
             );
@@ -238,7 +242,9 @@ impl<'a> Reader<'a> {
         let node = self.tree.push(from, turn).map_err(within)?;
         if let Some(parent) = self.open.last_mut() {
             parent.read += 1;
+            self.promised -= 1;
         }
+        self.promised += children;
         self.open.push(Open { node, children, read: 0, paid });
         Ok(())
     }
