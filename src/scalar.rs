@@ -2,7 +2,8 @@
 
 use crate::game::Value;
 use crate::{Error, Result};
-use dashu_base::Approximation;
+use dashu_base::{Approximation, Gcd};
+use dashu_int::UBig;
 use std::fmt::{Debug, Display};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -225,6 +226,19 @@ pub fn to_f64(value: &Rational) -> f64 {
     match value.to_f64() {
         Approximation::Exact(v) | Approximation::Inexact(v, _) => v,
     }
+}
+
+/// The least common denominator of all of them.
+pub fn common_denominator<'a>(values: impl IntoIterator<Item = &'a Rational>) -> UBig {
+    let mut common = UBig::ONE;
+    for v in values {
+        // Most often there is nothing new.
+        if !(&common % v.denominator()).is_zero() {
+            let shared = (&common).gcd(v.denominator());
+            common = common / shared * v.denominator();
+        }
+    }
+    common
 }
 
 /// Longest number read, in decimal digits and in powers of ten, so that a few letters cannot ask for

@@ -167,6 +167,10 @@ proptest! {
         prop_assert!(bound <= gap + 1e-14 + 1e-15 * recipe.beta(), "{bound:e} against {gap:e}");
         let round_trip = Certificate::from_json(&Certificate::Guard(valid.clone()).to_json().unwrap());
         prop_assert_eq!(round_trip.unwrap(), Certificate::Guard(valid.clone()));
+        // A gap that is truly 0 (one text) is claimed no sharper than 1e-60, and a smaller one is no lie.
+        if proven.gap < number("1e-50") {
+            return Ok(());
+        }
         let mut sharper = valid.clone();
         sharper.gap.0 *= number("0.98");
         let reason = sharper.check().unwrap_err().to_string();

@@ -14,14 +14,14 @@ use leduc::Leduc;
 use nashguard::dynamics::{Order, Update};
 use nashguard::exploit::{ClosedForm, Exploit};
 use nashguard::extensive::cfr::{Cfr, Rule, average, run};
-use nashguard::extensive::{ExtensiveGame, Move, Outcome, Plan, Player, SequenceForm, Tree, Turn};
+use nashguard::extensive::{Move, Outcome, Plan, Player, SequenceForm, Tree, Turn};
 use nashguard::game::Value;
 use nashguard::matrix::{MatrixGame, solve};
 use nashguard::scalar::Rational;
 use nashguard::simplex::Simplex;
 use nashguard::{BestReply, Game};
 use proptest::prelude::*;
-use trees::{RandomGame, behaviour, expected, pure};
+use trees::{RandomGame, Rules, behaviour, decision, expected, pure};
 
 const PLAYERS: [Player; 2] = [Player::Max, Player::Min];
 const RULES: [Rule; 4] = [Rule::CFR, Rule::CFR_PLUS, Rule::PREDICTIVE_CFR_PLUS, Rule::DCFR];
@@ -135,28 +135,6 @@ fn leduc_is_worth_what_is_known() {
         let y = last.y.to_exact(exact.side(Player::Min)).unwrap();
         let proven = ClosedForm.gap(&exact, &x, &y).unwrap();
         assert!((proven.width.mean() - gap.width).abs() < 1e-13, "{rule:?}");
-    }
-}
-
-/// A game made of one function from the history of moves to the turn; moves are digits.
-struct Rules<F>(F);
-
-impl<F: Fn(&str) -> Turn<String>> ExtensiveGame for Rules<F> {
-    type State = String;
-    fn root(&self) -> String {
-        String::new()
-    }
-    fn turn(&self, history: &String) -> Turn<String> {
-        self.0(history)
-    }
-}
-
-fn decision(player: Player, information: &str, actions: usize, history: &str) -> Turn<String> {
-    let action = |k| (format!("{k}"), format!("{history}{k}"));
-    Turn::Decision {
-        player,
-        information: information.into(),
-        actions: (0..actions).map(action).collect(),
     }
 }
 

@@ -22,7 +22,7 @@ use nashguard::matrix::{self, MatrixGame};
 use nashguard::scalar::{Rational, Scalar, parse};
 use nashguard::simplex::Simplex;
 use proptest::prelude::*;
-use trees::{RandomGame, expected, pure};
+use trees::{RandomGame, Rules, decision, expected, pure};
 
 const PLAYERS: [Player; 2] = [Player::Max, Player::Min];
 
@@ -152,25 +152,6 @@ fn a_gap_above_the_tolerance_is_no_answer() {
         let e = solve(&tree, tol).unwrap_err().to_string();
         assert!(e.starts_with("tol: "), "{e}");
     }
-}
-
-/// A game made of one function from the history of moves to the turn; moves are digits.
-struct Rules<F>(F);
-
-impl<F: Fn(&str) -> Turn<String>> ExtensiveGame for Rules<F> {
-    type State = String;
-    fn root(&self) -> String {
-        String::new()
-    }
-    fn turn(&self, history: &String) -> Turn<String> {
-        self.0(history)
-    }
-}
-
-fn decision(player: Player, information: &str, actions: usize, history: &str) -> Turn<String> {
-    let action = |k| (format!("{k}"), format!("{history}{k}"));
-    let actions = (0..actions).map(action).collect();
-    Turn::Decision { player, information: information.into(), actions }
 }
 
 fn chance(probabilities: &[&str], history: &str) -> Turn<String> {

@@ -189,14 +189,19 @@ impl Extensive {
     }
 }
 
+/// Gaps below 10^-FINEST, far below what rounding the strategies does, are claimed no sharper: where the
+/// true one is 0, no precision would do.
+const FINEST: usize = 60;
+
 /// The (value, gap) to claim: decimals, the gap within a percent of the least provable one.
 fn claim(bounds: impl Fn(&Precision) -> Option<Bounds>) -> Result<(Exact, Exact)> {
+    let finest = Rational::ONE / Rational::from(IBig::from(10).pow(FINEST));
     let mut best = None;
     for precision in precisions().skip(1) {
         let Some(found) = bounds(&precision) else { continue };
         let (low, high) = (found.low.low(), found.high.high());
         let rounding = found.low.high() - &low + &high - found.high.low();
-        let gap = &high - &low;
+        let gap = (&high - &low).max(finest.clone());
         let sharp = rounding * Rational::from(1000) <= gap;
         best = Some((low, high, gap));
         if sharp {
@@ -213,7 +218,7 @@ fn claim(bounds: impl Fn(&Precision) -> Option<Bounds>) -> Result<(Exact, Exact)
     // Decimals a thousand times finer than the gap.
     let ten = Rational::from(10);
     let mut unit = Rational::ONE;
-    while &unit * Rational::from(1000) > gap && !gap.is_zero() {
+    while &unit * Rational::from(1000) > gap {
         unit /= &ten;
     }
     let value = Rational::from((low / &unit).floor()) * &unit;

@@ -1,9 +1,9 @@
 //! The numbers of a certificate: integers over common denominators, as JSON and in messages.
 
 use super::{Failure, Verdict};
-use crate::scalar::{Rational, parse};
-use dashu_base::{BitTest, Gcd};
-use dashu_int::{IBig, UBig};
+use crate::scalar::{Rational, common_denominator, parse};
+use dashu_base::BitTest;
+use dashu_int::IBig;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -58,7 +58,7 @@ pub struct Fractions {
 impl Fractions {
     /// The same numbers over the least common denominator.
     pub fn new(values: &[Rational]) -> Self {
-        let over = common_denominator(values);
+        let over = IBig::from(common_denominator(values));
         let numerators = values.iter().map(|v| numerator(v, &over)).collect();
         Self { over: Integer(over), numerators }
     }
@@ -92,7 +92,7 @@ pub struct Table {
 impl Table {
     /// The same numbers over the least common denominator.
     pub fn new(values: ndarray::ArrayView2<Rational>) -> Self {
-        let over = common_denominator(values.iter());
+        let over = IBig::from(common_denominator(values.iter()));
         let row =
             |row: ndarray::ArrayView1<Rational>| row.iter().map(|v| numerator(v, &over)).collect();
         let rows = values.outer_iter().map(row).collect();
@@ -165,15 +165,6 @@ fn distribution(name: &str, p: &[Integer], over: &IBig, len: usize) -> Verdict<(
 /// That a number is above 0.
 pub(super) fn positive(name: &str, value: &IBig) -> Verdict<()> {
     if *value > IBig::ZERO { Ok(()) } else { Err(Failure(format!("{name} is not positive"))) }
-}
-
-fn common_denominator<'a>(values: impl IntoIterator<Item = &'a Rational>) -> IBig {
-    let mut over = UBig::ONE;
-    for v in values {
-        let gcd = (&over).gcd(v.denominator());
-        over = over * v.denominator() / gcd;
-    }
-    over.into()
 }
 
 /// v over a multiple of its denominator.

@@ -23,11 +23,11 @@ use crate::lp::exact::{Basis, Lp};
 use crate::lp::lifting::Fractions;
 use crate::lp::lu::Lu;
 use crate::lp::revised;
-use crate::scalar::{Rational, Scalar, to_f64};
+use crate::scalar::{Rational, Scalar, common_denominator, to_f64};
 use crate::sparse::Sparse;
 use crate::{Error, Result};
-use dashu_base::{Gcd, UnsignedAbs};
-use dashu_int::{IBig, UBig};
+use dashu_base::UnsignedAbs;
+use dashu_int::IBig;
 
 /// A solved extensive game.
 #[derive(Clone, Debug, PartialEq)]
@@ -201,12 +201,7 @@ impl<'a> Shifted<'a> {
 
     /// In whole numbers.
     fn whole(&self) -> Program<IBig> {
-        let mut scale = UBig::ONE;
-        for v in self.entries() {
-            let common = (&scale).gcd(v.denominator());
-            scale = scale / common * v.denominator();
-        }
-        let scale = Rational::from(scale);
+        let scale = Rational::from(common_denominator(self.entries()));
         self.program([IBig::ZERO, IBig::ONE, IBig::NEG_ONE], |v| (v * &scale).into_parts().0)
     }
 

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::lp::dense::Tableau;
 use crate::lp::exact::{Basis, Lp};
 use crate::lp::lifting::Fractions;
-use crate::scalar::Rational;
+use crate::scalar::{Rational, common_denominator};
 use crate::simplex::Simplex;
 use crate::sparse::Sparse;
 use dashu_base::{BitTest, Gcd, UnsignedAbs};
@@ -72,13 +72,7 @@ struct Whole {
 impl Whole {
     /// None when all payoffs are equal.
     fn new(game: &MatrixGame<Rational>) -> Option<Self> {
-        let mut denominator = UBig::ONE;
-        for v in game.payoffs() {
-            if !(&denominator % v.denominator()).is_zero() {
-                let common = (&denominator).gcd(v.denominator());
-                denominator = denominator / common * v.denominator();
-            }
-        }
+        let denominator = common_denominator(game.payoffs());
         let whole = |v: &Rational| v.numerator() * IBig::from(&denominator / v.denominator());
         let mut entries = game.payoffs().map(whole);
         let low = entries.iter().min()?.clone();

@@ -144,3 +144,26 @@ pub fn expected(tree: &Tree, max: &Behaviour, min: &Behaviour) -> Rational {
     }
     sum
 }
+
+/// A game made of one function from the history of moves to the turn; moves are digits.
+pub struct Rules<F>(pub F);
+
+impl<F: Fn(&str) -> Turn<String>> ExtensiveGame for Rules<F> {
+    type State = String;
+    fn root(&self) -> String {
+        String::new()
+    }
+    fn turn(&self, history: &String) -> Turn<String> {
+        self.0(history)
+    }
+}
+
+/// A turn of `player` with that many actions.
+pub fn decision(player: Player, information: &str, actions: usize, history: &str) -> Turn<String> {
+    let action = |k| (format!("{k}"), format!("{history}{k}"));
+    Turn::Decision {
+        player,
+        information: information.into(),
+        actions: (0..actions).map(action).collect(),
+    }
+}
