@@ -346,7 +346,7 @@ def run_ours(file, *options):
 
     seconds, (code, message) = fastest(run)
     if code != 0:
-        return {"seconds": seconds, "says": message.strip().split("; ")[0]}
+        return {"seconds": seconds, "says": message.strip().removeprefix("error: ").split("; ")[0]}
     found = json.loads(out.read_text(), parse_float=lambda text: repr(float(text)))
     gap = str(found["gap"])
     says = "gap 0" if gap == "0" else f"gap at most {float(gap):.0e}"
@@ -480,6 +480,7 @@ def matrix_table(games, peers, limit, alone):
         value = abs(Fraction(runs[OURS[True]].get("value", 0)))
         for name, run in runs.items():
             exact = name == OURS[True] or name in peers and peers[name][1]
+            ours = runs[OURS[exact]]
             gap = game.relative_gap(run.get("row"), run.get("column"))
             in_values = (
                 "" if gap is None or not value else float(gap * game.spread / game.unit / value)
@@ -509,7 +510,7 @@ def matrix_table(games, peers, limit, alone):
                     1e3 * run["seconds"] if "seconds" in run else "",
                     "no answer" if gap is None else float(gap),
                     in_values,
-                    ratio(run, runs[OURS[exact]].get("seconds")),
+                    ratio(run, ours.get("seconds") if "row" in ours else None),
                     ratio(run, alone.get((family, size, OURS[exact]))) if name in peers else "",
                     bar,
                     met,
@@ -753,7 +754,7 @@ def main():
     report = {
         "name": "peers",
         "paper_reference": "",
-        "claim": "Exact solves take less than a tenth of cddlib's time and go on where exact peers stop; "
+        "claim": "An exact solve of 100 x 100 takes less than a tenth of cddlib's time, and exact solves go on where exact peers stop; "
         "peers in f64 call wrong answers optimal, and this tool gives none.",
         "scale": "full",
         "seed": SEED,
