@@ -15,12 +15,11 @@ use leduc::Leduc;
 use nashguard::Error;
 use nashguard::exploit::{ClosedForm, Exploit, Gap};
 use nashguard::extensive::{
-    ExtensiveGame, Move, Outcome, Plan, Player, SequenceForm, Solution, Tree, Treeplex, Turn,
-    solve, solve_exact,
+    ExtensiveGame, Move, Outcome, Plan, Player, SequenceForm, Solution, Tree, Turn, solve,
+    solve_exact,
 };
 use nashguard::matrix::{self, MatrixGame};
 use nashguard::scalar::{Rational, Scalar, parse};
-use nashguard::simplex::Simplex;
 use proptest::prelude::*;
 use trees::{RandomGame, Rules, decision, expected, pure};
 
@@ -75,21 +74,6 @@ fn solved(tree: &Tree) -> Solution<Rational> {
     found
 }
 
-/// The plan that a float plan stands for: every set's numbers divided by their sum.
-fn divided(side: &Treeplex, plan: &Plan) -> Plan<Rational> {
-    let exact: Vec<_> = plan.as_slice().iter().map(|v| v.to_exact().unwrap()).collect();
-    let distribution = |set: &nashguard::extensive::InformationSet| {
-        let own = &exact[set.sequences()];
-        let sum = own.iter().fold(Rational::ZERO, |sum, v| sum + v);
-        if sum.is_zero() {
-            return Simplex::uniform(own.len()).unwrap();
-        }
-        Simplex::new(own.iter().map(|v| v / &sum).collect()).unwrap()
-    };
-    let behaviour: Vec<_> = side.information_sets().iter().map(distribution).collect();
-    Plan::from_behaviour(side, &behaviour).unwrap()
-}
-
 fn spread(tree: &Tree) -> Rational {
     let pay = |node: &nashguard::extensive::Node| match &node.turn {
         Move::Terminal(payoff) => Some(payoff.clone()),
@@ -103,7 +87,7 @@ fn spread(tree: &Tree) -> Rational {
 /// the tolerance.
 fn checked(tree: &Tree, found: &Solution, tol: f64) -> Gap<Rational> {
     let [max, min] = [(Player::Max, &found.max), (Player::Min, &found.min)]
-        .map(|(player, plan)| divided(tree.side(player), plan));
+        .map(|(player, plan)| plan.to_exact(tree.side(player)).unwrap());
     let gap = ClosedForm.gap(&SequenceForm::new(tree), &max, &min).unwrap();
     let claimed = found.gap.to_exact().unwrap();
     assert!(gap.width <= claimed, "the gap is {}, not {}", gap.width, found.gap);

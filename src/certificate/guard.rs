@@ -213,7 +213,7 @@ fn least_loss(at: &Precision, w: &[IBig], gamma: &Rational) -> Option<Interval> 
         let count = clipped.iter().filter(|c| **c).count();
         let room = Rational::ONE - gamma * Rational::from(count);
         if free.is_zero() || room <= Rational::ZERO {
-            // No mass at all.
+            // No mass left to share, or nothing to share it: a loss is never negative.
             return Some(at.number(&Rational::ZERO));
         }
         let nu = Rational::from(free) / room;

@@ -66,8 +66,8 @@ pub fn solve_exact(tree: &Tree) -> Result<Solution<Rational>> {
     Ok(Solution { max, min, value: gap.low, gap: gap.width })
 }
 
-/// Solves in f64; the gap is that of the plans returned, each set's numbers divided by their sum, in
-/// exact arithmetic.
+/// Solves in f64; the gap is that of the plans returned as [`Plan::to_exact`] completes them, in exact
+/// arithmetic.
 ///
 /// `tol` bounds the gap relative to the spread of the payoffs.
 ///
@@ -96,12 +96,9 @@ pub fn solve(tree: &Tree, tol: f64) -> Result<Solution> {
     let (x, y) = float.vertex(&basis).ok_or_else(|| withheld(f64::INFINITY, pivots))?;
     let max = completed(tree.side(Player::Max), x);
     let min = completed(tree.side(Player::Min), y);
-    let exact = |player, plan: &Plan| {
-        let exact = |v: &f64| v.to_exact().unwrap_or_default();
-        completed(tree.side(player), plan.as_slice()[1..].iter().map(exact))
-    };
     let form = SequenceForm::new(tree);
-    let gap = ClosedForm.gap(&form, &exact(Player::Max, &max), &exact(Player::Min, &min))?;
+    let exact = |player, plan: &Plan| plan.to_exact(tree.side(player));
+    let gap = ClosedForm.gap(&form, &exact(Player::Max, &max)?, &exact(Player::Min, &min)?)?;
     let width = if gap.width.is_zero() { 0.0 } else { to_f64(&gap.width).next_up() };
     let relative = to_f64(&(gap.width / &shifted.spread));
     if relative > tol {

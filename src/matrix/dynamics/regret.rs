@@ -85,8 +85,8 @@ pub fn regret_matching(player: Player) -> Ascent<Regrets> {
 /// RM+: $R_{t+1} = [R_t + r_t]_+$, $x_{t+1} \propto R_{t+1}$.
 ///
 /// - Reference: Tammelin 2014; Tammelin, Burch, Johanson, Bowling 2015.
-/// - Guarantee: that of [`regret_matching`], and against an opponent who changes, too. In practice
-///   much faster, with alternating play and linear averages.
+/// - Guarantee: that of [`regret_matching`]; in practice much faster, with alternating play and linear
+///   averages.
 /// - Order: alternating.
 pub fn regret_matching_plus(player: Player) -> Ascent<Regrets> {
     Ascent::new(player, Regrets { kept: Kept::Positive }, Scheme::Plain)
