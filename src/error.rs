@@ -77,3 +77,18 @@ impl Error {
         }
     }
 }
+
+/// Checks that `tol`, named `place` in the error, is a positive number.
+///
+/// # Errors
+/// [`Error::Invalid`] when it is not.
+pub fn check_tolerance(place: &str, tol: f64) -> Result<()> {
+    if tol > 0.0 {
+        return Ok(());
+    }
+    Err(Error::invalid(
+        place,
+        format!("{tol} is not a tolerance"),
+        "give a positive number, for example 1e-12",
+    ))
+}

@@ -15,9 +15,9 @@ pub(super) struct Bounds {
     pub high: Interval,
 }
 
-/// Units of 2^-128 first, then twice as many bits until a claim is decided, 2^-8192 at last.
+/// Units of 2^-128 first, then twice as many bits until a claim is decided, 2^-32768 at last.
 pub(super) fn precisions() -> impl Iterator<Item = Precision> {
-    (7..=13).map(|k| Precision::new(1 << k))
+    (7..=15).map(|k| Precision::new(1 << k))
 }
 
 /// That the strategies guarantee `value` and `value` + `gap`. `bounds` may give no answer where its

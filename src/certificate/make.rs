@@ -193,7 +193,10 @@ impl Extensive {
 /// true one is 0, no precision would do.
 const FINEST: usize = 60;
 
-/// The (value, gap) to claim: decimals, the gap within a percent of the least provable one.
+/// How much finer than the gap a claim's decimals are, so that rounding adds next to nothing to it.
+const FINER: u32 = 100_000;
+
+/// The (value, gap) to claim: decimals, the gap within 1e-4 of itself of the least provable one.
 fn claim(bounds: impl Fn(&Precision) -> Option<Bounds>) -> Result<(Exact, Exact)> {
     let finest = Rational::ONE / Rational::from(IBig::from(10).pow(FINEST));
     let mut best = None;
@@ -202,7 +205,7 @@ fn claim(bounds: impl Fn(&Precision) -> Option<Bounds>) -> Result<(Exact, Exact)
         let (low, high) = (found.low.low(), found.high.high());
         let rounding = found.low.high() - &low + &high - found.high.low();
         let gap = (&high - &low).max(finest.clone());
-        let sharp = rounding * Rational::from(1000) <= gap;
+        let sharp = rounding * Rational::from(FINER) <= gap;
         best = Some((low, high, gap));
         if sharp {
             break;
@@ -211,14 +214,14 @@ fn claim(bounds: impl Fn(&Precision) -> Option<Bounds>) -> Result<(Exact, Exact)
     let Some((low, high, gap)) = best else {
         return Err(Error::invalid(
             "certificate",
-            "the strategies' guarantees are beyond 8,192 bits",
+            "the strategies' guarantees are beyond 32,768 bits",
             "divide the payoffs and temperatures by a common factor",
         ));
     };
-    // Decimals a thousand times finer than the gap.
+    // Decimals that much finer than the gap.
     let ten = Rational::from(10);
     let mut unit = Rational::ONE;
-    while &unit * Rational::from(1000) > gap {
+    while &unit * Rational::from(FINER) > gap {
         unit /= &ten;
     }
     let value = Rational::from((low / &unit).floor()) * &unit;

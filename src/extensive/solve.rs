@@ -18,6 +18,7 @@ use super::sequence::SequenceForm;
 use super::tree::{Move, Node, Tree};
 use super::treeplex::{Plan, Treeplex};
 use crate::dynamics::Order;
+use crate::error::check_tolerance;
 use crate::exploit::{ClosedForm, Exploit};
 use crate::lp::exact::{Basis, Lp};
 use crate::lp::lifting::Fractions;
@@ -75,13 +76,7 @@ pub fn solve_exact(tree: &Tree) -> Result<Solution<Rational>> {
 /// [`Error::NotSolved`] when the gap found is above `tol`: the answer is then withheld.
 /// [`Error::Invalid`] when `tol` is not positive, or the value is beyond f64.
 pub fn solve(tree: &Tree, tol: f64) -> Result<Solution> {
-    if tol.is_nan() || tol <= 0.0 {
-        return Err(Error::invalid(
-            "tol",
-            format!("{tol} is not a tolerance"),
-            "give a positive number, for example 1e-12",
-        ));
-    }
+    check_tolerance("tol", tol)?;
     let shifted = Shifted::new(tree);
     let float = shifted.float();
     let withheld = |gap: f64, iterations: usize| Error::NotSolved {

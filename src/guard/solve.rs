@@ -12,6 +12,7 @@
 use super::proximal::check_weight;
 use super::tables::posterior;
 use super::{Classifier, ExactGap, Generator, GuardGame};
+use crate::error::check_tolerance;
 use crate::exploit::Exploit;
 use crate::simplex::{log_sum_exp, phi};
 use crate::{BestReply, Error, Game, Result};
@@ -53,13 +54,7 @@ pub fn solve_with(
     tol: f64,
     mut watch: impl FnMut(usize, f64),
 ) -> Result<Solution> {
-    if tol.is_nan() || tol <= 0.0 {
-        return Err(Error::invalid(
-            "tol",
-            format!("{tol} is not a tolerance"),
-            "give a positive number of nats, for example 1e-12",
-        ));
-    }
+    check_tolerance("tol", tol)?;
     if let Some(tau) = tau {
         check_weight(tau)?;
     }

@@ -192,16 +192,8 @@ impl<'a> Vertex<'a> {
     }
 
     fn new(lp: &'a Lp, basis: Basis, lifting: Lifting) -> Self {
-        let sides: Vec<IBig> = basis.rows.iter().map(|i| lp.b[*i].clone()).collect();
-        let found = lifting.solve(&sides);
-        let n = lp.columns.lines();
-        let mut numerators = vec![IBig::ZERO; n];
-        numerators.extend(lp.b.iter().map(|b| b * &found.denominator));
-        for (&j, x) in basis.columns.iter().zip(&found.numerators).filter(|(_, x)| !x.is_zero()) {
-            lp.columns.pairs(j).for_each(|(i, v)| numerators[n + i] -= v * x);
-            numerators[j] = x.clone();
-        }
-        Self { lp, basis, lifting, point: Fractions { numerators, denominator: found.denominator } }
+        let point = carried(lp, &basis, &lifting, &lp.b);
+        Self { lp, basis, lifting, point }
     }
 
     fn feasible(&self) -> bool {
@@ -232,17 +224,7 @@ impl<'a> Vertex<'a> {
         } else {
             column[entering - n] = IBig::ONE;
         }
-        let sides: Vec<IBig> = self.basis.rows.iter().map(|i| column[*i].clone()).collect();
-        let found = self.lifting.solve(&sides);
-        let mut numerators = vec![IBig::ZERO; n];
-        numerators.extend(column.iter().map(|v| v * &found.denominator));
-        for (&j, w) in
-            self.basis.columns.iter().zip(&found.numerators).filter(|(_, w)| !w.is_zero())
-        {
-            lp.columns.pairs(j).for_each(|(i, v)| numerators[n + i] -= v * w);
-            numerators[j] = w.clone();
-        }
-        Fractions { numerators, denominator: found.denominator }
+        carried(lp, &self.basis, &self.lifting, &column)
     }
 
     /// The basic variable that reaches 0 first, and whether it had anywhere to go; of several the
@@ -279,6 +261,20 @@ impl<'a> Vertex<'a> {
         self.basis.columns.iter().for_each(|j| lowered[*j] = covered[*j].clone());
         lowered
     }
+}
+
+/// The basic variables that carry `column`: x with A_IJ x_J = column_I, then column - A x by rows.
+fn carried(lp: &Lp, basis: &Basis, lifting: &Lifting, column: &[IBig]) -> Fractions {
+    let sides: Vec<IBig> = basis.rows.iter().map(|i| column[*i].clone()).collect();
+    let found = lifting.solve(&sides);
+    let n = lp.columns.lines();
+    let mut numerators = vec![IBig::ZERO; n];
+    numerators.extend(column.iter().map(|v| v * &found.denominator));
+    for (&j, x) in basis.columns.iter().zip(&found.numerators).filter(|(_, x)| !x.is_zero()) {
+        lp.columns.pairs(j).for_each(|(i, v)| numerators[n + i] -= v * x);
+        numerators[j] = x.clone();
+    }
+    Fractions { numerators, denominator: found.denominator }
 }
 
 impl Fractions {

@@ -2,6 +2,7 @@
 //! bounds every rounding error made on the way.
 
 use super::{MatrixGame, Solution};
+use crate::error::check_tolerance;
 use crate::lp::dense::Tableau;
 use crate::lp::exact::Basis;
 use crate::lp::lu::Lu;
@@ -23,13 +24,7 @@ use ndarray::{Array2, ArrayView2};
 /// # Errors
 /// [`Error::NotSolved`] when the gap found is above `tol`: the answer is then withheld.
 pub fn solve<T: Scalar>(game: &MatrixGame<T>, tol: f64) -> Result<Solution> {
-    if tol.is_nan() || tol <= 0.0 {
-        return Err(Error::invalid(
-            "tol",
-            format!("{tol} is not a tolerance"),
-            "give a positive number, for example 1e-12",
-        ));
-    }
+    check_tolerance("tol", tol)?;
     let (m, n) = game.payoffs().dim();
     let all = game.payoffs().as_slice().unwrap_or(&[]);
     let pick = |better: fn(&T, &T) -> bool| {

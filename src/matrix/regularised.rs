@@ -21,6 +21,7 @@
 use super::dynamics::{Ascent, Entropy, Mean, Player, Scheme, magnetic};
 use super::{MatrixGame, Solution, first_extreme};
 use crate::dynamics::{Order, Round, Update, play};
+use crate::error::check_tolerance;
 use crate::exploit::{Bound, Exploit, Gap};
 use crate::simplex::{Simplex, kl_from_logs, log_sum_exp};
 use crate::{BestReply, Error, Game, Result};
@@ -311,13 +312,7 @@ const ROUNDS: usize = 400_000;
 /// [`Error::NotSolved`] when the gap is above `tol` after 400,000 rounds; [`Error::Invalid`] when
 /// `tol` is not positive.
 pub fn solve(game: &RegularisedGame, tol: f64) -> Result<Solution> {
-    if tol.is_nan() || tol <= 0.0 {
-        return Err(Error::invalid(
-            "tol",
-            format!("{tol} is not a tolerance"),
-            "give a positive number, for example 1e-9",
-        ));
-    }
+    check_tolerance("tol", tol)?;
     if game.row.temperature > game.column.temperature {
         let Solution { row, column, value, gap } = solve(&game.swapped(), tol)?;
         return Ok(Solution { row: column, column: row, value: -value, gap });

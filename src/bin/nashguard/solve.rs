@@ -4,6 +4,7 @@ use crate::learn;
 use crate::show::{self, Shown, progress, support};
 use clap::Args;
 use nashguard::certificate::{self, Certificate, Prior, readable};
+use nashguard::error::check_tolerance;
 use nashguard::extensive::efg::EfgFile;
 use nashguard::extensive::{self, Player, SequenceForm, Tree};
 use nashguard::format::{ExactSolutionFile, GameFile, MatrixFile, SolutionFile, read_game};
@@ -114,13 +115,7 @@ pub fn run(options: &Options) -> Result<()> {
 
 impl Options {
     fn check(&self) -> Result<()> {
-        if self.tol.is_nan() || self.tol <= 0.0 {
-            return Err(Error::invalid(
-                "--tol",
-                format!("{} is not a tolerance", self.tol),
-                "give a positive number, for example 1e-12",
-            ));
-        }
+        check_tolerance("--tol", self.tol)?;
         let certificate = self.certificate.as_deref();
         if certificate
             .is_some_and(|path| path == Path::new("-") || Some(path) == self.out.as_deref())
