@@ -1,0 +1,86 @@
+(* Finite sums of reals.
+
+   \rsum_(i : T) f i == the sum of f over the finite type T; a big operator of mathcomp over the
+                        reals of the standard library                                              *)
+From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
+From Coq Require Import Reals Lra.
+Open Scope R_scope.
+
+Lemma addRA : associative Rplus. Proof. move=> a b c; ring. Qed.
+Lemma add0R : left_id 0 Rplus. Proof. move=> a; ring. Qed.
+Lemma addR0 : right_id 0 Rplus. Proof. move=> a; ring. Qed.
+Lemma addRC : commutative Rplus. Proof. move=> a b; ring. Qed.
+Lemma mul0R : left_zero 0 Rmult. Proof. move=> a; ring. Qed.
+Lemma mulR0 : right_zero 0 Rmult. Proof. move=> a; ring. Qed.
+Lemma mulRDl : left_distributive Rmult Rplus. Proof. move=> a b c; ring. Qed.
+Lemma mulRDr : right_distributive Rmult Rplus. Proof. move=> a b c; ring. Qed.
+Canonical Rplus_monoid := Monoid.Law addRA add0R addR0.
+Canonical Rplus_comoid := Monoid.ComLaw addRC.
+Canonical Rmult_muloid := Monoid.MulLaw mul0R mulR0.
+Canonical Rplus_addoid := Monoid.AddLaw mulRDl mulRDr.
+
+Notation "'\rsum_' ( i : T ) F" := (\big[Rplus/0]_(i : T) F)
+  (at level 41, F at level 41, i, T at level 50, format "'[' \rsum_ ( i  :  T ) '/  '  F ']'").
+
+Section Sums.
+Variable T : finType.
+Implicit Types f g : T -> R.
+
+Lemma rsum_ext f g : (forall i, f i = g i) -> \rsum_(i : T) f i = \rsum_(i : T) g i.
+Proof. move=> H; exact: eq_bigr. Qed.
+
+Lemma rsum_le f g : (forall i, f i <= g i) -> \rsum_(i : T) f i <= \rsum_(i : T) g i.
+Proof. move=> H. elim/big_ind2: _ => [|a b c d ? ?|i _]; [lra|lra|exact: H]. Qed.
+
+Lemma rsum_ge0 f : (forall i, 0 <= f i) -> 0 <= \rsum_(i : T) f i.
+Proof. move=> H. elim/big_ind: _ => [|a b ? ?|i _]; [lra|lra|exact: H]. Qed.
+
+Lemma rsum_add f g : \rsum_(i : T) (f i + g i) = \rsum_(i : T) f i + \rsum_(i : T) g i.
+Proof. exact: big_split. Qed.
+
+Lemma rsum_scal c f : \rsum_(i : T) (c * f i) = c * \rsum_(i : T) f i.
+Proof. by rewrite big_distrr. Qed.
+
+Lemma rsum_scalr c f : \rsum_(i : T) (f i * c) = (\rsum_(i : T) f i) * c.
+Proof. by rewrite big_distrl. Qed.
+
+Lemma rsum_sub f g : \rsum_(i : T) (f i - g i) = \rsum_(i : T) f i - \rsum_(i : T) g i.
+Proof.
+rewrite (rsum_ext (fun i => f i - g i) (fun i => f i + (-1) * g i)); last by move=> i; ring.
+rewrite rsum_add rsum_scal; ring.
+Qed.
+
+Lemma rsum_single_le f i : (forall j, 0 <= f j) -> f i <= \rsum_(j : T) f j.
+Proof.
+move=> H. rewrite (bigD1 i) //=. have : 0 <= \big[Rplus/0]_(j | j != i) f j; last lra.
+elim/big_ind: _ => [|a b ? ?|j _]; [lra|lra|exact: H].
+Qed.
+
+Lemma rsum_gt0 f i : (forall j, 0 <= f j) -> 0 < f i -> 0 < \rsum_(j : T) f j.
+Proof. move=> H Hi. have := rsum_single_le f i H. lra. Qed.
+
+Lemma rsum_eq0 f : (forall j, 0 <= f j) -> \rsum_(j : T) f j = 0 -> forall i, f i = 0.
+Proof. move=> H E i. have := rsum_single_le f i H. have := H i. lra. Qed.
+
+Lemma rsum_abs f : Rabs (\rsum_(i : T) f i) <= \rsum_(i : T) Rabs (f i).
+Proof.
+elim/big_ind2: _ => [|a b c d H1 H2|i _]; [rewrite Rabs_R0; lra| |lra].
+have := Rabs_triang b d; lra.
+Qed.
+
+Lemma rsum_0 : \rsum_(i : T) (0 : R) = 0.
+Proof. by rewrite big1. Qed.
+
+Lemma rsum_const c : \rsum_(i : T) c = INR #|T| * c.
+Proof.
+rewrite big_const. elim: #|T| => [|n IH]; first by rewrite /=; ring.
+rewrite iterS IH S_INR; ring.
+Qed.
+End Sums.
+
+Lemma rsum_swap (S T : finType) (f : S -> T -> R) :
+  \rsum_(i : S) \rsum_(j : T) f i j = \rsum_(j : T) \rsum_(i : S) f i j.
+Proof. exact: exchange_big. Qed.
+
+Lemma rsum_bool (f : bool -> R) : \rsum_(b : bool) f b = f true + f false.
+Proof. by rewrite /index_enum; case: index_enum_key; rewrite /= !unlock /= ; ring. Qed.
