@@ -3,11 +3,13 @@
    balance_any    == J(u, q_t) - J(p_{t+1}, q') <= tau D(u, p_t) - (tau + beta) D(u, p_{t+1}), for every u and q'
    damped_step    == Theorem A, one round
    damped_linear  == A.1: D(p*, p_n) <= (tau / (tau + beta))^n D(p*, p_0)
-   damped_rounds  == A.3: D(p*, p_n) <= eps after (1 + tau / beta) ln (D(p*, p_0) / eps) rounds
+   damped_rounds  == A.3: D(p*, p_n) <= eps after (1 + tau / beta) ln (L / eps) rounds, where D(p*, p_0) <= L
    value_increases, value_step == A.2: G(p_n) never decreases; V* - G(p_{n+1}) <= tau D(p*, p_n)
    geometric w n  == 1 + w + ... + w^(n-1), with w = (tau + beta) / tau; it is n when beta = 0
    average_reply  == the weighted average of q_0, ..., q_{n-1}, weights w^s
    value_bound    == A.3 and A.5: (J(u, average) - G(p_n)) * geometric w n <= tau D(u, p_0), for every u and beta >= 0
+   value_linear   == the same for beta > 0: (w^n - 1) (c - G(p_n)) <= beta D(u, p_0) for c <= J(u, average)
+   reference_distance == D(u, ref) <= ln (1 / r_min), for every u
    start_bound    == A.3: beta D(p*, ref) <= (1 + lambda) ln |Y|
    live y z       == some seed of label y, or real data, can produce text z
    inexact_round  == a round in which the generator misses the exact step by at most e, in payoff, and the
@@ -118,19 +120,21 @@ have : divergence ps (p n.+1) <= tau / (tau + beta g) * divergence ps (p n).
 move=> /Rle_trans; apply. rewrite /= Rmult_assoc. apply: Rmult_le_compat_l; lra.
 Qed.
 
-Theorem damped_rounds eps n : 0 < eps -> 0 < divergence ps (p 0%nat) ->
-  (1 + tau / beta g) * ln (divergence ps (p 0%nat) / eps) <= INR n -> divergence ps (p n) <= eps.
+Theorem damped_rounds eps L n : 0 < eps -> divergence ps (p 0%nat) <= L ->
+  (1 + tau / beta g) * ln (L / eps) <= INR n -> divergence ps (p n) <= eps.
 Proof.
-move=> He HD Hn. apply: Rle_trans (damped_linear n) _. set D := divergence ps (p 0%nat) in HD Hn *.
+move=> He HL Hn. apply: Rle_trans (damped_linear n) _.
 have T : 0 < tau + beta g by lra. have C : 0 < tau / (tau + beta g) by apply: Rdiv_lt_0_compat; lra.
+have W : 0 < (tau / (tau + beta g)) ^ n by exact: pow_lt. have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ W) HL.
+move=> /Rle_trans; apply. case: (Rle_dec L 0) => L0; first by nra. move/Rnot_le_lt: L0 => L0.
 rewrite -(Rpower_pow n _ C) /Rpower.
-have L : ln (tau / (tau + beta g)) <= - (beta g / (tau + beta g)).
+have I : ln (tau / (tau + beta g)) <= - (beta g / (tau + beta g)).
 { have := ln_le_sub1 _ C. have -> : tau / (tau + beta g) - 1 = - (beta g / (tau + beta g)) by field; lra. by []. }
-have K : INR n * ln (tau / (tau + beta g)) <= - ln (D / eps).
-{ have := Rmult_le_compat_l (INR n) _ _ (pos_INR n) L. have P : 0 < beta g / (tau + beta g) by apply: Rdiv_lt_0_compat; lra.
+have K : INR n * ln (tau / (tau + beta g)) <= - ln (L / eps).
+{ have := Rmult_le_compat_l (INR n) _ _ (pos_INR n) I. have P : 0 < beta g / (tau + beta g) by apply: Rdiv_lt_0_compat; lra.
   have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ P) Hn.
-  have -> : beta g / (tau + beta g) * ((1 + tau / beta g) * ln (D / eps)) = ln (D / eps) by field; lra. lra. }
-have -> : eps = exp (- ln (D / eps)) * D.
+  have -> : beta g / (tau + beta g) * ((1 + tau / beta g) * ln (L / eps)) = ln (L / eps) by field; lra. lra. }
+have -> : eps = exp (- ln (L / eps)) * L.
 { rewrite -ln_Rinv; last exact: Rdiv_lt_0_compat. rewrite exp_ln; first by field; lra.
   apply: Rinv_0_lt_compat; exact: Rdiv_lt_0_compat. }
 apply: Rmult_le_compat_r; first lra. case: K => [K|->]; [left; exact: exp_increasing|lra].
@@ -167,14 +171,16 @@ have G := growth_1. elim: n => [|n IH]; first by rewrite /=; lra.
 have : 0 < growth ^ n.+1 by apply: pow_lt; lra. rewrite [geometric _ n.+2]/=. rewrite /= in IH *. lra.
 Qed.
 
+Lemma geometric_ge0 n : 0 <= geometric growth n.
+Proof. case: n => [|n]; first by rewrite /=; lra. left; exact: geometric_pos. Qed.
+
 Fixpoint average_reply n : classifier g :=
   if n is m.+1 then mix (growth ^ m / geometric growth n) (average_reply m) (q m) else q 0%nat.
 
 Lemma average_share n : 0 <= growth ^ n / geometric growth n.+1 <= 1.
 Proof.
 have G := growth_1. have P := geometric_pos n. have W : 0 < growth ^ n by apply: pow_lt; lra.
-have S : 0 <= geometric growth n.
-{ case: n {P W} => [|n]; first by rewrite /=; lra. left; exact: geometric_pos. }
+have S := geometric_ge0 n.
 split; first by left; exact: Rdiv_lt_0_compat.
 apply: (Rmult_le_reg_r (geometric growth n.+1)) => //.
 have -> : growth ^ n / geometric growth n.+1 * geometric growth n.+1 = growth ^ n by field; lra.
@@ -213,8 +219,7 @@ have B := balance u (q n.+1) n Hu (proj1 (run_reply _ _ _ _ HR n.+1)).
 have M := payoff_mix u _ _ _ Hu (member_admissible Q _ (average_member n))
   (member_admissible Q _ (proj1 (run_reply _ _ _ _ HR n))) (average_share n).
 have V := value_increases n. rewrite -/(average_reply n.+1) in M.
-have S : 0 <= geometric growth n.
-{ case: n {P W B M V IH} => [|n]; first by rewrite /=; lra. left; exact: geometric_pos. }
+have S := geometric_ge0 n.
 have E : geometric growth n.+1 = geometric growth n + growth ^ n by [].
 have T : tau * growth ^ n.+1 = growth ^ n * (tau + beta g) by rewrite /= {1}/growth; field; lra.
 have {}M := Rmult_le_compat_l _ _ _ (Rlt_le _ _ P) M.
@@ -234,9 +239,32 @@ move=> Hu. have := value_sum n u Hu. have := divergence_ge0 u (p n) Hu (run_inte
 have W : 0 < growth ^ n by have := growth_1 => G; apply: pow_lt; lra.
 move: (divergence u (p n)) => d D. have := Rmult_le_pos _ _ (Rlt_le _ _ W) D. nra.
 Qed.
+
+(* For beta > 0 the sum of the weights is (w^n - 1) tau / beta. *)
+Lemma value_linear n u c : is_generator u -> payoff u (average_reply n) >= c ->
+  (growth ^ n - 1) * (c - payoff (p n) (q n)) <= beta g * divergence u (p 0%nat).
+Proof.
+move=> Hu Hc. have B := beta_ge0 g. have V := value_bound n u Hu. have S := geometric_ge0 n.
+have E := geometric_closed growth n. have W : growth - 1 = beta g / tau by rewrite /growth; field; lra.
+rewrite -E W. have L : geometric growth n * (c - payoff (p n) (q n)) <= tau * divergence u (p 0%nat).
+{ apply: Rle_trans V. apply: Rmult_le_compat_l; lra. }
+have X : 0 <= beta g / tau by apply: Rmult_le_pos; [lra|left; apply: Rinv_0_lt_compat; lra].
+have := Rmult_le_compat_l _ _ _ X L.
+have -> : beta g / tau * (tau * divergence u (p 0%nat)) = beta g * divergence u (p 0%nat) by field; lra. lra.
+Qed.
 End Trajectory.
 
 (* From the reference itself the distance to go is known beforehand. *)
+Lemma reference_distance m u : 0 < m -> (forall (i : seed g) z, 0 < ref i z -> m <= ref i z) -> is_generator u ->
+  divergence u ref <= - ln m.
+Proof.
+move=> Hm H Hu. have -> : - ln m = avg (fun i z => - ln m * u i z) by rewrite avg_scal avg_generator //; ring.
+apply: avg_le => i z. case: (generator_support u i z Hu) => [->|[A B]]; first lra.
+have U : u i z <= 1. { rewrite -(proj2 (proj2 Hu) i). exact: rsum_single_le _ (u i) z (proj1 Hu i). }
+rewrite (Rmult_comm (- ln m)). apply: Rmult_le_compat_l; first lra. rewrite ln_div //.
+have := ln_le _ _ A U. have := ln_le _ _ Hm (H i z B). rewrite ln_1; lra.
+Qed.
+
 Theorem start_bound Q ps qs : (forall c, Q c -> forall z y, c z y <= 1) -> Q (fun _ _ => / INR #|label g|) ->
   nash Q ps qs -> beta g * divergence ps ref <= total g * ln (INR #|label g|).
 Proof.
