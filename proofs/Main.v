@@ -126,5 +126,5 @@ Theorem proposition_5 (g : game) (Q : class g) (p : nat -> generator g) (q : nat
 Proof.
 move=> B N S n. apply: (Rmult_le_reg_l (beta g)); first lra.
 have -> : beta g * ((value_against (q n) - payoff ps qs) / beta g) = value_against (q n) - payoff ps qs by field; lra.
-exact: simultaneous_linear.
+exact: (simultaneous_linear Q p q ps qs n B N S).
 Qed.

@@ -134,6 +134,6 @@ Theorem simultaneous_linear Q (p : nat -> generator g) (q : nat -> classifier g)
   beta g * (value_against (q n.+2) - payoff ps qs) <= value_against (q n) - payoff ps qs.
 Proof.
 move=> B N [Q0 S]. have HQ : Q (q n) by case: n => [//|n]; exact: (proj1 (proj2 (S n))).
-apply: reply_step => //. rewrite -(proj1 (S n)). exact: (proj2 (S n.+1)).
+apply: (reply_step Q ps qs (q n) _ B N HQ). rewrite -(proj1 (S n)). exact: (proj2 (S n.+1)).
 Qed.
 End Undamped.
