@@ -148,3 +148,4 @@ rewrite (avg_ext (fun i z => p i z * (ratio q' q z (lab i) - 1)) (fun i z => p i
 rewrite avg_sub (avg_generator p) //. lra.
 Qed.
 End Mean.
+Arguments total g : clear implicits.

@@ -1,0 +1,120 @@
+(* The theorems, numbered as in theory/convergence.md; the definitions they speak of stand in Game.v.
+   Every statement holds for every game: any finite sets of seeds, labels and texts, any positive weights, any
+   reference (zeros allowed), real data or none, and, where Q : class g appears, every convex class of classifiers.  *)
+From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
+From Coq Require Import Reals Lra.
+From Nashguard Require Import Sums Game Replies Smooth Damped Undamped.
+Open Scope R_scope.
+
+(* The generator's best reply in closed form: every other generator loses beta times its divergence from it. *)
+Theorem proposition_2 (g : game) (p : generator g) (q : classifier g) : 0 < beta g -> admissible q -> is_generator p ->
+  payoff (generator_reply q) q - payoff p q = beta g * divergence p (generator_reply q) /\
+  payoff p q <= payoff (generator_reply q) q /\
+  (payoff p q = payoff (generator_reply q) q -> forall i z, p i z = generator_reply q i z).
+Proof.
+move=> B A P. split; first exact: regret. split; first exact: reply_max.
+move=> E. apply: reply_unique => //. by right.
+Qed.
+
+(* The gap in closed form: the two regrets; for the pair of p and its best reply, beta KL(p || T_phi q). *)
+Theorem proposition_3 (g : game) (Q : class g) (p : generator g) (q q' : classifier g) (e : R) :
+  0 < beta g -> is_generator p -> Q q -> reply Q p q' ->
+  (exploitability Q p q e <-> e = beta g * divergence p (generator_reply q) + (payoff p q - payoff p q')) /\
+  (reply Q p q -> exploitability Q p q (beta g * divergence p (generator_reply q))).
+Proof.
+move=> B P HQ R. split; first exact: gap. move=> R'. apply/(gap B Q p q q) => //. ring.
+Qed.
+
+(* Smoothness relative to entropy, on which all convergence rests. *)
+Theorem lemma_1 (g : game) (Q : class g) (p u : generator g) (q q' : classifier g) :
+  interior p -> is_generator u -> reply Q p q -> Q q' ->
+  payoff u q - payoff u q' <= divergence u p.
+Proof. exact: smooth. Qed.
+
+(* Theorem A: damped steps converge for every beta > 0, at a rate without any constant of the game. *)
+Theorem theorem_A (g : game) (Q : class g) (tau : R) p q ps qs :
+  1 <= tau -> 0 < beta g -> run Q tau p q -> nash Q ps qs ->
+  forall n, (tau + beta g) * divergence ps (p n.+1) + beta g * divergence (p n.+1) ps <= tau * divergence ps (p n).
+Proof.
+move=> T B R N n. rewrite (proj2 (proj2 R n)).
+exact: (damped_step Q tau (p n) (q n) T (run_interior _ _ _ _ R n) (run_reply _ _ _ _ R n) ps qs B N).
+Qed.
+
+Theorem corollary_A_1 (g : game) (Q : class g) (tau : R) p q ps qs :
+  1 <= tau -> 0 < beta g -> run Q tau p q -> nash Q ps qs ->
+  forall n, divergence ps (p n) <= (tau / (tau + beta g)) ^ n * divergence ps (p 0%nat).
+Proof. move=> T B R N n. exact: (damped_linear Q tau p q T R ps qs B N n). Qed.
+
+(* Values: G(p_n) = payoff (p n) (q n) never falls, and reaches the game's value linearly. *)
+Theorem corollary_A_2 (g : game) (Q : class g) (tau : R) p q ps qs :
+  1 <= tau -> 0 < beta g -> run Q tau p q -> nash Q ps qs -> forall n,
+  payoff (p n) (q n) <= payoff (p n.+1) (q n.+1) <= payoff ps qs /\
+  payoff ps qs - payoff (p n.+1) (q n.+1) <= tau * divergence ps (p n) /\
+  (((tau + beta g) / tau) ^ n - 1) * (payoff ps qs - payoff (p n) (q n)) <= beta g * divergence ps (p 0%nat).
+Proof.
+move=> T B R N n. have [Hs [M [HQ M']]] := N. have G := run_generator _ _ _ _ R n.+1.
+split; [split; first exact: (value_increases Q tau p q T R)|split; first exact: (value_step Q tau p q T R ps qs B N)].
+- have := proj2 (run_reply _ _ _ _ R n.+1) qs HQ. have := M _ G. lra.
+- apply: (value_linear Q tau p q T R n ps _ Hs). apply: Rle_ge. exact: M' (average_member Q tau p q T R n).
+Qed.
+
+(* From the reference the distance to go is at most (1 + lambda) ln |Y| / beta, whence the number of rounds. *)
+Theorem corollary_A_3_rounds (g : game) (Q : class g) (tau : R) p q ps qs (eps : R) :
+  1 <= tau -> 0 < beta g -> run Q tau p q -> p 0%nat = ref -> nash Q ps qs -> 0 < eps ->
+  (forall c, Q c -> forall z y, c z y <= 1) -> Q (fun _ _ => / INR #|label g|) ->
+  forall n, (1 + tau / beta g) * ln (total g * ln (INR #|label g|) / beta g / eps) <= INR n -> divergence ps (p n) <= eps.
+Proof.
+move=> T B R E N He U HU n Hn. apply: (damped_rounds Q tau p q T R ps qs B N eps _ n He _ Hn). rewrite E.
+have S := start_bound Q ps qs U HU N. apply: (Rmult_le_reg_l (beta g)) => //. apply: Rle_trans S _. right. field. lra.
+Qed.
+
+(* The gap of p_n and the weighted average of the classifiers: linear for beta > 0, 1/n for beta = 0. *)
+Theorem corollary_A_3_gap (g : game) (Q : class g) (tau : R) p q (m : R) :
+  1 <= tau -> run Q tau p q -> p 0%nat = ref -> 0 < m -> (forall (i : seed g) z, 0 < ref i z -> m <= ref i z) ->
+  forall n e, exploitability Q (p n) (average_reply tau q n) e ->
+  (((tau + beta g) / tau) ^ n - 1) * e <= beta g * - ln m /\ geometric ((tau + beta g) / tau) n * e <= tau * - ln m.
+Proof.
+move=> T R E m0 Hm n e [u [q' [Hu [_ [[HQ' M] ->]]]]].
+have Mn := proj2 (run_reply _ _ _ _ R n) q' HQ'. have Mq := M _ (proj1 (run_reply _ _ _ _ R n)).
+have D := reference_distance m u m0 Hm Hu. rewrite -E in D.
+have L := value_linear Q tau p q T R n u _ Hu (Rge_refl _). have V := value_bound Q tau p q T R n u Hu.
+have -> : payoff u (average_reply tau q n) - payoff (p n) (average_reply tau q n) +
+  (payoff (p n) (average_reply tau q n) - payoff (p n) q') = payoff u (average_reply tau q n) - payoff (p n) (q n) by lra.
+have := Rmult_le_compat_l (beta g) _ _ (beta_ge0 g) D. have := Rmult_le_compat_l tau _ _ ltac:(lra) D.
+rewrite /growth in L V. lra.
+Qed.
+
+(* beta = 0, that is iterated preference optimisation whose reference is the last generator: O(1/n). *)
+Theorem corollary_A_5 (g : game) (Q : class g) (tau : R) p q :
+  1 <= tau -> beta g = 0 -> run Q tau p q ->
+  forall n u c, is_generator u -> reply Q u c ->
+  INR n * (payoff u c - payoff (p n) (q n)) <= tau * divergence u (p 0%nat) /\
+  INR n * (payoff u (average_reply tau q n) - payoff (p n) (q n)) <= tau * divergence u (p 0%nat).
+Proof.
+move=> T B R n u c Hu [Hc M]. have V := value_bound Q tau p q T R n u Hu.
+have W : @growth g tau = 1 by rewrite /growth B; field; lra. rewrite W geometric_1 in V. split=> //.
+apply: Rle_trans _ V. apply: Rmult_le_compat_l; first exact: pos_INR. have := M _ (average_member Q tau p q T R n). lra.
+Qed.
+
+(* Errors of e per round in the generator's payoff and eta in the classifier's log-density are forgotten geometrically. *)
+Theorem corollary_A_6 (g : game) (Q : class g) (tau e eta : R) ps qs (p : nat -> generator g) (q : nat -> classifier g) :
+  1 <= tau -> 0 < beta g -> nash Q ps qs -> (forall n, inexact_round Q tau e eta ps (p n) (p n.+1) (q n)) ->
+  let c := tau / (tau + beta g) in
+  forall n, divergence ps (p n) <= c ^ n * divergence ps (p 0%nat) + (1 - c ^ n) * ((e + total g * eta) / beta g).
+Proof. exact: inexact_linear. Qed.
+
+(* Theorem C: the paper's own iteration converges for every beta > 1. *)
+Theorem theorem_C (g : game) (Q : class g) p q ps qs :
+  1 < beta g -> run Q 0 p q -> nash Q ps qs -> forall n,
+  value_against (q n.+1) - payoff ps qs <= (value_against (q n) - payoff ps qs) / beta g /\
+  beta g * divergence ps (p n.+1) <= value_against (q n) - payoff ps qs /\
+  (forall e, exploitability Q (p n.+2) (q n.+2) e -> (beta g - 1) * e <= value_against (q n) - payoff ps qs).
+Proof.
+move=> B R N n. have HQ := proj1 (run_reply _ _ _ _ R n). split; last split.
+- apply: (Rmult_le_reg_l (beta g)); first lra.
+  have -> : beta g * ((value_against (q n) - payoff ps qs) / beta g) = value_against (q n) - payoff ps qs by field; lra.
+  apply: (reply_step Q ps qs (q n) _ _ N HQ (undamped_reply Q p q R n)); lra.
+- have := reply_distance Q ps qs (q n) ltac:(lra) N HQ.
+  by rewrite (divergence_ext ps ps (p n.+1) (generator_reply (q n))) //; exact: (proj2 (undamped_step Q p q R n)).
+- move=> e He. exact: (undamped_gap Q p q ps qs R N n e B He).
+Qed.
