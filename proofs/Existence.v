@@ -2,10 +2,14 @@
 
    replies Q f         == f p is a best reply to p in the class Q, for every interior p
    trajectory tau f p  == the generators p, step tau p (f p), ... of the alternating dynamics with replies f
-   run_exists          == it is a run
-   nash_exists         == a class with replies has an equilibrium
+   run_exists          == it is a run; run_exists_full, run_exists_clipped: so there is one from every interior start
+   nash_exists         == a class with replies has an equilibrium, if beta > 0
    nash_exists_full, nash_exists_clipped == so the full and the clipped class have one, for any number of labels
    run_converges       == tau >= 1: p_n tends to the equilibrium everywhere, and q_n on live pairs
+   hellinger           == (a - b)^2 <= 4 (a ln (a / b) - a + b) for a and b in (0, 1]
+   divergence_square   == rho_i (p_i(z) - u_i(z))^2 <= 4 D(p, u): pointwise distance from the divergence
+   spread              == sum_i rho_i sum_z ln (1 / r_i(z)) over the support, a bound on every D(u, ref)
+   midpoint p u        == (p + u) / 2; payoff_midpoint: how much more it earns than p and u on average
 
    How existence is proved, without compactness: run tau = 1 from the reference. Theorem A's inequality holds against
    every generator u, so G(u) - G(p_n) <= K / n for all u at once. G is strongly concave, so near-maximisers are near
@@ -235,7 +239,7 @@ have S := balance Q 1 _ _ (Rle_refl 1) HR ref (f x) m (proj1 Ir) (proj1 (Hf x Im
 have R := proj2 (Hf ref Ir) _ (proj1 (run_reply _ _ _ _ HR m)). have V := H x Im. rewrite /G in R V E. nra.
 Qed.
 
-Lemma floor (i : seed g) z : 0 < ref i z -> exists c : R, 0 < c /\ forall n, c <= p n i z.
+Lemma support_floor (i : seed g) z : 0 < ref i z -> exists c : R, 0 < c /\ forall n, c <= p n i z.
 Proof.
 move=> H. have [B HB] := divergence_bounded. have R := @rho_pos g i. set r := ref i z in H *.
 exists (r * exp (- ((B / rho i + r) / r))). split; first by apply: Rmult_lt_0_compat => //; exact: exp_pos.
@@ -292,7 +296,7 @@ split; first split; [|split|].
   by rewrite (proj1 (proj2 (proj1 (Ip n)))).
 - move=> i. apply: (UL_sequence (fun n => \rsum_(z : text g) p n i z)); first exact: cv_sum.
   apply: (cv_ext (fun _ => 1)) => [n|]; last exact: cv_const. by rewrite (proj2 (proj2 (proj1 (Ip n)))).
-- move=> i z H. have [c [c0 L]] := floor i z H. have := cv_ge c _ _ L (C i z). lra.
+- move=> i z H. have [c [c0 L]] := support_floor i z H. have := cv_ge c _ _ L (C i z). lra.
 Qed.
 
 Lemma limit_nash : nash Q ps (f ps).
@@ -307,6 +311,41 @@ End Limit.
 
 Theorem nash_exists Q f : 0 < beta g -> replies Q f -> exists p q, nash Q p q.
 Proof. move=> B H. have N := limit_nash Q f B H. by eexists; eexists; exact: N. Qed.
+
+(* Theorem A in the limit: p_n by Hellinger's bound on D(ps, p_n), q_n because q_n is nearly a best reply to ps. *)
+Theorem run_converges Q tau (p : nat -> generator g) (q : nat -> classifier g) ps qs :
+  1 <= tau -> 0 < beta g -> run Q tau p q -> nash Q ps qs ->
+  (forall i z, Un_cv (fun n => p n i z) (ps i z)) /\ forall y z, live y z -> Un_cv (fun n => q n z y) (qs z y).
+Proof.
+move=> T B HR N. have Is := nash_interior B Q ps qs N. have I := run_interior Q tau p q HR.
+have L := damped_linear Q tau p q T HR ps qs B N. set D0 := divergence ps (p 0%nat) in L. set r := tau / (tau + beta g) in L.
+have R : Un_cv (fun n => r ^ n) 0.
+{ move=> e He. have r0 : 0 < r by apply: Rdiv_lt_0_compat; lra.
+  have r1 : r * (tau + beta g) = tau by rewrite /r; field; lra.
+  have {}r1 : r < 1 by nra.
+  have [m Hm] := pow_lt_1_zero r ltac:(rewrite Rabs_pos_eq; lra) e He. exists m => n Hn. rewrite /R_dist Rminus_0_r. exact: Hm. }
+have null a : Un_cv (fun n => a * D0 * r ^ n) 0 by rewrite -(Rmult_0_r (a * D0)); exact: cv_scal.
+split=> [i z|y z H].
+- apply: cv_square (null (4 / rho i)) => n. have R0 := @rho_pos g i. have := divergence_square ps (p n) i z Is (I n).
+  have := L n. move: (divergence _ _) => d Hd S. apply: (Rmult_le_reg_l (rho i)) => //.
+  have -> : rho i * (4 / rho i * D0 * r ^ n) = 4 * (r ^ n * D0) by field; lra. nra.
+- have M := live_mass ps y z Is H. have HQ := proj1 (proj2 (proj2 N)).
+  have P : 0 < qs z y by apply: (proj2 (admissible_live _)) H; exact: member_admissible HQ.
+  have Pn n : 0 < q n z y by apply: (proj2 (admissible_live _)) H; exact: member_admissible (proj1 (run_reply _ _ _ _ HR n)).
+  have X n : 0 < q n z y / qs z y by exact: Rdiv_lt_0_compat.
+  have C : Un_cv (fun n => sqrt (q n z y / qs z y)) 1.
+  { apply: cv_square (null (/ mass ps y z)) => n. have Rn := run_reply _ _ _ _ HR n.
+    have E := reply_excess Q ps qs (q n) y z (proj1 Is) (proj2 (proj2 N)) (proj1 Rn).
+    have S := smooth Q (p n) ps (q n) qs (I n) (proj1 Is) Rn HQ. have Ln := L n.
+    apply: (Rmult_le_reg_l (mass ps y z)) => //.
+    have -> : mass ps y z * (/ mass ps y z * D0 * r ^ n) = r ^ n * D0 by field; lra.
+    apply: Rle_trans (Rle_trans _ _ _ E (Rle_trans _ _ _ S Ln)). apply: Rmult_le_compat_l; first lra.
+    have Y := sqrt_lt_R0 _ (X n). have F := sqrt_sqrt _ (Rlt_le _ _ (X n)). move: Y F.
+    move: (sqrt _) => s Y <-. rewrite ln_mult //. have := ln_le_sub1 s Y. lra. }
+  apply: (cv_ext (fun n => qs z y * (sqrt (q n z y / qs z y) * sqrt (q n z y / qs z y)))) => [n|].
+  + rewrite sqrt_sqrt; [by field; lra|left; exact: X].
+  + have := cv_scal (qs z y) _ _ (CV_mult _ _ _ _ C C). by rewrite !Rmult_1_r.
+Qed.
 End Existence.
 
 Section Classes.
