@@ -118,3 +118,13 @@ move=> B R N n. have HQ := proj1 (run_reply _ _ _ _ R n). split; last split.
   by rewrite (divergence_ext ps ps (p n.+1) (generator_reply (q n))) //; exact: (proj2 (undamped_step Q p q R n)).
 - move=> e He. exact: (undamped_gap Q p q ps qs R N n e B He).
 Qed.
+
+(* The paper's players move at once: the same rate per two rounds. *)
+Theorem proposition_5 (g : game) (Q : class g) (p : nat -> generator g) (q : nat -> classifier g) ps qs :
+  1 <= beta g -> nash Q ps qs -> simultaneous Q p q -> forall n,
+  value_against (q n.+2) - payoff ps qs <= (value_against (q n) - payoff ps qs) / beta g.
+Proof.
+move=> B N S n. apply: (Rmult_le_reg_l (beta g)); first lra.
+have -> : beta g * ((value_against (q n) - payoff ps qs) / beta g) = value_against (q n) - payoff ps qs by field; lra.
+exact: (simultaneous_linear Q p q ps qs n B N S).
+Qed.

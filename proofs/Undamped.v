@@ -5,6 +5,7 @@
    undamped_linear == V(q_n) - V* <= (V(q_0) - V* ) / beta^n
    reply_distance  == beta D(p*, T_phi q) <= V(q) - V* , for every q
    undamped_gap    == the gap of (p_{n+2}, q_{n+2}) is at most (V(q_n) - V* ) / (beta - 1)
+   simultaneous Q p q == both players reply to the last round; simultaneous_linear: the rate is per two rounds
    undamped_start  == from q_0 = the best reply to ref, V(q_0) - V* <= D(T_phi q_0, ref)          *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
@@ -122,5 +123,17 @@ Theorem undamped_start Q ps qs q : nash Q ps qs -> reply Q ref q ->
 Proof.
 move=> [_ [M [HQs _]]] Rq. have I := proj1 (generator_reply_interior q).
 have := smooth Q ref (generator_reply q) q qs reference_interior I Rq HQs. have := M _ I. rewrite /value_against; lra.
+Qed.
+
+(* Proposition 5: simultaneous best replies are two alternating runs, interleaved. *)
+Definition simultaneous Q (p : nat -> generator g) (q : nat -> classifier g) :=
+  Q (q 0%nat) /\ forall n, p n.+1 = generator_reply (q n) /\ reply Q (p n) (q n.+1).
+
+Theorem simultaneous_linear Q (p : nat -> generator g) (q : nat -> classifier g) ps qs n :
+  1 <= beta g -> nash Q ps qs -> simultaneous Q p q ->
+  beta g * (value_against (q n.+2) - payoff ps qs) <= value_against (q n) - payoff ps qs.
+Proof.
+move=> B N [Q0 S]. have HQ : Q (q n) by case: n => [//|n]; exact: (proj1 (proj2 (S n))).
+apply: (reply_step Q ps qs (q n) _ B N HQ). rewrite -(proj1 (S n)). exact: (proj2 (S n.+1)).
 Qed.
 End Undamped.
