@@ -3,6 +3,7 @@
 
    gap_zero            == (p, q) is an equilibrium exactly when its exploitability is 0
    nash_fixed_point    == exactly when p = T_phi q and q is a best reply to p
+   nash_interior       == its generator is positive wherever the reference is
    nash_unique         == two equilibria have the same generator and value, and the same classifier on live pairs
    nash_full_unique, nash_clipped_unique == and the same row of the classifier wherever there is mass
    nash_replies        == the equilibria are the pairs of ps and a best reply to ps
@@ -45,13 +46,15 @@ Theorem nash_unique Q p q p' q' : nash Q p q -> nash Q p' q' ->
 Proof.
 move=> N N'. have I := nash_interior Q p q N. have I' := nash_interior Q p' q' N'.
 have [E _] := nash_regret Q p q p' beta_pos N (proj1 I'). rewrite (nash_divergence Q p q p' beta_pos N (proj1 I')) in E.
-have [E' _] := nash_regret Q p' q' p beta_pos N' (proj1 I). rewrite (nash_divergence Q p' q' p beta_pos N' (proj1 I)) in E'.
+have [E' _] := nash_regret Q p' q' p beta_pos N' (proj1 I).
+rewrite (nash_divergence Q p' q' p beta_pos N' (proj1 I)) in E'.
 have [_ [_ [HQ M]]] := N. have [_ [_ [HQ' M']]] := N'. have L := M q' HQ'. have L' := M' q HQ.
 have D := divergence_ge0 p p' (proj1 I) I'. have D' := divergence_ge0 p' p (proj1 I') I.
 have Z : divergence p p' = 0 by nra.
 have P := divergence_eq0 p p' (proj1 I) I' Z.
 have V : payoff p q = payoff p' q' by rewrite !(payoff_ext p p' _ P) in L *; lra.
-split=> //. split=> // y z H. apply: (reply_live Q p) H => //; split=> // c Hc. rewrite !(payoff_ext p p' _ P). exact: M'.
+split=> //. split=> // y z H. apply: (reply_live Q p) H => //; split=> // c Hc. rewrite !(payoff_ext p p' _ P).
+exact: M'.
 Qed.
 
 Lemma generator_reply_live q q' : (forall y z, live y z -> q z y = q' z y) ->
@@ -93,7 +96,8 @@ Theorem nash_value Q ps qs p q' : nash Q ps qs -> is_generator p -> reply Q p q'
   payoff ps qs - payoff p q' = beta g * divergence p ps + (payoff p qs - payoff p q') /\
   payoff p q' <= payoff p qs <= payoff ps qs /\ forall q, Q q -> payoff ps qs <= value_against q.
 Proof.
-move=> N Hp [_ M]. have [E _] := nash_regret Q ps qs p beta_pos N Hp. rewrite (nash_divergence Q ps qs p beta_pos N Hp) in E.
+move=> N Hp [_ M]. have [E _] := nash_regret Q ps qs p beta_pos N Hp.
+rewrite (nash_divergence Q ps qs p beta_pos N Hp) in E.
 have [Hs [B [HQ M']]] := N. split; [lra|split; [split; [exact: M|exact: B]|move=> q Hq]].
 have := reply_max beta_pos ps q (member_admissible Q q Hq) Hs. have := M' q Hq. rewrite /value_against; lra.
 Qed.

@@ -51,7 +51,8 @@ Proof. move=> H. exact: Rle_cv_lim (cv_const c). Qed.
 Lemma cv_square (u d : nat -> R) l : (forall n, (u n - l) ^ 2 <= d n) -> Un_cv d 0 -> Un_cv u l.
 Proof.
 move=> H C e He. have [N HN] := C (e * e) ltac:(nra). exists N => n Hn. have := HN n Hn. rewrite /R_dist Rminus_0_r.
-have := H n. have := Rle_abs (d n) => A B D. rewrite -(Rabs_pos_eq e); last lra. apply: Rsqr_lt_abs_0. rewrite /Rsqr. lra.
+have := H n. have := Rle_abs (d n) => A B D. rewrite -(Rabs_pos_eq e); last lra. apply: Rsqr_lt_abs_0. rewrite /Rsqr.
+lra.
 Qed.
 
 Lemma hellinger a b : 0 < a <= 1 -> 0 < b <= 1 -> (a - b) ^ 2 <= 4 * (a * ln (a / b) - (a - b)).
@@ -139,7 +140,8 @@ have D : avg (fun i z => p i z * ln (p i z / ref i z)) + avg (fun i z => u i z *
   (avg (fun i z => p i z * ln (p i z / m i z)) + avg (fun i z => u i z * ln (u i z / m i z))).
 { rewrite -!avg_add -avg_scal -avg_add. apply: avg_ext => i z. case: (ref_ge0 i z) => [H|H].
   - have P := proj2 Ip i z H. have U := proj2 Iu i z H. have M : 0 < m i z := proj2 (midpoint_interior p u Ip Iu) i z H.
-    have E : m i z = (p i z + u i z) / 2 by []. move: (m i z) M E => x M E. rewrite !ln_div //. set l := ln x. rewrite E; field.
+    have E : m i z = (p i z + u i z) / 2 by []. move: (m i z) M E => x M E. rewrite !ln_div //. set l := ln x.
+    rewrite E; field.
   - rewrite /m /midpoint (proj1 (proj2 (proj1 Ip)) i z (esym H)) (proj1 (proj2 (proj1 Iu)) i z (esym H)). field. }
 move: L D. set lp := avg _. set lu := avg _. set lm := avg _. set dp := avg _. set du := avg _. set dm := avg _.
 set a := avg _. set b := avg _ => L D. nra.
@@ -167,7 +169,8 @@ Implicit Types (Q : class g) (p u ps : generator g) (q c qs : classifier g) (f :
 
 Definition replies Q f := forall p, interior p -> reply Q p (f p).
 
-Fixpoint trajectory tau f p n : generator g := if n is m.+1 then step tau (trajectory tau f p m) (f (trajectory tau f p m)) else p.
+Fixpoint trajectory tau f p n : generator g :=
+  if n is m.+1 then step tau (trajectory tau f p m) (f (trajectory tau f p m)) else p.
 
 Lemma trajectory_interior tau f p n : interior p -> interior (trajectory tau f p n).
 Proof. case: n => [|n] // _. exact: step_interior. Qed.
@@ -180,14 +183,16 @@ Proof. move=> H Ip. split=> // n. split=> //. apply: H. exact: trajectory_interi
 Lemma maximiser_nash Q f ps : replies Q f -> interior ps ->
   (forall u, interior u -> payoff u (f u) <= payoff ps (f ps)) -> nash Q ps (f ps).
 Proof.
-move=> Hf Is M. have B := beta_ge0 g. have R := Hf ps Is. set p1 := step 1 ps (f ps). have I1 : interior p1 by exact: step_interior.
+move=> Hf Is M. have B := beta_ge0 g. have R := Hf ps Is. set p1 := step 1 ps (f ps).
+have I1 : interior p1 by exact: step_interior.
 have S := balance_any Q 1 ps (f ps) (Rle_refl 1) Is R ps (f p1) (proj1 Is) (proj1 (Hf p1 I1)).
 rewrite -/p1 divergence_self in S; last exact: (proj1 Is).
 have D := divergence_ge0 ps p1 (proj1 Is) I1. have E := divergence_eq0 ps p1 (proj1 Is) I1.
 have {}E : forall i z, ps i z = p1 i z by apply: E; have := M p1 I1; nra.
 split; first exact: (proj1 Is). split=> // u Hu.
 have := step_maximal 1 ps (f ps) u ltac:(lra) Is (member_admissible Q _ (proj1 R)) Hu. rewrite -/p1.
-rewrite -(payoff_ext _ _ _ E) -(divergence_ext _ _ ps ps E (fun _ _ => erefl)) -(divergence_ext u u _ _ (fun _ _ => erefl) E).
+rewrite -(payoff_ext _ _ _ E) -(divergence_ext _ _ ps ps E (fun _ _ => erefl)).
+rewrite -(divergence_ext u u _ _ (fun _ _ => erefl) E).
 rewrite divergence_self; last exact: (proj1 Is). have := divergence_ge0 u ps Hu Is. nra.
 Qed.
 
@@ -217,11 +222,14 @@ have A := proj2 (Hf u Iu) _ (average_member Q 1 _ _ (Rle_refl 1) HR n.+1). have 
 have K : 0 <= @spread g by have := divergence_ge0 u ref (proj1 Iu) reference_interior; lra.
 rewrite -S_INR. apply: (Rmult_le_reg_l (INR n.+1)) => //.
 have -> : INR n.+1 * (@spread g * / INR n.+1) = @spread g by field; lra.
-rewrite Rmult_1_l in V. rewrite /G. move: V A. rewrite -/(p n). move: (payoff (p n) _) (payoff u (average_reply _ _ _)) => v a V A.
+rewrite Rmult_1_l in V. rewrite /G. move: V A. rewrite -/(p n).
+move: (payoff (p n) _) (payoff u (average_reply _ _ _)) => v a V A.
 move: (payoff u (f u)) A => b A. move: (geometric _ n.+1) (INR n.+1) N V L => s k N V L.
-have D' : divergence u (trajectory 1 f ref 0) <= @spread g by []. move: (divergence u (trajectory 1 f ref 0)) D' V => d D' V.
+have D' : divergence u (trajectory 1 f ref 0) <= @spread g by [].
+move: (divergence u (trajectory 1 f ref 0)) D' V => d D' V.
 case: (Rle_dec b v) => Hb; first by have := Rmult_le_compat_l k (b - v) 0 ltac:(lra) ltac:(lra); lra.
-have := Rmult_le_compat_r (b - v) _ _ ltac:(lra) L. have := Rmult_le_compat_l s (b - v) (a - v) ltac:(lra) ltac:(lra). lra.
+have := Rmult_le_compat_r (b - v) _ _ ltac:(lra) L.
+have := Rmult_le_compat_l s (b - v) (a - v) ltac:(lra) ltac:(lra). lra.
 Qed.
 
 Lemma value_bounded : exists B, forall u, interior u -> G u <= B.
@@ -247,9 +255,11 @@ move=> n. have P := proj2 (Ip n) i z H. have T := divergence_term ref (p n) i z 
 rewrite -/r ln_div // in T. have {}T : r * (ln r - ln (p n i z)) <= B / rho i + r.
 { apply: (Rmult_le_reg_l (rho i)) => //. have -> : rho i * (B / rho i + r) = B + rho i * r by field; lra.
   have := HB n. have := Rmult_lt_0_compat _ _ R P. lra. }
-rewrite -{1}(exp_ln r) // -exp_plus -[X in _ <= X]exp_ln //. 
+rewrite -{1}(exp_ln r) // -exp_plus -[X in _ <= X]exp_ln //.
 have L : ln r + - ((B / rho i + r) / r) <= ln (p n i z).
-{ apply: (Rmult_le_reg_l r) => //. have -> : r * (ln r + - ((B / rho i + r) / r)) = r * ln r - (B / rho i + r) by field; lra. lra. }
+{ apply: (Rmult_le_reg_l r) => //. have -> : r * (ln r + - ((B / rho i + r) / r)) = r * ln r - (B / rho i + r)
+    by field; lra.
+  lra. }
 case: L => [L|->]; [left; exact: exp_increasing|by right].
 Qed.
 
@@ -318,12 +328,14 @@ Theorem run_converges Q tau (p : nat -> generator g) (q : nat -> classifier g) p
   (forall i z, Un_cv (fun n => p n i z) (ps i z)) /\ forall y z, live y z -> Un_cv (fun n => q n z y) (qs z y).
 Proof.
 move=> T B HR N. have Is := nash_interior B Q ps qs N. have I := run_interior Q tau p q HR.
-have L := damped_linear Q tau p q T HR ps qs B N. set D0 := divergence ps (p 0%nat) in L. set r := tau / (tau + beta g) in L.
+have L := damped_linear Q tau p q T HR ps qs B N. set D0 := divergence ps (p 0%nat) in L.
+set r := tau / (tau + beta g) in L.
 have R : Un_cv (fun n => r ^ n) 0.
 { move=> e He. have r0 : 0 < r by apply: Rdiv_lt_0_compat; lra.
   have r1 : r * (tau + beta g) = tau by rewrite /r; field; lra.
   have {}r1 : r < 1 by nra.
-  have [m Hm] := pow_lt_1_zero r ltac:(rewrite Rabs_pos_eq; lra) e He. exists m => n Hn. rewrite /R_dist Rminus_0_r. exact: Hm. }
+  have [m Hm] := pow_lt_1_zero r ltac:(rewrite Rabs_pos_eq; lra) e He. exists m => n Hn. rewrite /R_dist Rminus_0_r.
+  exact: Hm. }
 have null a : Un_cv (fun n => a * D0 * r ^ n) 0 by rewrite -(Rmult_0_r (a * D0)); exact: cv_scal.
 split=> [i z|y z H].
 - apply: cv_square (null (4 / rho i)) => n. have R0 := @rho_pos g i. have := divergence_square ps (p n) i z Is (I n).
@@ -331,7 +343,8 @@ split=> [i z|y z H].
   have -> : rho i * (4 / rho i * D0 * r ^ n) = 4 * (r ^ n * D0) by field; lra. nra.
 - have M := live_mass ps y z Is H. have HQ := proj1 (proj2 (proj2 N)).
   have P : 0 < qs z y by apply: (proj2 (admissible_live _)) H; exact: member_admissible HQ.
-  have Pn n : 0 < q n z y by apply: (proj2 (admissible_live _)) H; exact: member_admissible (proj1 (run_reply _ _ _ _ HR n)).
+  have Pn n : 0 < q n z y
+    by apply: (proj2 (admissible_live _)) H; exact: member_admissible (proj1 (run_reply _ _ _ _ HR n)).
   have X n : 0 < q n z y / qs z y by exact: Rdiv_lt_0_compat.
   have C : Un_cv (fun n => sqrt (q n z y / qs z y)) 1.
   { apply: cv_square (null (/ mass ps y z)) => n. have Rn := run_reply _ _ _ _ HR n.

@@ -7,8 +7,8 @@
    posterior p            == W_p(y, z) / W_p(z); the uniform row where W_p(z) = 0
    posterior_reply        == it is a best reply in the full class; posterior_unique: the only one where W_p(z) > 0
    posterior_value        == J(p, posterior p) = sum of W_p(y, z) ln (W_p(z) / W_p(y, z)) less beta D(p, ref)
-   clipped_posterior p    == max (gamma, W_p(y, z) / nu) with the nu (its inverse is u below) that makes the row sum to 1;
-                             the uniform row where W_p(z) = 0
+   clipped_posterior p    == max (gamma, u W_p(y, z)) with the u = 1 / nu that makes the row sum to 1; the uniform row
+                             where W_p(z) = 0
    clipped_reply          == it is a best reply in the clipped class; clipped_unique: the only one where W_p(z) > 0
    clipped_two_labels     == for two labels it is the posterior clipped to [gamma, 1 - gamma]                     *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
@@ -47,10 +47,12 @@ Definition live (y : label g) (z : text g) := (exists i, lab i = y /\ 0 < ref i 
 
 Lemma mean_mass p f : mean p f = \rsum_(z : text g) \rsum_(y : label g) (mass p y z * f z y).
 Proof.
-rewrite (rsum_ext _ _ (fun z => \rsum_(i : seed g) (rho i * (p i z * f z (lab i))) + \rsum_(y : label g) (anchor y z * f z y))).
+rewrite (rsum_ext _ _ (fun z => \rsum_(i : seed g) (rho i * (p i z * f z (lab i))) +
+  \rsum_(y : label g) (anchor y z * f z y))).
 - rewrite rsum_add /mean /real_mean (rsum_swap (text g) (label g)) (rsum_swap (text g) (seed g)). congr (_ + _).
   by apply: rsum_ext => i; rewrite rsum_scal.
-- move=> z. rewrite (rsum_ext _ _ (fun y => \rsum_(i : seed g) (if lab i == y then rho i * (p i z * f z y) else 0) + anchor y z * f z y)).
+- move=> z. rewrite (rsum_ext _ _ (fun y =>
+    \rsum_(i : seed g) (if lab i == y then rho i * (p i z * f z y) else 0) + anchor y z * f z y)).
   + rewrite rsum_add (rsum_swap (label g)). congr (_ + _). apply: rsum_ext => i.
     exact: (rsum_select _ (lab i) (fun y => rho i * (p i z * f z y))).
   + move=> y. rewrite /mass Rmult_plus_distr_r -rsum_scalr. congr (_ + _). apply: rsum_ext => i. case: eqP => _; ring.
@@ -131,7 +133,8 @@ Lemma row_reply Q p q : is_generator p -> Q q ->
   (forall q' z, Q q' -> 0 < text_mass p z -> \rsum_(y : label g) (mass p y z * (q' z y / q z y)) <= text_mass p z) ->
   reply Q p q.
 Proof.
-move=> Hp HQ H. apply: first_order_reply => // q' HQ'. have <- : mean p (fun _ _ => 1) = @total g by rewrite mean_const //; ring.
+move=> Hp HQ H. apply: first_order_reply => // q' HQ'.
+have <- : mean p (fun _ _ => 1) = @total g by rewrite mean_const //; ring.
 rewrite !mean_mass. apply: rsum_le => z. have -> : \rsum_(y : label g) (mass p y z * 1) = text_mass p z.
 { apply: rsum_ext => y; ring. }
 case: (text_mass_ge0 p z Hp) => [P|E]; first exact: H. rewrite -E -[X in _ <= X](rsum_0 (label g)). right.
@@ -190,7 +193,8 @@ Qed.
 Theorem posterior_unique p q z : interior p -> reply (full g) p q -> 0 < text_mass p z ->
   forall y, q z y = posterior p z y.
 Proof.
-move=> Ip R H. apply: (row_unique (full g) p) => //; [exact: posterior_reply|exact: posterior_conditional (proj1 Ip)|exact: (proj1 (proj1 R))|].
+move=> Ip R H. have [A _] := proj1 R.
+apply: (row_unique (full g) p) => //; [exact: posterior_reply|exact: posterior_conditional (proj1 Ip)|].
 move=> y E. rewrite posterior_at // E /Rdiv Rmult_0_l. exact: (proj1 (proj1 (proj1 R))).
 Qed.
 
@@ -233,7 +237,8 @@ Qed.
 Lemma scale_exists : 0 < \rsum_(y : Y) w y -> {u : R | 0 <= u /\ \rsum_(y : Y) Rmax gamma (u * w y) = 1}.
 Proof.
 move=> H. have P := Rinv_0_lt_compat _ H.
-case: (IVT_cor _ 0 (/ \rsum_(y : Y) w y) clip_continuous (Rlt_le _ _ P)) => [|u [[A _] E]]; last by exists u; split=> //; lra.
+case: (IVT_cor _ 0 (/ \rsum_(y : Y) w y) clip_continuous (Rlt_le _ _ P)) => [|u [[A _] E]];
+  last by exists u; split=> //; lra.
 have L : \rsum_(y : Y) Rmax gamma (0 * w y) <= 1.
 { rewrite (rsum_ext _ _ (fun _ => gamma)) ?rsum_const // => y. rewrite Rmult_0_l Rmax_left //. }
 have U : 1 <= \rsum_(y : Y) Rmax gamma (/ (\rsum_(y : Y) w y) * w y).
@@ -256,7 +261,8 @@ Definition clipped_posterior p : classifier g := fun z y =>
   end.
 
 Lemma clipped_row p z : 0 < text_mass p z -> exists u, 0 <= u /\
-  \rsum_(y : label g) Rmax gamma (u * mass p y z) = 1 /\ forall y, clipped_posterior p z y = Rmax gamma (u * mass p y z).
+  \rsum_(y : label g) Rmax gamma (u * mass p y z) = 1 /\
+  forall y, clipped_posterior p z y = Rmax gamma (u * mass p y z).
 Proof. rewrite /clipped_posterior. case: Rlt_dec => // H _. by case: scale_exists => u [A B]; exists u. Qed.
 
 Lemma clipped_uniform p z y : ~ 0 < text_mass p z -> clipped_posterior p z y = / INR #|label g|.
@@ -275,7 +281,7 @@ case: (Rlt_dec 0 (text_mass p z)) => H.
 - rewrite (rsum_ext _ _ (fun _ => / INR #|label g|)); first exact: uniform_row. move=> y; exact: clipped_uniform.
 Qed.
 
-(* Proposition 1, clipped class.  u W <= q with equality unless q = gamma, and q' >= gamma: so u W (q' - q) / q <= q' - q. *)
+(* Proposition 1, clipped class.  u W <= q with equality unless q = gamma <= q': so u W (q' - q) / q <= q' - q. *)
 Theorem clipped_reply p : interior p -> reply (clipped g gamma gamma_pos) p (clipped_posterior p).
 Proof.
 move=> [Hp _]. apply: row_reply => [||q' z [[A B] L] H] //; first exact: clipped_member.
@@ -283,10 +289,12 @@ have [[_ S] _] := clipped_member p. have [u [u0 [_ E]]] := clipped_row p z H.
 set q := clipped_posterior p in S E *. have P y : gamma <= q z y by rewrite E; exact: Rmax_l.
 case: u0 => [u0|Eu].
 - suff : u * (\rsum_(y : label g) (mass p y z * (q' z y / q z y))) <= u * text_mass p z by apply: Rmult_le_reg_l.
-  suff : \rsum_(y : label g) (u * (mass p y z * (q' z y / q z y)) - u * mass p y z) <= 0 by rewrite rsum_sub !rsum_scal /text_mass; lra.
+  suff : \rsum_(y : label g) (u * (mass p y z * (q' z y / q z y)) - u * mass p y z) <= 0
+    by rewrite rsum_sub !rsum_scal /text_mass; lra.
   apply: (Rle_trans _ (\rsum_(y : label g) (q' z y - q z y))); last by rewrite rsum_sub B S; lra.
   apply: rsum_le => y. have Q0 := P y. have L' := L z y. have M := mass_ge0 p y z Hp.
-  have -> : u * (mass p y z * (q' z y / q z y)) - u * mass p y z = u * mass p y z / q z y * (q' z y - q z y) by field; lra.
+  have -> : u * (mass p y z * (q' z y / q z y)) - u * mass p y z = u * mass p y z / q z y * (q' z y - q z y)
+    by field; lra.
   move: (E y). rewrite /Rmax. case: Rle_dec => C Eq.
   + right. rewrite -Eq. field; lra.
   + rewrite -[X in _ <= X]Rmult_1_l. apply: Rmult_le_compat_r; first lra.
@@ -299,12 +307,14 @@ Qed.
 Theorem clipped_unique p q z : interior p -> reply (clipped g gamma gamma_pos) p q -> 0 < text_mass p z ->
   forall y, q z y = clipped_posterior p z y.
 Proof.
-move=> Ip R H. apply: (row_unique (clipped g gamma gamma_pos) p) => //; [exact: clipped_reply|exact: (proj1 (clipped_member p))|exact: (proj1 (proj1 R))|].
+move=> Ip R H. have [A _] := proj1 R.
+apply: (row_unique (clipped g gamma gamma_pos) p) => //; [exact: clipped_reply|exact: (proj1 (clipped_member p))|].
 move=> y E. have [u [_ [_ ->]]] := clipped_row p z H. rewrite E Rmult_0_r Rmax_left; last lra.
 exact: (proj2 (proj1 R)).
 Qed.
 
-Lemma two_labels (T : finType) : #|T| = 2%nat -> forall y : T, exists y', forall f : T -> R, \rsum_(c : T) f c = f y + f y'.
+Lemma two_labels (T : finType) : #|T| = 2%nat ->
+  forall y : T, exists y', forall f : T -> R, \rsum_(c : T) f c = f y + f y'.
 Proof.
 move=> H y. have := cardC1 y. rewrite H /= => /mem_card1 [y' E]. exists y' => f.
 rewrite (bigD1 y) //=. congr (_ + _). rewrite (eq_bigl (pred1 y')) ?big_pred1_eq //.
