@@ -62,7 +62,8 @@ Qed.
 Theorem corollary_A_3_rounds (g : game) (Q : class g) (tau : R) p q ps qs (eps : R) :
   1 <= tau -> 0 < beta g -> run Q tau p q -> p 0%nat = ref -> nash Q ps qs -> 0 < eps ->
   (forall c, Q c -> forall z y, c z y <= 1) -> Q (fun _ _ => / INR #|label g|) ->
-  forall n, (1 + tau / beta g) * ln (total g * ln (INR #|label g|) / beta g / eps) <= INR n -> divergence ps (p n) <= eps.
+  forall n, (1 + tau / beta g) * ln (total g * ln (INR #|label g|) / beta g / eps) <= INR n -> divergence ps (p n) <=
+    eps.
 Proof.
 move=> T B R E N He U HU n Hn. apply: (damped_rounds Q tau p q T R ps qs B N eps _ n He _ Hn). rewrite E.
 have S := start_bound Q ps qs U HU N. apply: (Rmult_le_reg_l (beta g)) => //. apply: Rle_trans S _. right. field. lra.
@@ -79,7 +80,8 @@ have Mn := proj2 (run_reply _ _ _ _ R n) q' HQ'. have Mq := M _ (proj1 (run_repl
 have D := reference_distance m u m0 Hm Hu. rewrite -E in D.
 have L := value_linear Q tau p q T R n u _ Hu (Rge_refl _). have V := value_bound Q tau p q T R n u Hu.
 have -> : payoff u (average_reply tau q n) - payoff (p n) (average_reply tau q n) +
-  (payoff (p n) (average_reply tau q n) - payoff (p n) q') = payoff u (average_reply tau q n) - payoff (p n) (q n) by lra.
+  (payoff (p n) (average_reply tau q n) - payoff (p n) q') = payoff u (average_reply tau q n) - payoff (p n) (q n) by
+    lra.
 have := Rmult_le_compat_l (beta g) _ _ (beta_ge0 g) D. have := Rmult_le_compat_l tau _ _ ltac:(lra) D.
 rewrite /growth in L V. lra.
 Qed.
@@ -96,8 +98,10 @@ have W : @growth g tau = 1 by rewrite /growth B; field; lra. rewrite W geometric
 apply: Rle_trans _ V. apply: Rmult_le_compat_l; first exact: pos_INR. have := M _ (average_member Q tau p q T R n). lra.
 Qed.
 
-(* Errors of e per round in the generator's payoff and eta in the classifier's log-density are forgotten geometrically. *)
-Theorem corollary_A_6 (g : game) (Q : class g) (tau e eta : R) ps qs (p : nat -> generator g) (q : nat -> classifier g) :
+(* Errors of e per round in the generator's payoff and eta in the classifier's log-density are forgotten
+  geometrically. *)
+Theorem corollary_A_6 (g : game) (Q : class g) (tau e eta : R) ps qs (p : nat -> generator g) (q : nat -> classifier
+  g) :
   1 <= tau -> 0 < beta g -> nash Q ps qs -> (forall n, inexact_round Q tau e eta ps (p n) (p n.+1) (q n)) ->
   let c := tau / (tau + beta g) in
   forall n, divergence ps (p n) <= c ^ n * divergence ps (p 0%nat) + (1 - c ^ n) * ((e + total g * eta) / beta g).

@@ -2,7 +2,6 @@
 
    mass p y z             == W_p(y, z), the mass that the classifier's loss puts on text z with label y
    text_mass p z          == W_p(z), its sum over labels
-   live y z               == the payoff can meet the pair: the mass is positive for every interior p
    reply_live             == two best replies to p agree on live pairs, in every class
    posterior p            == W_p(y, z) / W_p(z); the uniform row where W_p(z) = 0
    posterior_reply        == it is a best reply in the full class; posterior_unique: the only one where W_p(z) > 0
@@ -32,7 +31,6 @@ move=> L E i. have P j : 0 <= h j - f j by have := L j; lra.
 have := rsum_eq0 _ _ P _ i. rewrite rsum_sub E. lra.
 Qed.
 
-Arguments is_conditional {g} q.
 
 Section Mass.
 Context {g : game}.
@@ -42,8 +40,6 @@ Definition mass p (y : label g) (z : text g) :=
   \rsum_(i : seed g) (if lab i == y then rho i * p i z else 0) + anchor y z.
 
 Definition text_mass p z := \rsum_(y : label g) mass p y z.
-
-Definition live (y : label g) (z : text g) := (exists i, lab i = y /\ 0 < ref i z) \/ 0 < anchor y z.
 
 Lemma mean_mass p f : mean p f = \rsum_(z : text g) \rsum_(y : label g) (mass p y z * f z y).
 Proof.
