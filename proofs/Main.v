@@ -3,8 +3,31 @@
    reference (zeros allowed), real data or none, and, where Q : class g appears, every convex class of classifiers.  *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra.
-From Nashguard Require Import Sums Game Replies Smooth Damped Undamped.
+From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence.
 Open Scope R_scope.
+
+(* The classifier's best reply: the posterior in the full class, the only one on texts that occur. *)
+Theorem proposition_1_full (g : game) (p : generator g) : interior p ->
+  reply (full g) p (posterior p) /\
+  forall q, reply (full g) p q -> forall z, 0 < text_mass p z -> forall y, q z y = mass p y z / text_mass p z.
+Proof.
+move=> Ip. split; first exact: posterior_reply. move=> q R z M y.
+by rewrite (posterior_unique p q z Ip R M) posterior_at.
+Qed.
+
+(* In the clipped class max (gamma, u W), u making each row sum to 1; for two labels the posterior clipped. *)
+Theorem proposition_1_clipped (g : game) (gamma : R) (G : 0 < gamma) (G' : INR #|label g| * gamma <= 1)
+  (p : generator g) : interior p ->
+  reply (clipped g gamma G) p (clipped_posterior gamma G G' p) /\
+  (forall q, reply (clipped g gamma G) p q -> forall z, 0 < text_mass p z ->
+     exists u, 0 <= u /\ forall y, q z y = Rmax gamma (u * mass p y z)) /\
+  (#|label g| = 2%nat -> forall z y,
+     clipped_posterior gamma G G' p z y = Rmax gamma (Rmin (1 - gamma) (posterior p z y))).
+Proof.
+move=> Ip. split; first exact: clipped_reply. split; last by move=> L z y; apply: clipped_two_labels => //; case: Ip.
+move=> q R z M. have [u [U [_ E]]] := clipped_row gamma G G' p z M. exists u. split=> // y.
+by rewrite (clipped_unique gamma G G' p q z Ip R M).
+Qed.
 
 (* The generator's best reply in closed form: every other generator loses beta times its divergence from it. *)
 Theorem proposition_2 (g : game) (p : generator g) (q : classifier g) : 0 < beta g -> admissible q -> is_generator p ->
@@ -30,6 +53,40 @@ Theorem lemma_1 (g : game) (Q : class g) (p u : generator g) (q q' : classifier 
   interior p -> is_generator u -> reply Q p q -> Q q' ->
   payoff u q - payoff u q' <= divergence u p.
 Proof. exact: smooth. Qed.
+
+(* Theorem 1: an equilibrium exists for every beta > 0, in the full class and in the clipped one. *)
+Theorem theorem_1_existence (g : game) : 0 < beta g ->
+  (exists p q, nash (full g) p q) /\
+  forall (gamma : R) (G : 0 < gamma), INR #|label g| * gamma <= 1 -> exists p q, nash (clipped g gamma G) p q.
+Proof. move=> B. split; [exact: nash_exists_full|move=> gamma G L; exact: nash_exists_clipped]. Qed.
+
+(* It is unique: one generator, one value, one classifier wherever generated or real texts are. Any class. *)
+Theorem theorem_1_uniqueness (g : game) (Q : class g) (p p' : generator g) (q q' : classifier g) :
+  0 < beta g -> nash Q p q -> nash Q p' q' ->
+  (forall i z, p i z = p' i z) /\ payoff p q = payoff p' q' /\ forall y z, live y z -> q z y = q' z y.
+Proof. move=> B N N'. exact: (nash_unique B Q p q p' q' N N'). Qed.
+
+(* Equilibria are the fixed points of the two best replies, and the pairs of gap 0. *)
+Theorem theorem_1_fixed_point (g : game) (Q : class g) (p : generator g) (q : classifier g) : 0 < beta g ->
+  (nash Q p q <-> is_generator p /\ (forall i z, p i z = generator_reply q i z) /\ reply Q p q) /\
+  (is_generator p -> Q q -> (exploitability Q p q 0 <-> nash Q p q)).
+Proof. move=> B. split; [exact: nash_fixed_point|exact: gap_zero]. Qed.
+
+(* Proposition 3, last line: a gap certifies distances. *)
+Theorem proposition_3_distances (g : game) (Q : class g) (p ps : generator g) (q qs : classifier g) (e : R) :
+  0 < beta g -> nash Q ps qs -> is_generator p -> Q q -> exploitability Q p q e ->
+  beta g * divergence ps (generator_reply q) <= e /\ beta g * divergence p ps <= e.
+Proof. move=> B N Hp HQ. exact: (gap_distances B Q ps qs p q e N Hp HQ). Qed.
+
+(* Runs exist from every interior start; damped ones converge, generator and classifier, text by text. *)
+Theorem theorem_A_convergence (g : game) (tau : R) : 1 <= tau -> 0 < beta g ->
+  (forall p0 : generator g, interior p0 -> exists p q, run (full g) tau p q /\ p 0%nat = p0) /\
+  forall (Q : class g) p q ps qs, run Q tau p q -> nash Q ps qs ->
+    (forall i z, Un_cv (fun n => p n i z) (ps i z)) /\ forall y z, live y z -> Un_cv (fun n => q n z y) (qs z y).
+Proof.
+move=> T B. split; first by move=> p0; exact: run_exists_full. move=> Q p q ps qs. move=> HR N.
+exact: (run_converges Q tau p q ps qs T B HR N).
+Qed.
 
 (* Theorem A: damped steps converge for every beta > 0, at a rate without any constant of the game. *)
 Theorem theorem_A (g : game) (Q : class g) (tau : R) p q ps qs :

@@ -31,7 +31,6 @@ move=> L E i. have P j : 0 <= h j - f j by have := L j; lra.
 have := rsum_eq0 _ _ P _ i. rewrite rsum_sub E. lra.
 Qed.
 
-
 Section Mass.
 Context {g : game}.
 Implicit Types (Q : class g) (p u : generator g) (q : classifier g) (f : text g -> label g -> R).
