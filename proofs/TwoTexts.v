@@ -21,6 +21,12 @@ Qed.
 Lemma clip_bounds l x : 0 <= l -> - l <= clip l x <= l.
 Proof. move=> H. case: (clip_cases l x H) => [[? ->]|[[? ->]|[? ->]]]; lra. Qed.
 
+Lemma clip_lipschitz l x y : 0 <= l -> Rabs (clip l x - clip l y) <= Rabs (x - y).
+Proof.
+move=> H. case: (clip_cases l x H) => [[? ->]|[[? ->]|[? ->]]]; case: (clip_cases l y H) => [[? ->]|[[? ->]|[? ->]]];
+  split_Rabs; lra.
+Qed.
+
 Section Sigma.
 Lemma sigma_bounds x : 0 < sigma x < 1.
 Proof.
@@ -57,6 +63,12 @@ Lemma sigma_le x y : x <= y -> sigma x <= sigma y.
 Proof.
 move=> H. have E := exp_pos (- y). apply: Rinv_le_contravar; first lra.
 case: H => [H|->]; last lra. have := exp_increasing (- y) (- x). lra.
+Qed.
+
+Lemma sigma_lt x y : x < y -> sigma x < sigma y.
+Proof.
+move=> H. case: (Rle_lt_or_eq_dec _ _ (sigma_le x y (Rlt_le _ _ H))) => // E.
+have := logit_sigma x. rewrite E logit_sigma. lra.
 Qed.
 
 Lemma sigma_0 : sigma 0 = 1 / 2.
@@ -103,8 +115,8 @@ Definition two_texts (L0 beta : R) (beta_ge0 : 0 <= beta) : game :=
     beta_ge0 (fun _ _ => Rle_refl 0).
 
 Section Game.
-Variables (L0 beta : R) (beta_ge0 : 0 <= beta).
-Let g := two_texts L0 beta beta_ge0.
+Context {L0 beta : R} {beta_ge0 : 0 <= beta}.
+Local Notation g := (two_texts L0 beta beta_ge0).
 Implicit Types (Q : class g) (q : classifier g).
 
 Lemma split_interior x : interior (split x : generator g).
@@ -180,7 +192,7 @@ move=> q. split=> [[HQ H]|->].
 - split=> // q' HQ. case: (M q' HQ) => [->|]; lra.
 Qed.
 
-Theorem full_answers : answers (full g) id.
+Theorem full_answers : answers (full g) (fun x => x).
 Proof.
 apply: answers_of => [x|q [C A]|x q z _]; last by rewrite /= Rminus_eq_0; lra.
 - split; first exact: split_conditional. split=> [i z _|y z /=]; [exact: (proj1 (split_bounds _ _ _))|lra].
@@ -205,4 +217,127 @@ apply: answers_of => [x|q [C A]|x q z [[_ S] A]].
   case: (clip_cases l x l0) => [[B ->]|[[_ ->]|[B ->]]]; [|rewrite Rminus_eq_0; lra|];
     have := sigma_le _ _ B; rewrite ?U ?L; nra.
 Qed.
+
+(* The run of the alternating dynamics from the symmetric generator with log-odds x. *)
+Definition run_from Q tau x (p : nat -> generator g) (q : nat -> classifier g) := run Q tau p q /\ p 0%nat = split x.
 End Game.
+
+Section Run.
+Context {L0 beta : R} {beta_ge0 : 0 <= beta}.
+Local Notation g := (two_texts L0 beta beta_ge0).
+Implicit Types (Q : class g) (p : nat -> generator g) (q : nat -> classifier g).
+
+Lemma run_split Q c tau x p q : answers Q c -> 0 < tau + beta -> run_from Q tau x p q -> forall n,
+  p n = split (log_odds (p n)) /\ q n = split (log_odds (q n)) /\ log_odds (q n) = c (log_odds (p n)) /\
+  log_odds (p n.+1) = (tau * log_odds (p n) + beta * L0 - log_odds (q n)) / (tau + beta).
+Proof.
+move=> HQ Hk [[_ R] P0].
+have P n : p n = split (log_odds (p n)).
+{ elim: n => [|n IH]; first by rewrite P0 log_odds_split.
+  have [A ->] := R n. rewrite IH in A *. rewrite (proj1 (HQ _ _) A) step_split // log_odds_split. by []. }
+move=> n. have [A B] := R n. rewrite P in A. have {}A := proj1 (HQ _ _) A.
+have C : log_odds (q n) = c (log_odds (p n)) by rewrite A log_odds_split.
+do !split=> //; first by rewrite C. rewrite B {1}P C A step_split // log_odds_split. by [].
+Qed.
+
+Lemma start_odds Q tau x p q : run_from Q tau x p q -> log_odds (p 0%nat) = x.
+Proof. move=> [_ ->]. exact: log_odds_split. Qed.
+
+(* Equilibria: fixed points of the recursion of tau = 0. *)
+Theorem answers_nash Q c s : 0 < beta -> answers Q c -> s = L0 - c s / beta ->
+  nash Q (split s : generator g) (split (c s)).
+Proof.
+move=> Hb HQ E. have R := proj2 (HQ s (split (c s))) erefl.
+split; [exact: (proj1 (split_interior s))|split=> // u Hu].
+suff <- : generator_reply (split (c s) : classifier g) = split s.
+{ apply: reply_max => //. exact: member_admissible (proj1 R). }
+rewrite /generator_reply /= step_split; last by lra.
+congr split. rewrite {2}E. field. lra.
+Qed.
+
+(* Convergence and its failure, read off the log-odds. *)
+Lemma split_limit p s : (forall n, p n = split (log_odds (p n))) -> Un_cv (fun n => log_odds (p n)) s ->
+  forall i z, Un_cv (fun n => p n i z) (split s i z).
+Proof.
+move=> P H i z.
+have Ho : Un_cv (fun n => - log_odds (p n)) (- s) by exact: CV_opp.
+have E : forall n, p n i z = sigma (if Bool.eqb i z then log_odds (p n) else - log_odds (p n)).
+{ move=> n. rewrite {1}P /split. by case: ifP. }
+apply: (Un_cv_ext (fun n => sigma (if Bool.eqb i z then log_odds (p n) else - log_odds (p n)))) => [n|].
+- by rewrite -E.
+- rewrite /split. case: Bool.eqb; apply: continuity_seq => //; exact: sigma_continuous.
+Qed.
+
+Lemma geometric_limit (s : nat -> R) t k : 0 <= k < 1 ->
+  (forall n, Rabs (s n.+1 - t) <= k * Rabs (s n - t)) -> Un_cv s t.
+Proof.
+move=> Hk H. have B n : Rabs (s n - t) <= k ^ n * Rabs (s 0%nat - t).
+{ elim: n => [|n IH] /=; first lra. have := H n. have := Rmult_le_compat_l k _ _ (proj1 Hk) IH. lra. }
+move=> e He. have P : 0 < Rabs (s 0%nat - t) + 1 by have := Rabs_pos (s 0%nat - t); lra.
+have [N HN] := pow_lt_1_zero k ltac:(rewrite Rabs_pos_eq; lra) (e / (Rabs (s 0%nat - t) + 1)) ltac:(exact: Rdiv_lt_0_compat).
+exists N => n Hn. have {}HN := HN n Hn. rewrite /R_dist. apply: Rle_lt_trans (B n) _.
+rewrite Rabs_pos_eq in HN; last by apply: pow_le; lra.
+have K : 0 <= k ^ n by apply: pow_le; lra.
+have := Rmult_lt_compat_r _ _ _ P HN. have -> : e / (Rabs (s 0%nat - t) + 1) * (Rabs (s 0%nat - t) + 1) = e by field; lra.
+lra.
+Qed.
+
+(* Log-odds that jump over t from one side to the other, never nearer than m. *)
+Lemma alternating_diverges p t m : (forall n, p n = split (log_odds (p n))) -> 0 < m ->
+  (forall n, m <= Rabs (log_odds (p n) - t) /\ (log_odds (p n) - t) * (log_odds (p n.+1) - t) < 0) -> ~ converges p.
+Proof.
+move=> P Hm H [u U]. set d := sigma (t + m) - sigma (t - m).
+have Hd : 0 < d by have := sigma_lt (t - m) (t + m) ltac:(lra); rewrite /d; lra.
+have J n : d <= Rabs (p n.+1 true true - p n true true).
+{ have [A B] := H n. have [C _] := H n.+1. rewrite (P n) (P n.+1) /split /=.
+  case: (Rlt_le_dec (log_odds (p n)) t) => D.
+  - have E : log_odds (p n) <= t - m by move: A; rewrite Rabs_left; lra.
+    have F : t + m <= log_odds (p n.+1).
+    { have G : 0 < log_odds (p n.+1) - t by nra. move: C; rewrite Rabs_pos_eq; lra. }
+    have := sigma_le _ _ E. have := sigma_le _ _ F. rewrite /d. split_Rabs; lra.
+  - have E : t + m <= log_odds (p n) by move: A; rewrite Rabs_pos_eq; lra.
+    have F : log_odds (p n.+1) <= t - m.
+    { have G : log_odds (p n.+1) - t < 0 by nra. move: C; rewrite Rabs_left; lra. }
+    have := sigma_le _ _ E. have := sigma_le _ _ F. rewrite /d. split_Rabs; lra. }
+have [N HN] := U true true (d / 2) ltac:(lra).
+have A := HN N (le_n N). have B := HN N.+1 (le_S _ _ (le_n N)). have C := J N. rewrite /R_dist in A B.
+move: A B C. split_Rabs; lra.
+Qed.
+
+Definition balance := beta * L0 / (1 + beta).
+
+Section Full.
+Variables (tau x : R) (p : nat -> generator g) (q : nat -> classifier g).
+Hypotheses (tau_beta : 0 < tau + beta) (start : run_from (full g) tau x p q).
+
+Theorem full_recursion n : q n = split (log_odds (q n)) /\ p n = q n /\
+  log_odds (q n.+1) = ((tau - 1) * log_odds (q n) + beta * L0) / (tau + beta).
+Proof.
+have S := run_split _ _ _ _ _ _ full_answers tau_beta start.
+have [P [Q [E F]]] := S n. have [_ [_ [G _]]] := S n.+1. do !split=> //; first by rewrite Q P E.
+rewrite G F E. field. lra.
+Qed.
+
+Theorem full_closed_form n : log_odds (q n) = balance + ((tau - 1) / (tau + beta)) ^ n * (x - balance).
+Proof.
+elim: n => [|n IH] /=; first by have [_ [<- _]] := full_recursion 0; rewrite (start_odds _ _ _ _ _ start); ring.
+have [_ [_ ->]] := full_recursion n. rewrite IH /balance. field. lra.
+Qed.
+
+Lemma full_difference n :
+  log_odds (p n.+1) - balance = (tau - 1) / (tau + beta) * (log_odds (p n) - balance).
+Proof.
+have [_ [-> _]] := full_recursion n.+1. have [_ [-> _]] := full_recursion n. rewrite !full_closed_form /=. ring.
+Qed.
+
+Theorem full_limit : 1 < 2 * tau + beta -> forall i z, Un_cv (fun n => p n i z) (split balance i z).
+Proof.
+move=> H. apply: split_limit; first by move=> n; have [A [B _]] := full_recursion n; rewrite {1}B A B.
+apply: (geometric_limit _ _ (Rabs ((tau - 1) / (tau + beta)))) => [|n]; last by rewrite full_difference Rabs_mult; lra.
+split; first exact: Rabs_pos. have K := Rinv_0_lt_compat _ tau_beta.
+have E : (tau - 1) / (tau + beta) = 1 - (1 + beta) * / (tau + beta) by field; lra.
+have F : (tau + beta) * / (tau + beta) = 1 by field; lra.
+apply: Rabs_def1; rewrite E; nra.
+Qed.
+End Full.
+End Run.
