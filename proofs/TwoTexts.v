@@ -339,5 +339,58 @@ have E : (tau - 1) / (tau + beta) = 1 - (1 + beta) * / (tau + beta) by field; lr
 have F : (tau + beta) * / (tau + beta) = 1 by field; lra.
 apply: Rabs_def1; rewrite E; nra.
 Qed.
+
+Lemma full_odds n : p n = split (log_odds (p n)).
+Proof. have [A [B _]] := full_recursion n. by rewrite {1}B A B. Qed.
+
+Lemma full_constant : x = balance -> forall n, p n = split balance.
+Proof.
+move=> E n. rewrite full_odds. have [_ [-> _]] := full_recursion n. rewrite full_closed_form E. congr split. ring.
+Qed.
+
+Theorem full_threshold : converges p <-> 1 < 2 * tau + beta \/ x = balance.
+Proof.
+split=> [C|[H|H]].
+- case: (Rlt_le_dec 1 (2 * tau + beta)) => [|H]; [by left|right]. case: (Req_dec x balance) => // N. exfalso; move: C.
+  have K := Rinv_0_lt_compat _ tau_beta. have F : (tau + beta) * / (tau + beta) = 1 by field; lra.
+  have r1 : (tau - 1) / (tau + beta) <= -1 by rewrite /Rdiv; nra.
+  apply: (alternating_diverges p balance (Rabs (x - balance))) => [||n]; first exact: full_odds.
+  + by apply: Rabs_pos_lt; lra.
+  + have D m : Rabs (x - balance) <= Rabs (log_odds (p m) - balance).
+    { elim: m => [|m IH]; first by rewrite (start_odds _ _ _ _ _ start); lra.
+      rewrite full_difference Rabs_mult (Rabs_left ((tau - 1) / (tau + beta))); last lra.
+      have := Rabs_pos (log_odds (p m) - balance). nra. }
+    split=> //. rewrite full_difference. have := D n. have := Rabs_pos_lt (x - balance) ltac:(lra).
+    move: (log_odds _ - _) => d A B. have : 0 < d * d by split_Rabs; nra. nra.
+- exists (split balance). exact: full_limit.
+- exists (split balance) => i z e He. exists 0%nat => n _. by rewrite full_constant // R_dist_eq.
+Qed.
+
+Theorem full_two_cycle : 2 * tau + beta = 1 -> forall n,
+  p n.+2 = p n /\ q n.+2 = q n /\ (x <> balance -> p n.+1 <> p n /\ q n.+1 <> q n).
+Proof.
+move=> H n. have r1 : (tau - 1) / (tau + beta) = -1 by apply: (Rmult_eq_reg_r (tau + beta)); [field_simplify|]; lra.
+have D m : log_odds (p m.+1) - balance = - (log_odds (p m) - balance) by rewrite full_difference r1; ring.
+have E : p n.+2 = p n by rewrite full_odds (full_odds n); congr split; have := D n; have := D n.+1; lra.
+have [_ [A _]] := full_recursion n. have [_ [B _]] := full_recursion n.+1. have [_ [C _]] := full_recursion n.+2.
+split=> //. split=> [|N]; first by rewrite -A -C.
+have F : p n.+1 <> p n.
+{ move=> G. have := D n. rewrite G => K. have L : log_odds (p n) = balance by lra.
+  move: L. rewrite A full_closed_form r1 => L. have := pow_nonzero (-1) n ltac:(lra). 
+  have : (-1) ^ n * (x - balance) = 0 by lra. move=> /Rmult_integral. lra. }
+by rewrite -A -B.
+Qed.
+
+Theorem full_unbounded : 2 * tau + beta < 1 -> x <> balance -> cv_infty (fun n => Rabs (log_odds (q n))).
+Proof.
+move=> H N M. have K := Rinv_0_lt_compat _ tau_beta. have F : (tau + beta) * / (tau + beta) = 1 by field; lra.
+have r1 : Rabs ((tau - 1) / (tau + beta)) > 1 by rewrite /Rdiv Rabs_left; nra.
+have P := Rabs_pos_lt (x - balance) ltac:(lra).
+have [n0 Hn] := Pow_x_infinity _ r1 ((Rabs M + Rabs balance + 1) / Rabs (x - balance)).
+exists n0 => n Hnn. have {}Hn := Rge_le _ _ (Hn n Hnn). rewrite full_closed_form.
+have {}Hn := Rmult_le_compat_r _ _ _ (Rlt_le _ _ P) Hn.
+have E : (Rabs M + Rabs balance + 1) / Rabs (x - balance) * Rabs (x - balance) = Rabs M + Rabs balance + 1 by field; lra.
+rewrite E -Rabs_mult in Hn. move: Hn. set y := _ * _. split_Rabs; lra.
+Qed.
 End Full.
 End Run.
