@@ -10,12 +10,20 @@ Definition split x (i z : bool) := if Bool.eqb i z then sigma x else sigma (- x)
 Definition log_odds (t : bool -> bool -> R) := logit (t true true).
 Definition converges (p : nat -> bool -> bool -> R) := exists u, forall i z, Un_cv (fun n => p n i z) (u i z).
 
+Lemma clip_id l x : - l <= x <= l -> clip l x = x.
+Proof. move=> H. rewrite /clip Rmin_right ?Rmax_right; lra. Qed.
+
+Lemma clip_low l x : 0 <= l -> x <= - l -> clip l x = - l.
+Proof. move=> ? ?. rewrite /clip Rmin_right ?Rmax_left; lra. Qed.
+
+Lemma clip_high l x : 0 <= l -> l <= x -> clip l x = l.
+Proof. move=> ? ?. rewrite /clip Rmin_left ?Rmax_right; lra. Qed.
+
 Lemma clip_cases l x : 0 <= l ->
   (x <= - l /\ clip l x = - l) \/ (- l <= x <= l /\ clip l x = x) \/ (l <= x /\ clip l x = l).
 Proof.
-move=> H. rewrite /clip. case: (Rle_lt_dec x (- l)) => A; first by left; rewrite Rmin_right ?Rmax_left; lra.
-right. case: (Rle_lt_dec l x) => B; [right; rewrite Rmin_left ?Rmax_right; lra|left].
-rewrite Rmin_right ?Rmax_right; lra.
+move=> H. case: (Rle_lt_dec x (- l)) => A; first by left; rewrite clip_low.
+right. case: (Rle_lt_dec l x) => B; [right; rewrite clip_high|left; rewrite clip_id]; lra.
 Qed.
 
 Lemma clip_bounds l x : 0 <= l -> - l <= clip l x <= l.
@@ -78,6 +86,12 @@ Lemma sigma_continuous x : continuity_pt sigma x.
 Proof.
 have E := exp_pos (- x). apply: continuity_pt_inv; last by lra.
 apply: derivable_continuous_pt. rewrite /sigma. reg.
+Qed.
+
+Lemma bound_pos gamma : 0 < gamma -> gamma < 1 / 2 -> 0 < logit (1 - gamma).
+Proof.
+move=> H1 H2. case: (Rlt_le_dec 0 (logit (1 - gamma))) => // H.
+have := sigma_le _ _ H. rewrite sigma_logit ?sigma_0; lra.
 Qed.
 
 Lemma tanh_sigma x : tanh (x / 2) = 2 * sigma x - 1.
@@ -205,8 +219,7 @@ Proof.
 move=> H2. set l := logit (1 - gamma).
 have U : sigma l = 1 - gamma by apply: sigma_logit; lra.
 have L : sigma (- l) = gamma by rewrite sigma_opp U; ring.
-have l0 : 0 <= l.
-{ case: (Rle_lt_dec 0 l) => // N. have := sigma_le l (- l) ltac:(lra). lra. }
+have l0 : 0 <= l by left; exact: bound_pos.
 apply: answers_of => [x|q [C A]|x q z [[_ S] A]].
 - split; first exact: split_conditional. move=> z y. have [B1 B2] := clip_bounds l x l0.
   have {}B1 := sigma_le _ _ B1. have {}B2 := sigma_le _ _ B2. rewrite /split (sigma_opp (clip l x)).
@@ -393,4 +406,100 @@ have E : (Rabs M + Rabs balance + 1) / Rabs (x - balance) * Rabs (x - balance) =
 rewrite E -Rabs_mult in Hn. move: Hn. set y := _ * _. split_Rabs; lra.
 Qed.
 End Full.
+
+Section Clipped.
+Variables (gamma : R) (gamma_pos : 0 < gamma) (x : R) (p : nat -> generator g) (q : nat -> classifier g).
+Local Notation l := (logit (1 - gamma)).
+Hypotheses (beta_pos : 0 < beta) (gamma_half : gamma < 1 / 2) (start : run_from (clipped g gamma gamma_pos) 0 x p q).
+
+Lemma clipped_run n : p n = split (log_odds (p n)) /\ q n = split (log_odds (q n)) /\
+  log_odds (q n) = clip l (log_odds (p n)) /\ log_odds (p n.+1) = L0 - log_odds (q n) / beta.
+Proof.
+have k : 0 < 0 + beta by lra.
+have [P [Q [E F]]] := run_split _ _ _ _ _ _ (clipped_answers gamma gamma_pos gamma_half) k start n.
+do !split=> //. rewrite F. field. lra.
+Qed.
+
+Theorem clipped_recursion n : q n = split (log_odds (q n)) /\ p n.+1 = split (L0 - log_odds (q n) / beta) /\
+  log_odds (q n.+1) = clip l (L0 - log_odds (q n) / beta).
+Proof.
+have [_ [Q [_ F]]] := clipped_run n. have [P' [_ [E' _]]] := clipped_run n.+1. by rewrite E' -F.
+Qed.
+
+Lemma reference_balance : L0 = balance + balance / beta.
+Proof. rewrite /balance. field. lra. Qed.
+
+Lemma clipped_fixed : clip l (L0 - clip l balance / beta) = clip l balance.
+Proof.
+have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos. rewrite {1}reference_balance.
+case: (clip_cases l balance ltac:(lra)) => [[H ->]|[[H ->]|[H ->]]]; rewrite /Rdiv.
+- apply: clip_low; nra.
+- rewrite (_ : balance + balance * / beta - balance * / beta = balance) ?clip_id //; ring.
+- apply: clip_high; nra.
+Qed.
+
+Theorem clipped_equilibrium :
+  nash (clipped g gamma gamma_pos) (split (L0 - clip l balance / beta) : generator g) (split (clip l balance)).
+Proof.
+rewrite -{2}clipped_fixed. apply: answers_nash => //; first exact: clipped_answers. by rewrite clipped_fixed.
+Qed.
+
+Theorem clipped_limit : 1 < beta -> forall i z, Un_cv (fun n => p n i z) (split (L0 - clip l balance / beta) i z).
+Proof.
+move=> H. have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
+apply: split_limit; first by move=> n; exact: (proj1 (clipped_run n)).
+apply: (geometric_limit _ _ (/ beta)) => [|n].
+- have := Rmult_lt_compat_r _ _ _ I H. rewrite Rinv_r; lra.
+- have [_ [_ [E ->]]] := clipped_run n. rewrite E -{1}clipped_fixed.
+  have := clip_lipschitz l (log_odds (p n)) (L0 - clip l balance / beta) ltac:(lra).
+  set c := clip l _. set t := clip l _ => B.
+  have -> : L0 - c / beta - (L0 - t / beta) = / beta * - (c - t) by rewrite /Rdiv; ring.
+  rewrite Rabs_mult Rabs_Ropp (Rabs_pos_eq (/ beta)); nra.
+Qed.
+
+(* No clipping binds at the balance: the log-odds jump over it and, for beta <= 1, come no nearer. *)
+Lemma clipped_alternates : beta <= 1 -> Rabs balance < l -> forall n,
+  Rmin (Rabs (x - balance)) (l - Rabs balance) <= Rabs (log_odds (p n) - balance) /\
+  (x <> balance -> (log_odds (p n) - balance) * (log_odds (p n.+1) - balance) < 0).
+Proof.
+move=> H1 Hb. set m := Rmin _ _. have I := Rinv_0_lt_compat _ beta_pos.
+have I1 : 1 <= / beta by have : beta * / beta = 1 by [apply: Rinv_r; lra]; nra.
+have J n : log_odds (p n.+1) - balance = - ((clip l (log_odds (p n)) - balance) * / beta).
+{ have [_ [_ [<- ->]]] := clipped_run n. rewrite {1}reference_balance /Rdiv. ring. }
+have K s : Rmin (Rabs (s - balance)) (l - Rabs balance) <= Rabs (clip l s - balance) /\
+  (s <> balance -> 0 < (s - balance) * (clip l s - balance)).
+{ case: (clip_cases l s ltac:(have := Rabs_pos balance; lra)) => [[A ->]|[[A ->]|[A ->]]].
+  - split; [apply: Rle_trans (Rmin_r _ _) _; split_Rabs; lra|split_Rabs; nra].
+  - split; [exact: Rmin_l|nra].
+  - split; [apply: Rle_trans (Rmin_r _ _) _; split_Rabs; lra|split_Rabs; nra]. }
+have M n : m <= Rabs (log_odds (p n) - balance).
+{ elim: n => [|n IH]; first by rewrite (start_odds _ _ _ _ _ start); exact: Rmin_l.
+  rewrite J Rabs_Ropp Rabs_mult (Rabs_pos_eq (/ beta)); last lra.
+  have [A _] := K (log_odds (p n)). have B : m <= Rabs (clip l (log_odds (p n)) - balance).
+  { apply: Rle_trans A. apply: Rmin_glb => //. exact: Rmin_r. }
+  have := Rabs_pos (clip l (log_odds (p n)) - balance). nra. }
+move=> n. split=> // N. rewrite J. have [_ A] := K (log_odds (p n)).
+have {}A := A _. have B : log_odds (p n) <> balance.
+{ move=> E. have := M n. rewrite E Rminus_eq_0 Rabs_R0. have := Rabs_pos_lt (x - balance) ltac:(lra).
+  rewrite /m /Rmin. case: Rle_dec; lra. }
+have := A B. nra.
+Qed.
+
+Theorem clipped_threshold : converges p <-> 1 < beta \/ x = balance \/ l <= Rabs balance.
+Proof.
+have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos. split=> [C|[H|H]].
+- case: (Rlt_le_dec 1 beta) => [|H]; [by left|right]. case: (Req_dec x balance) => [|N]; [by left|right].
+  case: (Rle_lt_dec l (Rabs balance)) => // Hb. exfalso; move: C. have A := clipped_alternates H Hb.
+  apply: (alternating_diverges p balance (Rmin (Rabs (x - balance)) (l - Rabs balance))) => [n||n].
+  + exact: (proj1 (clipped_run n)).
+  + apply: Rmin_glb_lt; [apply: Rabs_pos_lt; lra|lra].
+  + split; [exact: (proj1 (A n))|exact: (proj2 (A n))].
+- exists (split (L0 - clip l balance / beta)). exact: clipped_limit.
+- set s := L0 - clip l balance / beta.
+  have S n : (1 < n)%nat -> log_odds (p n) = s.
+  { admit. }
+  exists (split s). apply: split_limit; first by move=> n; exact: (proj1 (clipped_run n)).
+  move=> e He. exists 2%nat => n Hn. by rewrite S ?R_dist_eq //; apply/ltP.
+Admitted.
+End Clipped.
 End Run.
