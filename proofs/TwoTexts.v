@@ -485,6 +485,21 @@ have {}A := A _. have B : log_odds (p n) <> balance.
 have := A B. nra.
 Qed.
 
+Lemma clipped_settles : x = balance \/ l <= Rabs balance -> forall n, log_odds (q n.+1) = clip l balance.
+Proof.
+have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
+case: (Rlt_le_dec (Rabs balance) l) => [Hb [E|]|Hb _ n]; last 1 first.
+- have [_ [_ ->]] := clipped_recursion n. have [_ [_ [-> _]]] := clipped_run n.
+  have := clip_bounds l (log_odds (p n)) ltac:(lra). move: (clip l _) => c B.
+  rewrite {1}reference_balance /Rdiv. move: Hb. rewrite /Rabs. case: Rcase_abs => S Hb; [rewrite !clip_low|rewrite !clip_high]; try lra; nra.
+- have B : clip l balance = balance by apply: clip_id; split_Rabs; lra.
+  have P n : log_odds (p n) = balance.
+  { elim: n => [|n IH]; first by rewrite (start_odds _ _ _ _ _ start).
+    have [_ [_ [E' ->]]] := clipped_run n. rewrite E' IH B {1}reference_balance. ring. }
+  move=> n. have [_ [_ [-> _]]] := clipped_run n.+1. by rewrite P.
+- lra.
+Qed.
+
 Theorem clipped_threshold : converges p <-> 1 < beta \/ x = balance \/ l <= Rabs balance.
 Proof.
 have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos. split=> [C|[H|H]].
@@ -495,11 +510,10 @@ have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ be
   + apply: Rmin_glb_lt; [apply: Rabs_pos_lt; lra|lra].
   + split; [exact: (proj1 (A n))|exact: (proj2 (A n))].
 - exists (split (L0 - clip l balance / beta)). exact: clipped_limit.
-- set s := L0 - clip l balance / beta.
-  have S n : (1 < n)%nat -> log_odds (p n) = s.
-  { admit. }
-  exists (split s). apply: split_limit; first by move=> n; exact: (proj1 (clipped_run n)).
-  move=> e He. exists 2%nat => n Hn. by rewrite S ?R_dist_eq //; apply/ltP.
-Admitted.
+- exists (split (L0 - clip l balance / beta)). apply: split_limit; first by move=> n; exact: (proj1 (clipped_run n)).
+  move=> e He. exists 2%nat => [[|[|n]]] Hn; try by move: Hn => /leP.
+  have [_ [_ [_ ->]]] := clipped_run n.+1. by rewrite clipped_settles // R_dist_eq.
+Qed.
+
 End Clipped.
 End Run.
