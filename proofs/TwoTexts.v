@@ -8,6 +8,8 @@ Definition logit u := ln (u / (1 - u)).
 Definition clip l x := Rmax (- l) (Rmin l x).
 Definition split x (i z : bool) := if Bool.eqb i z then sigma x else sigma (- x).
 Definition log_odds (t : bool -> bool -> R) := logit (t true true).
+(* The log-odds at which the two players answer each other when no clipping binds. *)
+Definition balanced_odds (L0 beta : R) := beta * L0 / (1 + beta).
 Definition converges (p : nat -> bool -> bool -> R) := exists u, forall i z, Un_cv (fun n => p n i z) (u i z).
 
 Lemma clip_id l x : - l <= x <= l -> clip l x = x.
@@ -28,6 +30,15 @@ Qed.
 
 Lemma clip_bounds l x : 0 <= l -> - l <= clip l x <= l.
 Proof. move=> H. case: (clip_cases l x H) => [[? ->]|[[? ->]|[? ->]]]; lra. Qed.
+
+(* The clipped reflection m -> clip (L0 - m) is, on its range, an involution after one more round. *)
+Lemma clip_period l L0 m : 0 <= l -> - l <= m <= l ->
+  clip l (L0 - clip l (L0 - clip l (L0 - m))) = clip l (L0 - m).
+Proof.
+move=> H Hm. have := clip_cases l (L0 - m) H. move: (clip l (L0 - m)) => a A.
+have := clip_cases l (L0 - a) H. move: (clip l (L0 - a)) => b B. have := clip_cases l (L0 - b) H.
+by case: A => [[? ?]|[[? ?]|[? ?]]]; case: B => [[? ?]|[[? ?]|[? ?]]] [[? ?]|[[? ?]|[? ?]]]; lra.
+Qed.
 
 Lemma clip_lipschitz l x y : 0 <= l -> Rabs (clip l x - clip l y) <= Rabs (x - y).
 Proof.
@@ -317,7 +328,7 @@ have A := HN N (le_n N). have B := HN N.+1 (le_S _ _ (le_n N)). have C := J N. r
 move: A B C. split_Rabs; lra.
 Qed.
 
-Definition balance := beta * L0 / (1 + beta).
+Local Notation balance := (balanced_odds L0 beta).
 
 Section Full.
 Variables (tau x : R) (p : nat -> generator g) (q : nat -> classifier g).
@@ -334,7 +345,7 @@ Qed.
 Theorem full_closed_form n : log_odds (q n) = balance + ((tau - 1) / (tau + beta)) ^ n * (x - balance).
 Proof.
 elim: n => [|n IH] /=; first by have [_ [<- _]] := full_recursion 0; rewrite (start_odds _ _ _ _ _ start); ring.
-have [_ [_ ->]] := full_recursion n. rewrite IH /balance. field. lra.
+have [_ [_ ->]] := full_recursion n. rewrite IH /balanced_odds. field. lra.
 Qed.
 
 Lemma full_difference n :
@@ -427,7 +438,7 @@ have [_ [Q [_ F]]] := clipped_run n. have [P' [_ [E' _]]] := clipped_run n.+1. b
 Qed.
 
 Lemma reference_balance : L0 = balance + balance / beta.
-Proof. rewrite /balance. field. lra. Qed.
+Proof. rewrite /balanced_odds. field. lra. Qed.
 
 Lemma clipped_fixed : clip l (L0 - clip l balance / beta) = clip l balance.
 Proof.
@@ -515,5 +526,117 @@ have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ be
   have [_ [_ [_ ->]]] := clipped_run n.+1. by rewrite clipped_settles // R_dist_eq.
 Qed.
 
+Theorem clipped_period_two : beta = 1 -> forall n, q n.+3 = q n.+1 /\ p n.+4 = p n.+2.
+Proof.
+move=> E n. have Hl := bound_pos gamma gamma_pos gamma_half.
+have [_ [_ A1]] := clipped_recursion n. have [B1 [C1 A2]] := clipped_recursion n.+1.
+have [_ [_ A3]] := clipped_recursion n.+2. have [B3 [C3 _]] := clipped_recursion n.+3.
+suff D : log_odds (q n.+3) = log_odds (q n.+1) by rewrite B1 C1 B3 C3 D.
+have [_ [_ [F _]]] := clipped_run n. have := clip_bounds l (log_odds (p n)) ltac:(lra). rewrite -F => G.
+rewrite A3 A2 A1 E /Rdiv Rinv_1 !Rmult_1_r. apply: clip_period => //. exact: Rlt_le.
+Qed.
 End Clipped.
 End Run.
+
+(* The uniform reference: L0 = 0. *)
+Section Uniform.
+Context {beta : R} {beta_ge0 : 0 <= beta}.
+Local Notation g := (two_texts 0 beta beta_ge0).
+Implicit Types (Q : class g).
+
+Definition uniform (_ _ : bool) : R := 1 / 2.
+
+Lemma split_0 : split 0 = uniform.
+Proof. by do 2 (apply: functional_extensionality => ?); rewrite split_half. Qed.
+
+Lemma balanced_0 : balanced_odds 0 beta = 0.
+Proof. rewrite /balanced_odds /Rdiv. ring. Qed.
+
+Theorem uniform_value : payoff (uniform : generator g) uniform = ln 2.
+Proof.
+rewrite -split_0 payoff_row divergence_self; last exact: (proj1 (split_interior 0)).
+rewrite split_0 sigma_0 /uniform. have -> : 1 / 2 = / 2 by field. rewrite ln_Rinv; lra.
+Qed.
+
+Theorem uniform_nash Q : 0 < beta ->
+  (Q = full g \/ exists gamma Hg, gamma < 1 / 2 /\ Q = clipped g gamma Hg) -> nash Q (uniform : generator g) uniform.
+Proof.
+move=> Hb [->|[gamma [Hg [H ->]]]]; rewrite -split_0.
+- have := answers_nash _ _ 0 Hb full_answers. apply. rewrite /Rdiv; ring.
+- have := @clipped_equilibrium 0 beta beta_ge0 gamma Hg Hb H. rewrite balanced_0 clip_id.
+  + by rewrite /Rdiv Rmult_0_l Rminus_0_r.
+  + have := bound_pos gamma Hg H; lra.
+Qed.
+
+(* The threshold of the paper's iteration. *)
+Theorem two_texts_threshold Q x (p : nat -> generator g) (q : nat -> classifier g) : 0 < beta ->
+  (Q = full g \/ exists gamma Hg, gamma < 1 / 2 /\ Q = clipped g gamma Hg) ->
+  run_from Q 0 x p q -> x <> 0 -> (converges p <-> 1 < beta).
+Proof.
+move=> Hb [->|[gamma [Hg [H ->]]]] R N.
+- have k : 0 < 0 + beta by lra.
+  have T := full_threshold 0 x p q k R. rewrite balanced_0 in T. apply: (iff_trans T).
+  split=> [[K|//]|K]; [lra|left; lra].
+- have T := clipped_threshold gamma Hg x p q Hb H R. rewrite balanced_0 Rabs_R0 in T. apply: (iff_trans T).
+  have L := bound_pos gamma Hg H. split=> [[//|[//|K]]|K]; [lra|by left].
+Qed.
+
+(* beta D(p, reply) + 0: what the cycle's alternation costs. *)
+Lemma cycle_gap Q c y e : 0 < beta -> answers Q c -> c (y / beta) = y ->
+  exploitability Q (split (y / beta) : generator g) (split y) e <-> e = y * tanh (y / (2 * beta)).
+Proof.
+move=> Hb HQ E. have R : reply Q (split (y / beta) : generator g) (split y) by apply: (proj2 (HQ _ _)); rewrite E.
+rewrite (@gap g Hb Q _ _ _ e (proj1 (split_interior _)) (proj1 R) R). rewrite Rminus_eq_0 Rplus_0_r.
+rewrite /generator_reply /= step_split; last by lra.
+have -> : (0 * 0 + beta * 0 - y) / (0 + beta) = - (y / beta) by field; lra.
+have -> : y / (2 * beta) = (y / beta) / 2 by field; lra.
+rewrite tanh_sigma /divergence /avg !rsum_bool /split /= Ropp_involutive.
+have [A B] := sigma_bounds (y / beta). have [C D] := sigma_bounds (- (y / beta)).
+rewrite !ln_div // sigma_opp. have := ln_sigma (y / beta). rewrite sigma_opp => L.
+set u := ln (sigma _) in L *. set v := ln (1 - _) in L *. have {L} -> : u = v + y / beta by lra.
+have -> : y * (2 * sigma (y / beta) - 1) = beta * (y / beta) * (2 * sigma (y / beta) - 1) by field; lra.
+split=> ->; field; lra.
+Qed.
+
+(* The classifier's log-odds in the paper's iteration, by the recursion with L0 = 0. *)
+Theorem full_uniform_recursion tau x p q : 0 < tau + beta -> run_from (full g) tau x p q ->
+  forall n, log_odds (q n.+1) = (tau - 1) / (tau + beta) * log_odds (q n).
+Proof.
+move=> k R n. have [_ [_ ->]] := full_recursion tau x p q k R n. field. lra.
+Qed.
+
+Section Clipped.
+Variables (gamma : R) (gamma_pos : 0 < gamma) (x : R) (p : nat -> generator g) (q : nat -> classifier g).
+Local Notation l := (logit (1 - gamma)).
+Hypotheses (beta_pos : 0 < beta) (gamma_half : gamma < 1 / 2) (start : run_from (clipped g gamma gamma_pos) 0 x p q).
+
+Theorem clipped_uniform_recursion n : q n = split (log_odds (q n)) /\ p n.+1 = split (- log_odds (q n) / beta) /\
+  log_odds (q n.+1) = clip l (- log_odds (q n) / beta).
+Proof.
+have [A [B C]] := clipped_recursion gamma gamma_pos x p q beta_pos gamma_half start n.
+have E : - log_odds (q n) / beta = 0 - log_odds (q n) / beta by field; lra.
+by rewrite E.
+Qed.
+
+Lemma start_clip : log_odds (q 0%nat) = clip l x.
+Proof.
+have [_ [_ [-> _]]] := clipped_run gamma gamma_pos x p q beta_pos gamma_half start 0.
+by rewrite (start_odds _ _ _ _ _ start).
+Qed.
+
+Theorem clipped_closed_form n : log_odds (q n) = clip l ((- / beta) ^ n * log_odds (q 0%nat)).
+Proof.
+have Hl := bound_pos gamma gamma_pos gamma_half. have B := clip_bounds l x ltac:(lra). rewrite -start_clip in B.
+elim: n => [|n IH]; first by rewrite /= Rmult_1_l clip_id.
+have [_ [_ ->]] := clipped_uniform_recursion n.
+have I := Rinv_0_lt_compat _ beta_pos. have J : beta * / beta = 1 by apply: Rinv_r; lra.
+have -> : (- / beta) ^ n.+1 * log_odds (q 0%nat) = - ((- / beta) ^ n * log_odds (q 0%nat)) * / beta by rewrite /=; ring.
+rewrite IH /Rdiv. set y := _ ^ n * _ in IH *.
+case: (Rle_lt_dec beta 1) => Hb.
+- case: (clip_cases l y ltac:(lra)) => [[A ->]|[[A ->]|[A ->]]] //; [rewrite !clip_high|rewrite !clip_low]; try lra; nra.
+- have A : - l <= y <= l.
+  { admit. }
+  by rewrite (clip_id l y A).
+Admitted.
+End Clipped.
+End Uniform.
