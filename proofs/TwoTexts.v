@@ -40,6 +40,14 @@ have := clip_cases l (L0 - a) H. move: (clip l (L0 - a)) => b B. have := clip_ca
 by case: A => [[? ?]|[[? ?]|[? ?]]]; case: B => [[? ?]|[[? ?]|[? ?]]] [[? ?]|[[? ?]|[? ?]]]; lra.
 Qed.
 
+Lemma clip_abs l x : 0 <= l -> Rabs (clip l x) = Rmin l (Rabs x).
+Proof.
+move=> H. case: (clip_cases l x H) => [[A ->]|[[A ->]|[A ->]]].
+- rewrite Rabs_Ropp Rmin_left ?(Rabs_pos_eq l) // Rabs_left1; lra.
+- rewrite Rmin_right //. split_Rabs; lra.
+- rewrite Rmin_left !Rabs_pos_eq; lra.
+Qed.
+
 Lemma clip_lipschitz l x y : 0 <= l -> Rabs (clip l x - clip l y) <= Rabs (x - y).
 Proof.
 move=> H. case: (clip_cases l x H) => [[? ->]|[[? ->]|[? ->]]]; case: (clip_cases l y H) => [[? ->]|[[? ->]|[? ->]]];
@@ -109,6 +117,13 @@ Lemma tanh_sigma x : tanh (x / 2) = 2 * sigma x - 1.
 Proof.
 rewrite /tanh /sinh /cosh /sigma. have -> : - x = - (x / 2) + - (x / 2) by field.
 rewrite exp_plus exp_Ropp. have := exp_pos (x / 2) => E. field. nra.
+Qed.
+
+Lemma tanh_even a l k : Rabs a = l -> a * tanh (a * k) = l * tanh (l * k).
+Proof.
+rewrite /Rabs. case: Rcase_abs => _ <- //. have -> : - a * k = - (2 * (a * k)) / 2 by field.
+have -> : a * k = 2 * (a * k) / 2 by field. rewrite !tanh_sigma sigma_opp. have -> : 2 * (2 * (a * k) / 2) = 2 * (a * k) by field.
+ring.
 Qed.
 
 Lemma split_bounds x i z : 0 < split x i z < 1.
@@ -634,9 +649,75 @@ have -> : (- / beta) ^ n.+1 * log_odds (q 0%nat) = - ((- / beta) ^ n * log_odds 
 rewrite IH /Rdiv. set y := _ ^ n * _ in IH *.
 case: (Rle_lt_dec beta 1) => Hb.
 - case: (clip_cases l y ltac:(lra)) => [[A ->]|[[A ->]|[A ->]]] //; [rewrite !clip_high|rewrite !clip_low]; try lra; nra.
-- have A : - l <= y <= l.
-  { admit. }
-  by rewrite (clip_id l y A).
-Admitted.
+- have A : Rabs ((- / beta) ^ n) <= 1.
+  { rewrite -RPow_abs Rabs_Ropp Rabs_pos_eq; last lra. rewrite -(pow1 n). apply: pow_incr. nra. }
+  rewrite (clip_id l y) //. move: A B. rewrite /y. move: (_ ^ n) (log_odds _) => r s0. split_Rabs; nra.
+Qed.
+
+Theorem clipped_size n : Rabs (log_odds (q n)) = Rmin l (Rabs (log_odds (q 0%nat)) / beta ^ n).
+Proof.
+have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
+rewrite clipped_closed_form clip_abs; last lra. congr Rmin.
+rewrite Rabs_mult -RPow_abs Rabs_Ropp Rabs_pos_eq; last lra. rewrite pow_inv Rmult_comm.
+Qed.
+
+Lemma clipped_nonzero : x <> 0 -> forall n, log_odds (q n) <> 0.
+Proof.
+move=> N n E. have Hl := bound_pos gamma gamma_pos gamma_half. have := clipped_size n. rewrite E Rabs_R0.
+have A : 0 < Rabs (log_odds (q 0%nat)).
+{ apply: Rabs_pos_lt. rewrite start_clip. case: (clip_cases l x ltac:(lra)) => [[_ ->]|[[_ ->]|[_ ->]]]; lra. }
+have := Rmin_glb_lt _ _ _ Hl (Rdiv_lt_0_compat _ _ A (pow_lt _ n beta_pos)). lra.
+Qed.
+
+Theorem clipped_two_cycle : beta = 1 -> forall n,
+  q n.+2 = q n /\ p n.+3 = p n.+1 /\ (x <> 0 -> q n.+1 <> q n /\ p n.+2 <> p n.+1).
+Proof.
+move=> E n. have Hl := bound_pos gamma gamma_pos gamma_half.
+have F m : log_odds (q m.+1) = - log_odds (q m).
+{ have [_ [_ ->]] := clipped_uniform_recursion m. have B := clipped_size m. rewrite E /Rdiv Rinv_1 Rmult_1_r clip_id //.
+  have := Rmin_l l (Rabs (log_odds (q 0%nat)) / beta ^ m). rewrite -B. split_Rabs; lra. }
+have [A [B _]] := clipped_uniform_recursion n. have [A1 [B1 _]] := clipped_uniform_recursion n.+1.
+have [A2 [B2 _]] := clipped_uniform_recursion n.+2. have F1 := F n. have F2 := F n.+1.
+have G : log_odds (q n.+2) = log_odds (q n) by lra.
+split; first by rewrite A A2 G. split=> [|N]; first by rewrite B B2 G.
+have Z := clipped_nonzero N n. split=> K; apply: Z; [rewrite K in F1; lra|].
+have : log_odds (p n.+2) = log_odds (p n.+1) by rewrite K.
+rewrite B B1 !log_odds_split E /Rdiv Rinv_1. lra.
+Qed.
+
+(* Below the threshold: from some round on, the run is the 2-cycle between the two bounds, and its gap stays put. *)
+Theorem clipped_cycle : beta < 1 -> x <> 0 -> exists N, forall n, (N <= n)%nat ->
+  Rabs (log_odds (q n)) = l /\ log_odds (q n.+1) = - log_odds (q n) /\ q n.+2 = q n /\ p n.+2 = p n /\
+  forall e, exploitability (clipped g gamma gamma_pos) (p n) (q n) e <-> e = l * tanh (l / (2 * beta)).
+Proof.
+move=> Hb Hx. have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
+have J : beta * / beta = 1 by apply: Rinv_r; lra.
+have A := Rabs_pos_lt _ (clipped_nonzero Hx 0).
+have [N HN] := pow_lt_1_zero beta ltac:(rewrite Rabs_pos_eq; lra) _ (Rdiv_lt_0_compat _ _ A Hl).
+have S n : (N <= n)%nat -> Rabs (log_odds (q n)) = l.
+{ move=> /leP Hn. have {}HN := HN n Hn. have P := pow_lt _ n beta_pos. rewrite clipped_size Rmin_left //.
+  rewrite Rabs_pos_eq in HN; last lra. apply: (Rmult_le_reg_r (beta ^ n)) => //.
+  rewrite /Rdiv Rmult_assoc Rinv_l; last lra. have := Rmult_lt_compat_l l _ _ Hl HN.
+  have -> : l * (Rabs (log_odds (q 0%nat)) / l) = Rabs (log_odds (q 0%nat)) by field; lra. lra. }
+have T n : (N <= n)%nat -> log_odds (q n.+1) = - log_odds (q n).
+{ move=> /S B. have [_ [_ ->]] := clipped_uniform_recursion n. move: B. rewrite /Rabs /Rdiv.
+  case: Rcase_abs => C B; [rewrite clip_high|rewrite clip_low]; nra. }
+exists N.+1 => -[//|n] Hn. have Hn' : (N <= n)%nat by []. have Hn1 : (N <= n.+1)%nat by exact: leqW.
+have T0 := T n Hn'. have T1 := T n.+1 Hn1. have T2 := T n.+2 (leqW Hn1).
+have [_ [P1 Q1]] := clipped_uniform_recursion n. have [Q2 _] := clipped_uniform_recursion n.+1.
+have [_ [P3 _]] := clipped_uniform_recursion n.+2. have [Q3 _] := clipped_uniform_recursion n.+3.
+do !split=> //; try exact: S.
+- rewrite Q3 Q2. congr split. lra.
+- rewrite P3 P1. congr (split (- _ / _)). lra.
+all: rewrite Q2 P1 -T0 (cycle_gap _ _ _ _ beta_pos (clipped_answers gamma gamma_pos gamma_half)); last by rewrite {1}T0 -Q1.
+all: by rewrite /Rdiv (tanh_even _ _ _ (S _ Hn1)).
+Qed.
+
+Lemma cycle_gap_pos : 0 < l * tanh (l / (2 * beta)).
+Proof.
+have Hl := bound_pos gamma gamma_pos gamma_half. apply: Rmult_lt_0_compat => //.
+have -> : l / (2 * beta) = (l / beta) / 2 by field; lra. rewrite tanh_sigma.
+have := sigma_lt 0 (l / beta) (Rdiv_lt_0_compat _ _ Hl beta_pos). rewrite sigma_0. lra.
+Qed.
 End Clipped.
 End Uniform.
