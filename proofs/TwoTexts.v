@@ -1,14 +1,46 @@
+(* The two-text game (Example 1 of theory/convergence.md): beta = 1 is the exact threshold of the paper's iteration.
+
+   Two seeds, one of each label, of weight 1/2; two texts; no anchor. All three are booleans: true is the label +,
+   its seed, and the text a; false is the label -, its seed, and the text b.
+
+   sigma, logit        == the logistic function and its inverse
+   clip l x            == x cut to [-l, l]; for the clipped class l = logit (1 - gamma)
+   split x             == the symmetric table with log-odds x: sigma x where its two arguments agree, sigma (-x) where
+                          they differ; as a generator p_+(a) = sigma x, as a classifier q(+|a) = sigma x
+   log_odds t          == logit (t true true): of a classifier, logit q(+|a); of a generator, logit p_+(a)
+   two_texts L0 beta _ == the game whose reference is split L0; L0 = 0 is the uniform reference
+   balanced_odds       == beta L0 / (1 + beta), where each player answers the other when no clipping binds
+   answers Q c         == the best reply to split x in the class Q is split (c x), and no other
+   run_from Q tau x    == a run in the class Q from the generator split x
+   converges p         == every probability of the generator converges
+   uniform             == the table of halves
+   full_or_clipped Q   == Q is the full class, or clipped to [gamma, 1 - gamma] with gamma < 1/2
+
+   step_split          == the step is linear in log-odds
+   full_answers, clipped_answers       == the classifier answers with its posterior, clipped in the clipped class
+   full_recursion, full_closed_form    == l' = ((tau - 1) l + beta L0) / (tau + beta), every tau, every L0
+   full_limit, full_threshold          == converges iff 2 tau + beta > 1 or the start is balanced
+   full_two_cycle, full_unbounded      == 2 tau + beta = 1: a 2-cycle; below: the log-odds are unbounded
+   clipped_recursion                   == l' = clip (L0 - l / beta), for tau = 0 and every L0
+   clipped_equilibrium, clipped_limit  == the Nash equilibrium, and convergence to it for beta > 1
+   clipped_threshold                   == converges iff beta > 1, the start is balanced, or the balance is out of reach
+   clipped_period_two                  == beta = 1: period two from the second round on, every L0
+   uniform_nash, uniform_value         == L0 = 0: the equilibrium is uniform, of value ln 2
+   two_texts_limit, two_texts_threshold == L0 = 0, tau = 0, both classes: converges to it iff beta > 1
+   clipped_closed_form, clipped_size   == l_n = clip ((-1/beta)^n l_0) and |l_n| = min(l, |l_0| / beta^n)
+   clipped_two_cycle                   == beta = 1: an exact 2-cycle from every start
+   clipped_cycle, cycle_gap_pos        == beta < 1: after finitely many rounds l_n alternates between l and -l, and the
+                                          gap is l tanh (l / (2 beta)) > 0 in every round                          *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz FunctionalExtensionality.
 From Nashguard Require Import Sums Logs Game Replies.
 Open Scope R_scope.
 
-Definition sigma x := / (1 + exp (- x)).
-Definition logit u := ln (u / (1 - u)).
-Definition clip l x := Rmax (- l) (Rmin l x).
-Definition split x (i z : bool) := if Bool.eqb i z then sigma x else sigma (- x).
+Definition sigma (x : R) := / (1 + exp (- x)).
+Definition logit (u : R) := ln (u / (1 - u)).
+Definition clip (l x : R) := Rmax (- l) (Rmin l x).
+Definition split (x : R) (i z : bool) := if Bool.eqb i z then sigma x else sigma (- x).
 Definition log_odds (t : bool -> bool -> R) := logit (t true true).
-(* The log-odds at which the two players answer each other when no clipping binds. *)
 Definition balanced_odds (L0 beta : R) := beta * L0 / (1 + beta).
 Definition converges (p : nat -> bool -> bool -> R) := exists u, forall i z, Un_cv (fun n => p n i z) (u i z).
 
@@ -54,7 +86,6 @@ move=> H. case: (clip_cases l x H) => [[? ->]|[[? ->]|[? ->]]]; case: (clip_case
   split_Rabs; lra.
 Qed.
 
-Section Sigma.
 Lemma sigma_bounds x : 0 < sigma x < 1.
 Proof.
 have E := exp_pos (- x). split; first by apply: Rinv_0_lt_compat; lra.
@@ -122,8 +153,8 @@ Qed.
 Lemma tanh_even a l k : Rabs a = l -> a * tanh (a * k) = l * tanh (l * k).
 Proof.
 rewrite /Rabs. case: Rcase_abs => _ <- //. have -> : - a * k = - (2 * (a * k)) / 2 by field.
-have -> : a * k = 2 * (a * k) / 2 by field. rewrite !tanh_sigma sigma_opp. have -> : 2 * (2 * (a * k) / 2) = 2 * (a * k) by field.
-ring.
+have -> : a * k = 2 * (a * k) / 2 by field. rewrite !tanh_sigma sigma_opp.
+have -> : 2 * (2 * (a * k) / 2) = 2 * (a * k) by field. ring.
 Qed.
 
 Lemma split_bounds x i z : 0 < split x i z < 1.
@@ -143,18 +174,15 @@ Proof. have := ln_sigma x. rewrite /split. case: i; case: z => /=; lra. Qed.
 
 Lemma log_odds_split x : log_odds (split x) = x.
 Proof. exact: logit_sigma. Qed.
-End Sigma.
-
 Lemma half_pos : 0 < 1 / 2. Proof. lra. Qed.
 Lemma half_twice : \rsum_(i : bool) (1 / 2) = 1. Proof. rewrite rsum_bool. lra. Qed.
 
-(* Seeds, labels and texts are booleans: true for the label + and the text a. *)
 Definition two_texts (L0 beta : R) (beta_ge0 : 0 <= beta) : game :=
   Game bool_finType bool_finType bool_finType (fun i => i) (fun _ => 1 / 2) (split L0) beta (fun _ _ => 0)
     (fun _ => half_pos) half_twice (fun i z => Rlt_le _ _ (proj1 (split_bounds L0 i z))) (split_sum L0)
     beta_ge0 (fun _ _ => Rle_refl 0).
 
-Section Game.
+Section Answers.
 Context {L0 beta : R} {beta_ge0 : 0 <= beta}.
 Local Notation g := (two_texts L0 beta beta_ge0).
 Implicit Types (Q : class g) (q : classifier g).
@@ -195,16 +223,16 @@ Proof.
 rewrite /payoff /loss /real_loss /avg !rsum_bool /= /split /= sigma_opp. ring.
 Qed.
 
-(* A classifier that answers log-odds x with log-odds c x. *)
 Definition answers Q (c : R -> R) := forall x q, reply Q (split x) q <-> q = split (c x).
 
-(* The row of log-loss s ln u + (1 - s) ln (1 - u): its only maximiser on a side of c. *)
+(* The expected log-likelihood s ln u + (1 - s) ln (1 - u) over an interval of u has one maximiser: the point c
+   nearest to s.  The product is the variational inequality of that projection. *)
 Lemma row_max s c u : 0 < c < 1 -> 0 < u < 1 -> 0 < s < 1 -> (s - c) * (u - c) <= 0 ->
   u = c \/ s * ln u + (1 - s) * ln (1 - u) < s * ln c + (1 - s) * ln (1 - c).
 Proof.
 move=> Hc Hu Hs H. case: (Req_dec u c) => [|N]; [by left|right].
 have N' : u / c <> 1. { move=> E. apply: N. have -> : u = u / c * c by field; lra. rewrite E; ring. }
-have A := ln_lt_sub1 (u / c) _ N'. have {}A := A ltac:(apply: Rdiv_lt_0_compat; lra).
+have A := ln_lt_sub1 (u / c) ltac:(apply: Rdiv_lt_0_compat; lra) N'.
 have B := ln_le_sub1 ((1 - u) / (1 - c)) ltac:(apply: Rdiv_lt_0_compat; lra).
 rewrite !ln_div in A B; try lra.
 have C : s * (u / c - 1) + (1 - s) * ((1 - u) / (1 - c) - 1) = (s - c) * (u - c) * / (c * (1 - c)) by field; lra.
@@ -257,9 +285,8 @@ apply: answers_of => [x|q [C A]|x q z [[_ S] A]].
     have := sigma_le _ _ B; rewrite ?U ?L; nra.
 Qed.
 
-(* The run of the alternating dynamics from the symmetric generator with log-odds x. *)
 Definition run_from Q tau x (p : nat -> generator g) (q : nat -> classifier g) := run Q tau p q /\ p 0%nat = split x.
-End Game.
+End Answers.
 
 Section Run.
 Context {L0 beta : R} {beta_ge0 : 0 <= beta}.
@@ -312,13 +339,11 @@ Lemma geometric_limit (s : nat -> R) t k : 0 <= k < 1 ->
 Proof.
 move=> Hk H. have B n : Rabs (s n - t) <= k ^ n * Rabs (s 0%nat - t).
 { elim: n => [|n IH] /=; first lra. have := H n. have := Rmult_le_compat_l k _ _ (proj1 Hk) IH. lra. }
-move=> e He. have P : 0 < Rabs (s 0%nat - t) + 1 by have := Rabs_pos (s 0%nat - t); lra.
-have [N HN] := pow_lt_1_zero k ltac:(rewrite Rabs_pos_eq; lra) (e / (Rabs (s 0%nat - t) + 1)) ltac:(exact: Rdiv_lt_0_compat).
-exists N => n Hn. have {}HN := HN n Hn. rewrite /R_dist. apply: Rle_lt_trans (B n) _.
-rewrite Rabs_pos_eq in HN; last by apply: pow_le; lra.
-have K : 0 <= k ^ n by apply: pow_le; lra.
-have := Rmult_lt_compat_r _ _ _ P HN. have -> : e / (Rabs (s 0%nat - t) + 1) * (Rabs (s 0%nat - t) + 1) = e by field; lra.
-lra.
+move=> e He. set d := Rabs (s 0%nat - t) in B. have P : 0 < d + 1 by have := Rabs_pos (s 0%nat - t); rewrite /d; lra.
+have [N HN] := pow_lt_1_zero k ltac:(rewrite Rabs_pos_eq; lra) _ (Rdiv_lt_0_compat _ _ He P).
+exists N => n /HN. rewrite Rabs_pos_eq; last by apply: pow_le; lra. move=> H'. apply: Rle_lt_trans (B n) _.
+have := Rmult_lt_compat_r _ _ _ P H'. have -> : e / (d + 1) * (d + 1) = e by field; lra.
+have := pow_le k n (proj1 Hk). lra.
 Qed.
 
 (* Log-odds that jump over t from one side to the other, never nearer than m. *)
@@ -345,8 +370,10 @@ Qed.
 
 Local Notation balance := (balanced_odds L0 beta).
 
+(* The full class. *)
 Section Full.
 Variables (tau x : R) (p : nat -> generator g) (q : nat -> classifier g).
+Local Notation ratio := ((tau - 1) / (tau + beta)).
 Hypotheses (tau_beta : 0 < tau + beta) (start : run_from (full g) tau x p q).
 
 Theorem full_recursion n : q n = split (log_odds (q n)) /\ p n = q n /\
@@ -363,73 +390,61 @@ elim: n => [|n IH] /=; first by have [_ [<- _]] := full_recursion 0; rewrite (st
 have [_ [_ ->]] := full_recursion n. rewrite IH /balanced_odds. field. lra.
 Qed.
 
-Lemma full_difference n :
-  log_odds (p n.+1) - balance = (tau - 1) / (tau + beta) * (log_odds (p n) - balance).
+Lemma full_odds n : p n = split (log_odds (p n)).
+Proof. have [A [B _]] := full_recursion n. by rewrite {1}B A B. Qed.
+
+Lemma full_difference n : log_odds (p n.+1) - balance = ratio * (log_odds (p n) - balance).
 Proof.
 have [_ [-> _]] := full_recursion n.+1. have [_ [-> _]] := full_recursion n. rewrite !full_closed_form /=. ring.
 Qed.
 
+Lemma ratio_cleared : (ratio + 1) * (tau + beta) = 2 * tau + beta - 1 /\ (1 - ratio) * (tau + beta) = 1 + beta.
+Proof. split; field; lra. Qed.
+
 Theorem full_limit : 1 < 2 * tau + beta -> forall i z, Un_cv (fun n => p n i z) (split balance i z).
 Proof.
-move=> H. apply: split_limit; first by move=> n; have [A [B _]] := full_recursion n; rewrite {1}B A B.
-apply: (geometric_limit _ _ (Rabs ((tau - 1) / (tau + beta)))) => [|n]; last by rewrite full_difference Rabs_mult; lra.
-split; first exact: Rabs_pos. have K := Rinv_0_lt_compat _ tau_beta.
-have E : (tau - 1) / (tau + beta) = 1 - (1 + beta) * / (tau + beta) by field; lra.
-have F : (tau + beta) * / (tau + beta) = 1 by field; lra.
-apply: Rabs_def1; rewrite E; nra.
-Qed.
-
-Lemma full_odds n : p n = split (log_odds (p n)).
-Proof. have [A [B _]] := full_recursion n. by rewrite {1}B A B. Qed.
-
-Lemma full_constant : x = balance -> forall n, p n = split balance.
-Proof.
-move=> E n. rewrite full_odds. have [_ [-> _]] := full_recursion n. rewrite full_closed_form E. congr split. ring.
+move=> H. have [A B] := ratio_cleared. apply: split_limit full_odds _.
+apply: (geometric_limit _ _ (Rabs ratio)) => [|n]; last by rewrite full_difference Rabs_mult; lra.
+split; [exact: Rabs_pos|apply: Rabs_def1; nra].
 Qed.
 
 Theorem full_threshold : converges p <-> 1 < 2 * tau + beta \/ x = balance.
 Proof.
-split=> [C|[H|H]].
+have [A B] := ratio_cleared. split=> [C|[H|H]].
 - case: (Rlt_le_dec 1 (2 * tau + beta)) => [|H]; [by left|right]. case: (Req_dec x balance) => // N. exfalso; move: C.
-  have K := Rinv_0_lt_compat _ tau_beta. have F : (tau + beta) * / (tau + beta) = 1 by field; lra.
-  have r1 : (tau - 1) / (tau + beta) <= -1 by rewrite /Rdiv; nra.
-  apply: (alternating_diverges p balance (Rabs (x - balance))) => [||n]; first exact: full_odds.
-  + by apply: Rabs_pos_lt; lra.
-  + have D m : Rabs (x - balance) <= Rabs (log_odds (p m) - balance).
-    { elim: m => [|m IH]; first by rewrite (start_odds _ _ _ _ _ start); lra.
-      rewrite full_difference Rabs_mult (Rabs_left ((tau - 1) / (tau + beta))); last lra.
-      have := Rabs_pos (log_odds (p m) - balance). nra. }
-    split=> //. rewrite full_difference. have := D n. have := Rabs_pos_lt (x - balance) ltac:(lra).
-    move: (log_odds _ - _) => d A B. have : 0 < d * d by split_Rabs; nra. nra.
+  have r1 : ratio <= -1 by nra. have P := Rabs_pos_lt (x - balance) ltac:(lra).
+  have D n : Rabs (x - balance) <= Rabs (log_odds (p n) - balance).
+  { elim: n => [|n IH]; first by rewrite (start_odds _ _ _ _ _ start); lra.
+    rewrite full_difference Rabs_mult (Rabs_left ratio); last lra. nra. }
+  apply: alternating_diverges full_odds P _ => n. split=> //. rewrite full_difference. have := D n.
+  move: (log_odds _ - _) => d E. have : 0 < d * d by split_Rabs; nra. nra.
 - exists (split balance). exact: full_limit.
-- exists (split balance) => i z e He. exists 0%nat => n _. by rewrite full_constant // R_dist_eq.
+- exists (split balance) => i z e He. exists 0%nat => n _. rewrite full_odds.
+  have [_ [-> _]] := full_recursion n. by rewrite full_closed_form H Rminus_eq_0 Rmult_0_r Rplus_0_r R_dist_eq.
 Qed.
 
 Theorem full_two_cycle : 2 * tau + beta = 1 -> forall n,
   p n.+2 = p n /\ q n.+2 = q n /\ (x <> balance -> p n.+1 <> p n /\ q n.+1 <> q n).
 Proof.
-move=> H n. have r1 : (tau - 1) / (tau + beta) = -1 by apply: (Rmult_eq_reg_r (tau + beta)); [field_simplify|]; lra.
+move=> H n. have r1 : ratio = -1 by have [A _] := ratio_cleared; nra.
 have D m : log_odds (p m.+1) - balance = - (log_odds (p m) - balance) by rewrite full_difference r1; ring.
 have E : p n.+2 = p n by rewrite full_odds (full_odds n); congr split; have := D n; have := D n.+1; lra.
 have [_ [A _]] := full_recursion n. have [_ [B _]] := full_recursion n.+1. have [_ [C _]] := full_recursion n.+2.
 split=> //. split=> [|N]; first by rewrite -A -C.
-have F : p n.+1 <> p n.
-{ move=> G. have := D n. rewrite G => K. have L : log_odds (p n) = balance by lra.
-  move: L. rewrite A full_closed_form r1 => L. have := pow_nonzero (-1) n ltac:(lra). 
-  have : (-1) ^ n * (x - balance) = 0 by lra. move=> /Rmult_integral. lra. }
-by rewrite -A -B.
+suff F : p n.+1 <> p n by rewrite -A -B.
+move=> G. have := D n. rewrite G A full_closed_form r1 => K.
+have /Rmult_integral : (-1) ^ n * (x - balance) = 0 by lra. have := pow_nonzero (-1) n ltac:(lra). lra.
 Qed.
 
 Theorem full_unbounded : 2 * tau + beta < 1 -> x <> balance -> cv_infty (fun n => Rabs (log_odds (q n))).
 Proof.
-move=> H N M. have K := Rinv_0_lt_compat _ tau_beta. have F : (tau + beta) * / (tau + beta) = 1 by field; lra.
-have r1 : Rabs ((tau - 1) / (tau + beta)) > 1 by rewrite /Rdiv Rabs_left; nra.
+move=> H N M. have [A _] := ratio_cleared. have r1 : Rabs ratio > 1 by rewrite Rabs_left; nra.
 have P := Rabs_pos_lt (x - balance) ltac:(lra).
 have [n0 Hn] := Pow_x_infinity _ r1 ((Rabs M + Rabs balance + 1) / Rabs (x - balance)).
-exists n0 => n Hnn. have {}Hn := Rge_le _ _ (Hn n Hnn). rewrite full_closed_form.
-have {}Hn := Rmult_le_compat_r _ _ _ (Rlt_le _ _ P) Hn.
-have E : (Rabs M + Rabs balance + 1) / Rabs (x - balance) * Rabs (x - balance) = Rabs M + Rabs balance + 1 by field; lra.
-rewrite E -Rabs_mult in Hn. move: Hn. set y := _ * _. split_Rabs; lra.
+exists n0 => n /Hn /Rge_le H'. rewrite full_closed_form. have := Rmult_le_compat_r _ _ _ (Rlt_le _ _ P) H'.
+have -> : (Rabs M + Rabs balance + 1) / Rabs (x - balance) * Rabs (x - balance) = Rabs M + Rabs balance + 1
+  by field; lra.
+rewrite -Rabs_mult. move: (_ ^ n * _) => y. split_Rabs; lra.
 Qed.
 End Full.
 
@@ -658,7 +673,7 @@ Theorem clipped_size n : Rabs (log_odds (q n)) = Rmin l (Rabs (log_odds (q 0%nat
 Proof.
 have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
 rewrite clipped_closed_form clip_abs; last lra. congr Rmin.
-rewrite Rabs_mult -RPow_abs Rabs_Ropp Rabs_pos_eq; last lra. rewrite pow_inv Rmult_comm.
+rewrite Rabs_mult -RPow_abs Rabs_Ropp Rabs_pos_eq; last lra. by rewrite pow_inv Rmult_comm.
 Qed.
 
 Lemma clipped_nonzero : x <> 0 -> forall n, log_odds (q n) <> 0.
