@@ -448,10 +448,13 @@ rewrite -Rabs_mult. move: (_ ^ n * _) => y. split_Rabs; lra.
 Qed.
 End Full.
 
+(* The clipped class, tau = 0. *)
 Section Clipped.
 Variables (gamma : R) (gamma_pos : 0 < gamma) (x : R) (p : nat -> generator g) (q : nat -> classifier g).
 Local Notation l := (logit (1 - gamma)).
 Hypotheses (beta_pos : 0 < beta) (gamma_half : gamma < 1 / 2) (start : run_from (clipped g gamma gamma_pos) 0 x p q).
+Let l_pos : 0 < l := bound_pos gamma gamma_pos gamma_half.
+Let inv_pos : 0 < / beta := Rinv_0_lt_compat _ beta_pos.
 
 Lemma clipped_run n : p n = split (log_odds (p n)) /\ q n = split (log_odds (q n)) /\
   log_odds (q n) = clip l (log_odds (p n)) /\ log_odds (p n.+1) = L0 - log_odds (q n) / beta.
@@ -472,7 +475,7 @@ Proof. rewrite /balanced_odds. field. lra. Qed.
 
 Lemma clipped_fixed : clip l (L0 - clip l balance / beta) = clip l balance.
 Proof.
-have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos. rewrite {1}reference_balance.
+rewrite {1}reference_balance.
 case: (clip_cases l balance ltac:(lra)) => [[H ->]|[[H ->]|[H ->]]]; rewrite /Rdiv.
 - apply: clip_low; nra.
 - rewrite (_ : balance + balance * / beta - balance * / beta = balance) ?clip_id //; ring.
@@ -487,10 +490,10 @@ Qed.
 
 Theorem clipped_limit : 1 < beta -> forall i z, Un_cv (fun n => p n i z) (split (L0 - clip l balance / beta) i z).
 Proof.
-move=> H. have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
+move=> H.
 apply: split_limit; first by move=> n; exact: (proj1 (clipped_run n)).
 apply: (geometric_limit _ _ (/ beta)) => [|n].
-- have := Rmult_lt_compat_r _ _ _ I H. rewrite Rinv_r; lra.
+- have := Rmult_lt_compat_r _ _ _ inv_pos H. rewrite Rinv_r; lra.
 - have [_ [_ [E ->]]] := clipped_run n. rewrite E -{1}clipped_fixed.
   have := clip_lipschitz l (log_odds (p n)) (L0 - clip l balance / beta) ltac:(lra).
   set c := clip l _. set t := clip l _ => B.
@@ -498,41 +501,40 @@ apply: (geometric_limit _ _ (/ beta)) => [|n].
   rewrite Rabs_mult Rabs_Ropp (Rabs_pos_eq (/ beta)); nra.
 Qed.
 
-(* No clipping binds at the balance: the log-odds jump over it and, for beta <= 1, come no nearer. *)
+(* A balance within the bounds: the log-odds jump over it in every round and, for beta <= 1, come no nearer. *)
 Lemma clipped_alternates : beta <= 1 -> Rabs balance < l -> forall n,
   Rmin (Rabs (x - balance)) (l - Rabs balance) <= Rabs (log_odds (p n) - balance) /\
   (x <> balance -> (log_odds (p n) - balance) * (log_odds (p n.+1) - balance) < 0).
 Proof.
-move=> H1 Hb. set m := Rmin _ _. have I := Rinv_0_lt_compat _ beta_pos.
-have I1 : 1 <= / beta by have : beta * / beta = 1 by [apply: Rinv_r; lra]; nra.
+move=> H1 Hb. set m := Rmin _ _. have I1 : 1 <= / beta by have : beta * / beta = 1 by [apply: Rinv_r; lra]; nra.
 have J n : log_odds (p n.+1) - balance = - ((clip l (log_odds (p n)) - balance) * / beta).
 { have [_ [_ [<- ->]]] := clipped_run n. rewrite {1}reference_balance /Rdiv. ring. }
 have K s : Rmin (Rabs (s - balance)) (l - Rabs balance) <= Rabs (clip l s - balance) /\
   (s <> balance -> 0 < (s - balance) * (clip l s - balance)).
-{ case: (clip_cases l s ltac:(have := Rabs_pos balance; lra)) => [[A ->]|[[A ->]|[A ->]]].
+{ case: (clip_cases l s ltac:(lra)) => [[A ->]|[[A ->]|[A ->]]].
   - split; [apply: Rle_trans (Rmin_r _ _) _; split_Rabs; lra|split_Rabs; nra].
   - split; [exact: Rmin_l|nra].
   - split; [apply: Rle_trans (Rmin_r _ _) _; split_Rabs; lra|split_Rabs; nra]. }
 have M n : m <= Rabs (log_odds (p n) - balance).
 { elim: n => [|n IH]; first by rewrite (start_odds _ _ _ _ _ start); exact: Rmin_l.
   rewrite J Rabs_Ropp Rabs_mult (Rabs_pos_eq (/ beta)); last lra.
-  have [A _] := K (log_odds (p n)). have B : m <= Rabs (clip l (log_odds (p n)) - balance).
-  { apply: Rle_trans A. apply: Rmin_glb => //. exact: Rmin_r. }
+  have B : m <= Rabs (clip l (log_odds (p n)) - balance).
+  { apply: Rle_trans (proj1 (K _)). apply: Rmin_glb => //. exact: Rmin_r. }
   have := Rabs_pos (clip l (log_odds (p n)) - balance). nra. }
-move=> n. split=> // N. rewrite J. have [_ A] := K (log_odds (p n)).
-have {}A := A _. have B : log_odds (p n) <> balance.
+move=> n. split=> // N. rewrite J. have : log_odds (p n) <> balance.
 { move=> E. have := M n. rewrite E Rminus_eq_0 Rabs_R0. have := Rabs_pos_lt (x - balance) ltac:(lra).
-  rewrite /m /Rmin. case: Rle_dec; lra. }
-have := A B. nra.
+  have := Rmin_glb_lt (Rabs (x - balance)) (l - Rabs balance) 0. rewrite -/m. lra. }
+move=> /(proj2 (K _)). nra.
 Qed.
 
+(* A balance out of reach: the classifier stays at the bound next to it from the second round on. *)
 Lemma clipped_settles : x = balance \/ l <= Rabs balance -> forall n, log_odds (q n.+1) = clip l balance.
 Proof.
-have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
 case: (Rlt_le_dec (Rabs balance) l) => [Hb [E|]|Hb _ n]; last 1 first.
 - have [_ [_ ->]] := clipped_recursion n. have [_ [_ [-> _]]] := clipped_run n.
   have := clip_bounds l (log_odds (p n)) ltac:(lra). move: (clip l _) => c B.
-  rewrite {1}reference_balance /Rdiv. move: Hb. rewrite /Rabs. case: Rcase_abs => S Hb; [rewrite !clip_low|rewrite !clip_high]; try lra; nra.
+  rewrite {1}reference_balance /Rdiv. move: Hb. rewrite /Rabs.
+  case: Rcase_abs => S Hb; [rewrite !clip_low|rewrite !clip_high]; try lra; nra.
 - have B : clip l balance = balance by apply: clip_id; split_Rabs; lra.
   have P n : log_odds (p n) = balance.
   { elim: n => [|n IH]; first by rewrite (start_odds _ _ _ _ _ start).
@@ -543,7 +545,7 @@ Qed.
 
 Theorem clipped_threshold : converges p <-> 1 < beta \/ x = balance \/ l <= Rabs balance.
 Proof.
-have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos. split=> [C|[H|H]].
+split=> [C|[H|H]].
 - case: (Rlt_le_dec 1 beta) => [|H]; [by left|right]. case: (Req_dec x balance) => [|N]; [by left|right].
   case: (Rle_lt_dec l (Rabs balance)) => // Hb. exfalso; move: C. have A := clipped_alternates H Hb.
   apply: (alternating_diverges p balance (Rmin (Rabs (x - balance)) (l - Rabs balance))) => [n||n].
@@ -558,7 +560,7 @@ Qed.
 
 Theorem clipped_period_two : beta = 1 -> forall n, q n.+3 = q n.+1 /\ p n.+4 = p n.+2.
 Proof.
-move=> E n. have Hl := bound_pos gamma gamma_pos gamma_half.
+move=> E n.
 have [_ [_ A1]] := clipped_recursion n. have [B1 [C1 A2]] := clipped_recursion n.+1.
 have [_ [_ A3]] := clipped_recursion n.+2. have [B3 [C3 _]] := clipped_recursion n.+3.
 suff D : log_odds (q n.+3) = log_odds (q n.+1) by rewrite B1 C1 B3 C3 D.
@@ -588,8 +590,9 @@ rewrite -split_0 payoff_row divergence_self; last exact: (proj1 (split_interior 
 rewrite split_0 sigma_0 /uniform. have -> : 1 / 2 = / 2 by field. rewrite ln_Rinv; lra.
 Qed.
 
-Theorem uniform_nash Q : 0 < beta ->
-  (Q = full g \/ exists gamma Hg, gamma < 1 / 2 /\ Q = clipped g gamma Hg) -> nash Q (uniform : generator g) uniform.
+Definition full_or_clipped Q := Q = full g \/ exists gamma Hg, gamma < 1 / 2 /\ Q = clipped g gamma Hg.
+
+Theorem uniform_nash Q : 0 < beta -> full_or_clipped Q -> nash Q (uniform : generator g) uniform.
 Proof.
 move=> Hb [->|[gamma [Hg [H ->]]]]; rewrite -split_0.
 - have := answers_nash _ _ 0 Hb full_answers. apply. rewrite /Rdiv; ring.
@@ -598,10 +601,20 @@ move=> Hb [->|[gamma [Hg [H ->]]]]; rewrite -split_0.
   + have := bound_pos gamma Hg H; lra.
 Qed.
 
-(* The threshold of the paper's iteration. *)
-Theorem two_texts_threshold Q x (p : nat -> generator g) (q : nat -> classifier g) : 0 < beta ->
-  (Q = full g \/ exists gamma Hg, gamma < 1 / 2 /\ Q = clipped g gamma Hg) ->
-  run_from Q 0 x p q -> x <> 0 -> (converges p <-> 1 < beta).
+Theorem two_texts_limit Q x (p : nat -> generator g) (q : nat -> classifier g) :
+  1 < beta -> full_or_clipped Q -> run_from Q 0 x p q -> forall i z, Un_cv (fun n => p n i z) (1 / 2).
+Proof.
+move=> H1 [->|[gamma [Hg [H ->]]]] R i z; rewrite -(split_half i z).
+- have k : 0 < 0 + beta by lra. have k' : 1 < 2 * 0 + beta by lra.
+  have := full_limit 0 x p q k R k' i z. by rewrite balanced_0.
+- have Hb : 0 < beta by lra. have := clipped_limit gamma Hg x p q Hb H R H1 i z.
+  rewrite balanced_0 clip_id; first by rewrite /Rdiv Rmult_0_l Rminus_0_r.
+  have := bound_pos gamma Hg H; lra.
+Qed.
+
+(* The threshold of the paper's iteration: an unbalanced start converges for beta > 1 and for no other beta. *)
+Theorem two_texts_threshold Q x (p : nat -> generator g) (q : nat -> classifier g) :
+  0 < beta -> full_or_clipped Q -> run_from Q 0 x p q -> x <> 0 -> (converges p <-> 1 < beta).
 Proof.
 move=> Hb [->|[gamma [Hg [H ->]]]] R N.
 - have k : 0 < 0 + beta by lra.
@@ -611,7 +624,8 @@ move=> Hb [->|[gamma [Hg [H ->]]]] R N.
   have L := bound_pos gamma Hg H. split=> [[//|[//|K]]|K]; [lra|by left].
 Qed.
 
-(* beta D(p, reply) + 0: what the cycle's alternation costs. *)
+(* Where the classifier answers split (y / beta) with split y, only the generator has a regret: it would move to
+   split (- y / beta). *)
 Lemma cycle_gap Q c y e : 0 < beta -> answers Q c -> c (y / beta) = y ->
   exploitability Q (split (y / beta) : generator g) (split y) e <-> e = y * tanh (y / (2 * beta)).
 Proof.
@@ -628,7 +642,6 @@ have -> : y * (2 * sigma (y / beta) - 1) = beta * (y / beta) * (2 * sigma (y / b
 split=> ->; field; lra.
 Qed.
 
-(* The classifier's log-odds in the paper's iteration, by the recursion with L0 = 0. *)
 Theorem full_uniform_recursion tau x p q : 0 < tau + beta -> run_from (full g) tau x p q ->
   forall n, log_odds (q n.+1) = (tau - 1) / (tau + beta) * log_odds (q n).
 Proof.
@@ -639,6 +652,8 @@ Section Clipped.
 Variables (gamma : R) (gamma_pos : 0 < gamma) (x : R) (p : nat -> generator g) (q : nat -> classifier g).
 Local Notation l := (logit (1 - gamma)).
 Hypotheses (beta_pos : 0 < beta) (gamma_half : gamma < 1 / 2) (start : run_from (clipped g gamma gamma_pos) 0 x p q).
+Let l_pos : 0 < l := bound_pos gamma gamma_pos gamma_half.
+Let inv_pos : 0 < / beta := Rinv_0_lt_compat _ beta_pos.
 
 Theorem clipped_uniform_recursion n : q n = split (log_odds (q n)) /\ p n.+1 = split (- log_odds (q n) / beta) /\
   log_odds (q n.+1) = clip l (- log_odds (q n) / beta).
@@ -656,14 +671,16 @@ Qed.
 
 Theorem clipped_closed_form n : log_odds (q n) = clip l ((- / beta) ^ n * log_odds (q 0%nat)).
 Proof.
-have Hl := bound_pos gamma gamma_pos gamma_half. have B := clip_bounds l x ltac:(lra). rewrite -start_clip in B.
+have B := clip_bounds l x ltac:(lra). rewrite -start_clip in B.
 elim: n => [|n IH]; first by rewrite /= Rmult_1_l clip_id.
 have [_ [_ ->]] := clipped_uniform_recursion n.
-have I := Rinv_0_lt_compat _ beta_pos. have J : beta * / beta = 1 by apply: Rinv_r; lra.
-have -> : (- / beta) ^ n.+1 * log_odds (q 0%nat) = - ((- / beta) ^ n * log_odds (q 0%nat)) * / beta by rewrite /=; ring.
-rewrite IH /Rdiv. set y := _ ^ n * _ in IH *.
+have J : beta * / beta = 1 by apply: Rinv_r; lra.
+rewrite IH /Rdiv (_ : (- / beta) ^ n.+1 * _ = - ((- / beta) ^ n * log_odds (q 0%nat)) * / beta);
+  last by rewrite /=; ring.
+set y := _ ^ n * _ in IH *.
 case: (Rle_lt_dec beta 1) => Hb.
-- case: (clip_cases l y ltac:(lra)) => [[A ->]|[[A ->]|[A ->]]] //; [rewrite !clip_high|rewrite !clip_low]; try lra; nra.
+- case: (clip_cases l y ltac:(lra)) => [[A ->]|[[A ->]|[A ->]]] //;
+    [rewrite !clip_high|rewrite !clip_low]; try lra; nra.
 - have A : Rabs ((- / beta) ^ n) <= 1.
   { rewrite -RPow_abs Rabs_Ropp Rabs_pos_eq; last lra. rewrite -(pow1 n). apply: pow_incr. nra. }
   rewrite (clip_id l y) //. move: A B. rewrite /y. move: (_ ^ n) (log_odds _) => r s0. split_Rabs; nra.
@@ -671,23 +688,22 @@ Qed.
 
 Theorem clipped_size n : Rabs (log_odds (q n)) = Rmin l (Rabs (log_odds (q 0%nat)) / beta ^ n).
 Proof.
-have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
 rewrite clipped_closed_form clip_abs; last lra. congr Rmin.
 rewrite Rabs_mult -RPow_abs Rabs_Ropp Rabs_pos_eq; last lra. by rewrite pow_inv Rmult_comm.
 Qed.
 
 Lemma clipped_nonzero : x <> 0 -> forall n, log_odds (q n) <> 0.
 Proof.
-move=> N n E. have Hl := bound_pos gamma gamma_pos gamma_half. have := clipped_size n. rewrite E Rabs_R0.
+move=> N n E. have := clipped_size n. rewrite E Rabs_R0.
 have A : 0 < Rabs (log_odds (q 0%nat)).
 { apply: Rabs_pos_lt. rewrite start_clip. case: (clip_cases l x ltac:(lra)) => [[_ ->]|[[_ ->]|[_ ->]]]; lra. }
-have := Rmin_glb_lt _ _ _ Hl (Rdiv_lt_0_compat _ _ A (pow_lt _ n beta_pos)). lra.
+have := Rmin_glb_lt _ _ _ l_pos (Rdiv_lt_0_compat _ _ A (pow_lt _ n beta_pos)). lra.
 Qed.
 
 Theorem clipped_two_cycle : beta = 1 -> forall n,
   q n.+2 = q n /\ p n.+3 = p n.+1 /\ (x <> 0 -> q n.+1 <> q n /\ p n.+2 <> p n.+1).
 Proof.
-move=> E n. have Hl := bound_pos gamma gamma_pos gamma_half.
+move=> E n.
 have F m : log_odds (q m.+1) = - log_odds (q m).
 { have [_ [_ ->]] := clipped_uniform_recursion m. have B := clipped_size m. rewrite E /Rdiv Rinv_1 Rmult_1_r clip_id //.
   have := Rmin_l l (Rabs (log_odds (q 0%nat)) / beta ^ m). rewrite -B. split_Rabs; lra. }
@@ -705,14 +721,14 @@ Theorem clipped_cycle : beta < 1 -> x <> 0 -> exists N, forall n, (N <= n)%nat -
   Rabs (log_odds (q n)) = l /\ log_odds (q n.+1) = - log_odds (q n) /\ q n.+2 = q n /\ p n.+2 = p n /\
   forall e, exploitability (clipped g gamma gamma_pos) (p n) (q n) e <-> e = l * tanh (l / (2 * beta)).
 Proof.
-move=> Hb Hx. have Hl := bound_pos gamma gamma_pos gamma_half. have I := Rinv_0_lt_compat _ beta_pos.
+move=> Hb Hx.
 have J : beta * / beta = 1 by apply: Rinv_r; lra.
 have A := Rabs_pos_lt _ (clipped_nonzero Hx 0).
-have [N HN] := pow_lt_1_zero beta ltac:(rewrite Rabs_pos_eq; lra) _ (Rdiv_lt_0_compat _ _ A Hl).
+have [N HN] := pow_lt_1_zero beta ltac:(rewrite Rabs_pos_eq; lra) _ (Rdiv_lt_0_compat _ _ A l_pos).
 have S n : (N <= n)%nat -> Rabs (log_odds (q n)) = l.
 { move=> /leP Hn. have {}HN := HN n Hn. have P := pow_lt _ n beta_pos. rewrite clipped_size Rmin_left //.
   rewrite Rabs_pos_eq in HN; last lra. apply: (Rmult_le_reg_r (beta ^ n)) => //.
-  rewrite /Rdiv Rmult_assoc Rinv_l; last lra. have := Rmult_lt_compat_l l _ _ Hl HN.
+  rewrite /Rdiv Rmult_assoc Rinv_l; last lra. have := Rmult_lt_compat_l l _ _ l_pos HN.
   have -> : l * (Rabs (log_odds (q 0%nat)) / l) = Rabs (log_odds (q 0%nat)) by field; lra. lra. }
 have T n : (N <= n)%nat -> log_odds (q n.+1) = - log_odds (q n).
 { move=> /S B. have [_ [_ ->]] := clipped_uniform_recursion n. move: B. rewrite /Rabs /Rdiv.
@@ -721,18 +737,17 @@ exists N.+1 => -[//|n] Hn. have Hn' : (N <= n)%nat by []. have Hn1 : (N <= n.+1)
 have T0 := T n Hn'. have T1 := T n.+1 Hn1. have T2 := T n.+2 (leqW Hn1).
 have [_ [P1 Q1]] := clipped_uniform_recursion n. have [Q2 _] := clipped_uniform_recursion n.+1.
 have [_ [P3 _]] := clipped_uniform_recursion n.+2. have [Q3 _] := clipped_uniform_recursion n.+3.
-do !split=> //; try exact: S.
-- rewrite Q3 Q2. congr split. lra.
-- rewrite P3 P1. congr (split (- _ / _)). lra.
-all: rewrite Q2 P1 -T0 (cycle_gap _ _ _ _ beta_pos (clipped_answers gamma gamma_pos gamma_half)); last by rewrite {1}T0 -Q1.
-all: by rewrite /Rdiv (tanh_even _ _ _ (S _ Hn1)).
+split; [exact: S|split=> //; split; first by rewrite Q3 Q2; congr split; lra].
+split=> [|e]; first by rewrite P3 P1; congr (split (- _ / _)); lra.
+rewrite -T0 in P1 Q1. rewrite Q2 P1 (cycle_gap _ _ _ _ beta_pos (clipped_answers gamma gamma_pos gamma_half)) //.
+by rewrite /Rdiv (tanh_even _ _ _ (S _ Hn1)).
 Qed.
 
 Lemma cycle_gap_pos : 0 < l * tanh (l / (2 * beta)).
 Proof.
-have Hl := bound_pos gamma gamma_pos gamma_half. apply: Rmult_lt_0_compat => //.
+apply: Rmult_lt_0_compat => //.
 have -> : l / (2 * beta) = (l / beta) / 2 by field; lra. rewrite tanh_sigma.
-have := sigma_lt 0 (l / beta) (Rdiv_lt_0_compat _ _ Hl beta_pos). rewrite sigma_0. lra.
+have := sigma_lt 0 (l / beta) (Rdiv_lt_0_compat _ _ l_pos beta_pos). rewrite sigma_0. lra.
 Qed.
 End Clipped.
 End Uniform.
