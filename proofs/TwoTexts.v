@@ -16,21 +16,27 @@
    uniform             == the table of halves
    full_or_clipped Q   == Q is the full class, or clipped to [gamma, 1 - gamma] with gamma < 1/2
 
-   step_split          == the step is linear in log-odds
+   step_split                          == the step is linear in log-odds
    full_answers, clipped_answers       == the classifier answers with its posterior, clipped in the clipped class
-   full_recursion, full_closed_form    == l' = ((tau - 1) l + beta L0) / (tau + beta), every tau, every L0
-   full_limit, full_threshold          == converges iff 2 tau + beta > 1 or the start is balanced
+   full_recursion, full_closed_form    == l' = ((tau - 1) l + beta L0) / (tau + beta), for every tau and L0
+   full_limit, full_threshold          == a run converges iff 2 tau + beta > 1 or its start is balanced
    full_two_cycle, full_unbounded      == 2 tau + beta = 1: a 2-cycle; below: the log-odds are unbounded
    clipped_recursion                   == l' = clip (L0 - l / beta), for tau = 0 and every L0
-   clipped_equilibrium, clipped_limit  == the Nash equilibrium, and convergence to it for beta > 1
-   clipped_threshold                   == converges iff beta > 1, the start is balanced, or the balance is out of reach
-   clipped_period_two                  == beta = 1: period two from the second round on, every L0
-   uniform_nash, uniform_value         == L0 = 0: the equilibrium is uniform, of value ln 2
-   two_texts_limit, two_texts_threshold == L0 = 0, tau = 0, both classes: converges to it iff beta > 1
+   full_equilibrium, clipped_equilibrium  == the Nash equilibrium of each class; clipped_limit == convergence to it
+   clipped_threshold                   == a run converges iff beta > 1, its start is balanced, or the balance is out of
+                                          the bounds' reach
+   clipped_period_two                  == beta = 1: period two from the second round on, for every L0
+   With L0 = 0:
+   uniform_nash, uniform_value         == the equilibrium is uniform, of value ln 2
+   two_texts_run                       == runs exist, in both classes
+   two_texts_limit                     == beta > 1: the paper's iteration converges to uniform, in both classes
+   two_texts_threshold                 == from a start that is not uniform, it converges iff beta > 1
+   full_uniform_recursion              == l' = (tau - 1) / (tau + beta) l
+   clipped_uniform_recursion           == l' = clip (- l / beta), from l_0 = clip x (clipped_start)
    clipped_closed_form, clipped_size   == l_n = clip ((-1/beta)^n l_0) and |l_n| = min(l, |l_0| / beta^n)
    clipped_two_cycle                   == beta = 1: an exact 2-cycle from every start
    clipped_cycle, cycle_gap_pos        == beta < 1: after finitely many rounds l_n alternates between l and -l, and the
-                                          gap is l tanh (l / (2 beta)) > 0 in every round                          *)
+                                          gap is l tanh (l / (2 beta)) > 0 in every round                            *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz FunctionalExtensionality.
 From Nashguard Require Import Sums Logs Game Replies.
@@ -303,11 +309,19 @@ have P n : p n = split (log_odds (p n)).
   have [A ->] := R n. rewrite IH in A *. rewrite (proj1 (HQ _ _) A) step_split // log_odds_split. by []. }
 move=> n. have [A B] := R n. rewrite P in A. have {}A := proj1 (HQ _ _) A.
 have C : log_odds (q n) = c (log_odds (p n)) by rewrite A log_odds_split.
-do !split=> //; first by rewrite C. rewrite B {1}P C A step_split // log_odds_split. by [].
+do !split=> //; first by rewrite C. by rewrite B {1}P C A step_split // log_odds_split.
 Qed.
 
 Lemma start_odds Q tau x p q : run_from Q tau x p q -> log_odds (p 0%nat) = x.
 Proof. move=> [_ ->]. exact: log_odds_split. Qed.
+
+(* Such runs exist: every step has a reply. *)
+Lemma answers_run Q c tau x : answers Q c -> 0 < tau + beta -> exists p q, run_from Q tau x p q.
+Proof.
+move=> HQ Hk. set s := fun n => Nat.iter n (fun y => (tau * y + beta * L0 - c y) / (tau + beta)) x.
+exists (fun n => split (s n)), (fun n => split (c (s n))). split=> //. split; first exact: split_interior.
+move=> n. split; [exact: (proj2 (HQ _ _))|by rewrite step_split].
+Qed.
 
 (* Equilibria: fixed points of the recursion of tau = 0. *)
 Theorem answers_nash Q c s : 0 < beta -> answers Q c -> s = L0 - c s / beta ->
@@ -400,6 +414,9 @@ Qed.
 
 Lemma ratio_cleared : (ratio + 1) * (tau + beta) = 2 * tau + beta - 1 /\ (1 - ratio) * (tau + beta) = 1 + beta.
 Proof. split; field; lra. Qed.
+
+Theorem full_equilibrium : 0 < beta -> nash (full g) (split balance : generator g) (split balance).
+Proof. move=> Hb. have := answers_nash _ _ balance Hb full_answers. apply. rewrite /balanced_odds. field. lra. Qed.
 
 Theorem full_limit : 1 < 2 * tau + beta -> forall i z, Un_cv (fun n => p n i z) (split balance i z).
 Proof.
@@ -595,10 +612,17 @@ Definition full_or_clipped Q := Q = full g \/ exists gamma Hg, gamma < 1 / 2 /\ 
 Theorem uniform_nash Q : 0 < beta -> full_or_clipped Q -> nash Q (uniform : generator g) uniform.
 Proof.
 move=> Hb [->|[gamma [Hg [H ->]]]]; rewrite -split_0.
-- have := answers_nash _ _ 0 Hb full_answers. apply. rewrite /Rdiv; ring.
+- have := @full_equilibrium 0 beta beta_ge0 Hb. by rewrite balanced_0.
 - have := @clipped_equilibrium 0 beta beta_ge0 gamma Hg Hb H. rewrite balanced_0 clip_id.
   + by rewrite /Rdiv Rmult_0_l Rminus_0_r.
   + have := bound_pos gamma Hg H; lra.
+Qed.
+
+Theorem two_texts_run Q x : 0 < beta -> full_or_clipped Q -> exists p q, run_from Q 0 x p q.
+Proof.
+move=> Hb H. have k : 0 < 0 + beta by lra. case: H => [->|[gamma [Hg [H ->]]]].
+- exact: answers_run full_answers k.
+- exact: answers_run (clipped_answers gamma Hg H) k.
 Qed.
 
 Theorem two_texts_limit Q x (p : nat -> generator g) (q : nat -> classifier g) :
@@ -663,7 +687,7 @@ have E : - log_odds (q n) / beta = 0 - log_odds (q n) / beta by field; lra.
 by rewrite E.
 Qed.
 
-Lemma start_clip : log_odds (q 0%nat) = clip l x.
+Lemma clipped_start : log_odds (q 0%nat) = clip l x.
 Proof.
 have [_ [_ [-> _]]] := clipped_run gamma gamma_pos x p q beta_pos gamma_half start 0.
 by rewrite (start_odds _ _ _ _ _ start).
@@ -671,7 +695,7 @@ Qed.
 
 Theorem clipped_closed_form n : log_odds (q n) = clip l ((- / beta) ^ n * log_odds (q 0%nat)).
 Proof.
-have B := clip_bounds l x ltac:(lra). rewrite -start_clip in B.
+have B := clip_bounds l x ltac:(lra). rewrite -clipped_start in B.
 elim: n => [|n IH]; first by rewrite /= Rmult_1_l clip_id.
 have [_ [_ ->]] := clipped_uniform_recursion n.
 have J : beta * / beta = 1 by apply: Rinv_r; lra.
@@ -696,7 +720,7 @@ Lemma clipped_nonzero : x <> 0 -> forall n, log_odds (q n) <> 0.
 Proof.
 move=> N n E. have := clipped_size n. rewrite E Rabs_R0.
 have A : 0 < Rabs (log_odds (q 0%nat)).
-{ apply: Rabs_pos_lt. rewrite start_clip. case: (clip_cases l x ltac:(lra)) => [[_ ->]|[[_ ->]|[_ ->]]]; lra. }
+{ apply: Rabs_pos_lt. rewrite clipped_start. case: (clip_cases l x ltac:(lra)) => [[_ ->]|[[_ ->]|[_ ->]]]; lra. }
 have := Rmin_glb_lt _ _ _ l_pos (Rdiv_lt_0_compat _ _ A (pow_lt _ n beta_pos)). lra.
 Qed.
 
