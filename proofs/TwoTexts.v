@@ -200,7 +200,7 @@ split; first by move=> i z; left; exact: (proj1 (split_bounds _ _ _)).
 split=> [i z /= H|i]; [have := proj1 (split_bounds L0 i z); lra|exact: split_sum].
 Qed.
 
-Lemma split_conditional l : is_conditional g (split l).
+Lemma split_conditional l : @is_conditional g (split l).
 Proof. split=> [z y|z]; [left; exact: (proj1 (split_bounds _ _ _))|exact: split_sum]. Qed.
 
 (* The step is linear in log-odds: only the differences of logarithms between the two texts matter. *)
@@ -247,7 +247,7 @@ nra.
 Qed.
 
 Lemma answers_of Q c :
-  (forall x, Q (split (c x))) -> (forall q, Q q -> is_conditional g q /\ forall z y, 0 < q z y) ->
+  (forall x, Q (split (c x))) -> (forall q, Q q -> is_conditional q /\ forall z y, 0 < q z y) ->
   (forall x q z, Q q -> (sigma x - sigma (c x)) * (q z z - sigma (c x)) <= 0) -> answers Q c.
 Proof.
 move=> Qc QP QV x.
