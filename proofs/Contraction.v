@@ -1,6 +1,46 @@
+(* The contraction theorem of arXiv 2502.05163 with its constants (Theorem 4.2P): simultaneous best replies contract
+   at a temperature that is far above what convergence needs.
+
+   setting               == the paper's data: inputs X, texts Z, two labels, weights rho(x,y) > 0 with sum 1, reference
+                            r(z|x,y) (zeros allowed), temperature beta > 0, floor 0 < gamma <= 1/2
+   paper_game            == the game with a seed for every pair (x, y) and no real texts; a coercion
+   distance, dist        == ||f - h||, the sum of |f - h| over both arguments; of a pair, the sum of the two
+   class_Q               == Q: the conditional distributions with q(y|z) >= gamma (two labels: in [gamma, 1 - gamma])
+   domain_D, in_DQ       == D: the generators with p >= gamma^(1/beta) r; D x Q
+   joint, mass           == P(y,z) = sum_x rho(x,y) p(z|x,y); P(z) = sum_y P(y,z)
+   clip, posterior       == T_theta p: the entries P(y,z) / P(z) clipped to [gamma, 1 - gamma]
+   generator_reply       == T_phi q (Game.v)
+   both_reply, two_rounds == T(p, q) = (T_phi q, T_theta p): both players move at once; T^2
+   same                  == equal at every argument
+   fixed p q             == T(p, q) = (p, q)
+   bounds_normalisers s delta == delta > 0 is below every normaliser sum_z r q^(-1/beta), q in Q
+   bounds_masses s alpha == alpha > 0 is below P(z) for every text z and every p in D
+   factor s delta alpha  == c(beta) = 4 / (beta delta alpha gamma^(1 + 1/beta)), the paper's constant
+   sharp_factor s alpha  == c'(beta) = 1 / (alpha beta gamma)
+   contracts c           == ||T^2 a - T^2 b|| <= c ||a - b|| on D x Q
+   converges c           == T has one fixed point, the one equilibrium, and ||T^(2n) a - it|| <= c^n ||a - it||
+
+   normalisers_above_1   == delta = 1 is allowed
+   masses_above          == alpha = gamma^(1/beta) min_z sum_{x,y} rho r is allowed
+   reply_domain          == T_phi maps Q into D
+   reply_lipschitz       == T_phi has constant 2 |X| / (beta delta gamma^(1 + 1/beta)); reply_lipschitz_columns:
+                            max_{y,z} sum_x r(z|x,y) in place of |X|; reply_lipschitz_sharp: |X| / (2 beta gamma)
+   posterior_lipschitz   == T_theta has constant 2 / (alpha |X|) on D if rho <= 1/|X|; posterior_lipschitz_max:
+                            2 max rho / alpha in general; uniform_inputs: rho <= 1/|X| if x is uniform
+   clip_lipschitz        == clipping has constant 1
+   posterior_reply       == T_theta p minimises the loss over Q; posterior_unique: nothing else does
+   nash_fixed            == equilibria are the fixed points
+   contraction           == T^2 contracts with c(beta), contraction_sharp: with c'(beta)
+   banach                == a contraction of a nonempty closed set has a fixed point
+   theorem_4_2           == c(beta) < 1 -> converges c(beta); theorem_4_2_sharp: the same for c'(beta);
+                            theorem_4_2_derived: the same with delta = 1 and alpha from masses_above
+   alpha_le, delta_le    == alpha <= 1/|Z| and delta gamma^(1/beta) <= 1, whatever the constants
+   factor_ge             == c(beta) >= 4 |Z| / (beta gamma) >= 8 |Z| / beta
+   temperature_needed    == c(beta) < 1 -> beta > 8 |Z|; temperature_needed_sharp: c'(beta) < 1 -> beta > |Z|/gamma
+                            >= 2 |Z|                                                                              *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
-From Coq Require Import Reals Lra Psatz.
-From Coquelicot Require Import Coquelicot.
+From Coq Require Import Reals Lra.
+From Coquelicot Require Import Hierarchy Derive AutoDerive.
 From Nashguard Require Import Sums Logs Game Replies.
 Open Scope R_scope.
 
@@ -59,7 +99,11 @@ Definition mass p z := \rsum_(y : bool) joint p z y.
 
 Definition posterior p : classifier s := fun z y => clip (gamma s) (joint p z y / mass p z).
 
-Definition round a := (generator_reply a.2, posterior a.1).
+Definition both_reply a := (generator_reply a.2, posterior a.1).
+
+Definition two_rounds a := both_reply (both_reply a).
+
+Definition same a b := (forall i z, a.1 i z = b.1 i z) /\ (forall z y, a.2 z y = b.2 z y).
 
 Definition fixed p q := (forall i z, p i z = generator_reply q i z) /\ (forall z y, q z y = posterior p z y).
 
@@ -68,13 +112,23 @@ End Setting.
 Section Constants.
 Variable s : setting.
 
-Definition bounds_normalisers (delta : R) := 0 < delta /\ forall (q : classifier s) i, class_Q q -> delta <= normaliser 0 ref q i.
+Definition bounds_normalisers (delta : R) :=
+  0 < delta /\ forall (q : classifier s) i, class_Q q -> delta <= normaliser 0 ref q i.
 
-Definition bounds_masses (alpha : R) := 0 < alpha /\ forall (p : generator s) z, domain_D p -> alpha <= mass p z.
+Definition bounds_masses (alpha : R) :=
+  0 < alpha /\ forall (p : generator s) z, domain_D p -> alpha <= mass p z.
 
 Definition factor delta alpha := 4 / (beta s * delta * alpha * Rpower (gamma s) (1 + / beta s)).
 
 Definition sharp_factor alpha := 1 / (alpha * beta s * gamma s).
+
+Definition contracts c := forall a b : generator s * classifier s,
+  in_DQ a -> in_DQ b -> dist (two_rounds a) (two_rounds b) <= c * dist a b.
+
+Definition converges c := exists (p : generator s) (q : classifier s), nash class_Q p q /\ fixed p q /\
+  (forall p' q', nash class_Q p' q' -> same (p', q') (p, q)) /\
+  (forall p' q', class_Q q' -> fixed p' q' -> same (p', q') (p, q)) /\
+  (forall a n, in_DQ a -> dist (ssrnat.iter n two_rounds a) (p, q) <= c ^ n * dist a (p, q)).
 End Constants.
 
 (* Three inequalities of analysis: powers, logarithms and logits. *)
@@ -257,12 +311,13 @@ Lemma seed_lipschitz d q q' i : in_box q -> in_box q' -> 0 < d -> d <= normalise
   \rsum_(z : text g) Rabs (generator_reply q i z - generator_reply q' i z) <=
   2 / (beta g * d * Rpower gam (1 + / beta g)) * \rsum_(z : text g) (ref i z * Rabs (q z (lab i) - q' z (lab i))).
 Proof.
-move=> Hq Hq' Hd HN. have [N' _] := normaliser_bounds q' i Hq'. have I := Rinv_0_lt_compat _ beta_pos.
-apply: Rle_trans (normalise_lipschitz _ _ _ d (weight_ge0 0 ref q' i) Hd HN ltac:(rewrite -/(normaliser _ _ _ _); lra)) _.
+move=> Hq Hq' Hd HN. have I := Rinv_0_lt_compat _ beta_pos.
+apply: Rle_trans (normalise_lipschitz _ _ _ d (weight_ge0 0 ref q' i) Hd HN (normaliser_pos _ _ _ _)) _.
 have -> : 2 / (beta g * d * Rpower gam (1 + / beta g)) = 2 / d * (/ beta g / Rpower gam (1 + / beta g)).
 { have := exp_pos ((1 + / beta g) * ln gam); rewrite -/(Rpower gam (1 + / beta g)) => P. field; lra. }
 rewrite Rmult_assoc. apply: Rmult_le_compat_l; first by left; apply: Rdiv_lt_0_compat; lra.
-rewrite -rsum_scal; apply: rsum_le => z. rewrite !weight_power -Rmult_minus_distr_l Rabs_mult Rabs_pos_eq; last exact: ref_ge0.
+rewrite -rsum_scal; apply: rsum_le => z. rewrite !weight_power -Rmult_minus_distr_l Rabs_mult.
+rewrite Rabs_pos_eq; last exact: ref_ge0.
 have := power_lipschitz gam (/ beta g) _ _ gam_pos I (proj1 (Hq z (lab i))) (proj1 (Hq' z (lab i))) => K.
 have := Rmult_le_compat_l _ _ _ (ref_ge0 i z) K. lra.
 Qed.
@@ -272,7 +327,8 @@ Lemma seed_lipschitz_sharp q q' i : in_box q -> in_box q' ->
   1 / (2 * beta g * gam) * \rsum_(z : text g) Rabs (q z (lab i) - q' z (lab i)).
 Proof.
 move=> Hq Hq'. have [[P [_ S]] _] := generator_reply_interior q. have [[P' [_ S']] _] := generator_reply_interior q'.
-set D := \rsum_(z : text g) Rabs (q z _ - _). have I := Rinv_0_lt_compat _ beta_pos. have J := Rinv_0_lt_compat _ gam_pos.
+set D := \rsum_(z : text g) Rabs (q z _ - _).
+have I := Rinv_0_lt_compat _ beta_pos. have J := Rinv_0_lt_compat _ gam_pos.
 have D0 : 0 <= D by apply: rsum_ge0 => z; exact: Rabs_pos.
 have -> : 1 / (2 * beta g * gam) * D = / beta g * (/ gam * D) / 2 by field; lra.
 apply: odds_lipschitz => //.
@@ -348,10 +404,11 @@ have := Hn n (le_n n). have Cn := pow_le c n (proj1 Hc). rewrite Rabs_pos_eq // 
 have := Rmult_lt_compat_l m _ _ ltac:(lra) A. have -> : m * (d / m) = d by field; lra. lra.
 Qed.
 
-Definition closed (A : (S -> T -> R) -> Prop) :=
+Definition l1_closed (A : (S -> T -> R) -> Prop) :=
   forall p, (forall e, 0 < e -> exists p', A p' /\ distance p p' <= e) -> A p.
 
-Theorem banach (A : (S -> T -> R) -> Prop) (F : (S -> T -> R) -> S -> T -> R) c p0 : 0 <= c < 1 -> closed A -> A p0 ->
+Theorem banach (A : (S -> T -> R) -> Prop) (F : (S -> T -> R) -> S -> T -> R) c p0 :
+  0 <= c < 1 -> l1_closed A -> A p0 ->
   (forall p, A p -> A (F p)) -> (forall p p', A p -> A p' -> distance (F p) (F p') <= c * distance p p') ->
   exists p, A p /\ forall i z, p i z = F p i z.
 Proof.
@@ -481,7 +538,8 @@ Theorem reply_lipschitz_sharp q q' : class_Q q -> class_Q q' ->
 Proof.
 move=> Hq Hq'. have -> : size / (2 * beta s * gamma s) * distance q q' =
   1 / (2 * beta s * gamma s) * (size * distance q q') by field; lra.
-apply: (Rle_trans _ (\rsum_(i : seed s) (1 / (2 * beta s * gamma s) * \rsum_(z : text s) Rabs (q z (lab i) - q' z (lab i))))).
+apply: (Rle_trans _ (\rsum_(i : seed s)
+  (1 / (2 * beta s * gamma s) * \rsum_(z : text s) Rabs (q z (lab i) - q' z (lab i))))).
 { apply: rsum_le => i. apply: seed_lipschitz_sharp => //; exact: class_box. }
 rewrite rsum_scal. apply: Rmult_le_compat_l.
 { left; apply: Rdiv_lt_0_compat; first lra. apply: Rmult_lt_0_compat; lra. }
@@ -493,7 +551,8 @@ Qed.
 Lemma clip_range v : gamma s <= clip (gamma s) v <= 1 - gamma s.
 Proof. rewrite /clip /Rmax /Rmin; repeat case: Rle_dec; lra. Qed.
 
-Lemma clip_cases v : (clip (gamma s) v = v /\ gamma s <= v <= 1 - gamma s) \/ (clip (gamma s) v = gamma s /\ v <= gamma s) \/
+Lemma clip_cases v :
+  (clip (gamma s) v = v /\ gamma s <= v <= 1 - gamma s) \/ (clip (gamma s) v = gamma s /\ v <= gamma s) \/
   (clip (gamma s) v = 1 - gamma s /\ 1 - gamma s <= v).
 Proof. rewrite /clip /Rmax /Rmin; repeat case: Rle_dec; lra. Qed.
 
@@ -544,9 +603,14 @@ Theorem posterior_lipschitz alpha p p' : bounds_masses s alpha -> (forall x y, r
   domain_D p -> domain_D p' ->
   distance (posterior p) (posterior p') <= 2 / (alpha * INR #|input s|) * distance p p'.
 Proof.
-move=> Ha Hr Dp Dp'. have N := input_size. have -> : 2 / (alpha * size) = 2 * / size / alpha by have := proj1 Ha => ?; field; lra.
+move=> Ha Hr Dp Dp'. have N := input_size. have a0 := proj1 Ha.
+have -> : 2 / (alpha * size) = 2 * / size / alpha by field; lra.
 exact: posterior_lipschitz_max.
 Qed.
+
+Theorem uniform_inputs : (forall x, \rsum_(y : bool) rho_xy s x y = / INR #|input s|) ->
+  forall x y, rho_xy s x y <= / INR #|input s|.
+Proof. move=> H x y. rewrite -(H x). apply: rsum_single_le => b; left; exact: rho_xy_pos. Qed.
 
 Theorem masses_above alpha0 : 0 < alpha0 -> (forall z, alpha0 <= mass (@ref s) z) ->
   bounds_masses s (Rpower (gamma s) (/ beta s) * alpha0).
@@ -556,5 +620,317 @@ split=> [|p z [_ D]]; first exact: Rmult_lt_0_compat.
 apply: (Rle_trans _ (Rpower (gamma s) (/ beta s) * mass ref z)); first by apply: Rmult_le_compat_l; [lra|exact: H].
 rewrite -rsum_scal; apply: rsum_le => y. rewrite -rsum_scal; apply: rsum_le => x.
 have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ (rho_xy_pos s x y)) (D (x, y) z). rewrite /=; lra.
+Qed.
+
+(* Two rounds *)
+Lemma round_in_DQ a : in_DQ a -> (forall z, 0 < mass a.1 z) -> in_DQ (both_reply a).
+Proof. move=> [Da Qa] M; split; [exact: reply_domain|exact: posterior_class]. Qed.
+
+Lemma masses_pos alpha p : bounds_masses s alpha -> domain_D p -> forall z, 0 < mass p z.
+Proof. move=> [H M] D z; exact: Rlt_le_trans H (M p z D). Qed.
+
+(* The Lipschitz constant of two rounds is the product of the two, in either component. *)
+Lemma contracts_product alpha l m : bounds_masses s alpha -> 0 <= l -> 0 <= m ->
+  (forall q q', class_Q q -> class_Q q' -> distance (generator_reply q) (generator_reply q') <= l * distance q q') ->
+  (forall p p', domain_D p -> domain_D p' -> distance (posterior p) (posterior p') <= m * distance p p') ->
+  contracts s (l * m).
+Proof.
+move=> Ha l0 m0 L M [p q] [p' q'] [Dp Qq] [Dp' Qq'].
+have A := L _ _ (posterior_class p (masses_pos alpha p Ha Dp)) (posterior_class p' (masses_pos alpha p' Ha Dp')).
+have B := M _ _ (reply_domain q Qq) (reply_domain q' Qq').
+have A' := Rmult_le_compat_l l _ _ l0 (M p p' Dp Dp'). have B' := Rmult_le_compat_l m _ _ m0 (L q q' Qq Qq').
+apply: Rle_trans (Rplus_le_compat _ _ _ _ A B) _. apply: Rle_trans (Rplus_le_compat _ _ _ _ A' B') _.
+rewrite -[X in _ <= X]/(l * m * (distance p p' + distance q q')). lra.
+Qed.
+
+Theorem contraction delta alpha : bounds_normalisers s delta -> bounds_masses s alpha ->
+  (forall x y, rho_xy s x y <= / INR #|input s|) -> contracts s (factor s delta alpha).
+Proof.
+move=> Hd Ha Hr. have [d0 _] := Hd. have [a0 _] := Ha. have N := input_size.
+have -> : factor s delta alpha =
+  2 * size / (beta s * delta * Rpower (gamma s) (1 + / beta s)) * (2 / (alpha * size)).
+{ rewrite /factor. field. lra. }
+apply: (contracts_product alpha) => //.
+- left; apply: Rdiv_lt_0_compat; first lra. do 2 apply: Rmult_lt_0_compat => //.
+- left; apply: Rdiv_lt_0_compat; first lra. apply: Rmult_lt_0_compat; lra.
+- move=> q q'; exact: reply_lipschitz.
+- move=> p p'; exact: posterior_lipschitz.
+Qed.
+
+Theorem contraction_sharp alpha : bounds_masses s alpha -> (forall x y, rho_xy s x y <= / INR #|input s|) ->
+  contracts s (sharp_factor s alpha).
+Proof.
+move=> Ha Hr. have [a0 _] := Ha. have N := input_size.
+have -> : sharp_factor s alpha = size / (2 * beta s * gamma s) * (2 / (alpha * size)).
+{ rewrite /sharp_factor. field. lra. }
+apply: (contracts_product alpha) => //.
+- left; apply: Rdiv_lt_0_compat; first lra. apply: Rmult_lt_0_compat; lra.
+- left; apply: Rdiv_lt_0_compat; first lra. apply: Rmult_lt_0_compat; lra.
+- move=> q q'; exact: reply_lipschitz_sharp.
+- move=> p p'; exact: posterior_lipschitz.
+Qed.
+
+(* Fixed points are equilibria *)
+Lemma loss_joint p q : loss p q = \rsum_(z : sample s) \rsum_(y : bool) (joint p z y * - ln (q z y)).
+Proof.
+rewrite /loss /real_loss [X in _ + X]big1 => [|y _]; last by rewrite big1 // => z _; exact: Rmult_0_l.
+rewrite Rplus_0_r /avg rsum_seed.
+transitivity (\rsum_(z : sample s) \rsum_(y : bool) \rsum_(x : input s) (rho_xy s x y * (p (x, y) z * - ln (q z y)))).
+- rewrite -rsum_swap3; apply: rsum_ext => x; apply: rsum_ext => y; by rewrite rsum_scal.
+- apply: rsum_ext => z; apply: rsum_ext => y. rewrite /joint -rsum_scalr; apply: rsum_ext => x; ring.
+Qed.
+
+(* A two-label row: no move inside [gamma, 1 - gamma] improves on the clipped posterior to first order. *)
+Lemma row_best u v t : 0 <= u -> 0 <= v -> 0 < u + v -> gamma s <= t <= 1 - gamma s ->
+  let c := clip (gamma s) (u / (u + v)) in u * (t / c - 1) + v * ((1 - t) / (1 - c) - 1) <= 0.
+Proof.
+move=> Hu Hv Huv Ht c. have Hc := clip_range (u / (u + v)). rewrite -/c in Hc.
+have K : 0 <= (t - c) * (c - u / (u + v)).
+{ case: (clip_cases (u / (u + v))); rewrite -/c; [|case]; case=> H1 H2; rewrite H1; nra. }
+have -> : u * (t / c - 1) + v * ((1 - t) / (1 - c) - 1) =
+  - ((u + v) / (c * (1 - c)) * ((t - c) * (c - u / (u + v)))) by field; lra.
+have P : 0 < (u + v) / (c * (1 - c)) by apply: Rdiv_lt_0_compat => //; apply: Rmult_lt_0_compat; lra.
+have := Rmult_le_pos _ _ (Rlt_le _ _ P) K. lra.
+Qed.
+
+Definition excess p q z y := joint p z y * (q z y / posterior p z y - 1 - ln (q z y / posterior p z y)).
+
+Lemma class_pos q z y : class_Q q -> 0 < q z y.
+Proof. move=> /class_box H. case: (H z y) => A _. exact: Rlt_le_trans gam_pos A. Qed.
+
+Lemma excess_ge0 p q z y : is_generator p -> class_Q (posterior p) -> class_Q q -> 0 <= excess p q z y.
+Proof.
+move=> Hp Qp Qq. apply: Rmult_le_pos; first exact: joint_ge0.
+have := ln_le_sub1 _ (Rdiv_lt_0_compat _ _ (class_pos q z y Qq) (class_pos _ z y Qp)). lra.
+Qed.
+
+Lemma loss_excess p q : is_generator p -> (forall z, 0 < mass p z) -> class_Q q ->
+  loss p (posterior p) + \rsum_(z : sample s) \rsum_(y : bool) excess p q z y <= loss p q.
+Proof.
+move=> Hp M Qq. have Qp := posterior_class p M. rewrite !loss_joint -rsum_add. apply: rsum_le => z.
+have := row_best _ _ (q z true) (joint_ge0 p z true Hp) (joint_ge0 p z false Hp).
+have Mz := M z. rewrite /mass rsum_bool in Mz. move=> /(_ Mz).
+have B := class_box q Qq z. have E := proj2 (proj1 Qq) z. rewrite rsum_label in E.
+have B' := class_box _ Qp z. have E' := proj2 (proj1 Qp) z. rewrite rsum_label in E'.
+have Bt := proj2 Qq z true. have Bf := proj2 Qq z false.
+move=> /(_ ltac:(lra)). rewrite !rsum_bool /excess.
+have -> : clip (gamma s) (joint p z true / (joint p z true + joint p z false)) = posterior p z true.
+{ by rewrite /posterior /mass rsum_bool. }
+have -> : 1 - q z true = q z false by lra. have -> : 1 - posterior p z true = posterior p z false by lra.
+rewrite !ln_div; try exact: class_pos. lra.
+Qed.
+
+Theorem posterior_reply p q : is_generator p -> (forall z, 0 < mass p z) -> class_Q q ->
+  loss p (posterior p) <= loss p q.
+Proof.
+move=> Hp M Qq. have := loss_excess p q Hp M Qq.
+have : 0 <= \rsum_(z : sample s) \rsum_(y : bool) excess p q z y; last lra.
+apply: rsum_ge0 => z; apply: rsum_ge0 => y. apply: excess_ge0 => //; exact: posterior_class.
+Qed.
+
+Theorem posterior_unique p q : is_generator p -> (forall z, 0 < mass p z) -> class_Q q ->
+  loss p q <= loss p (posterior p) -> forall z y, q z y = posterior p z y.
+Proof.
+move=> Hp M Qq L z. have Qp := posterior_class p M. have Ge := fun t y => excess_ge0 p q t y Hp Qp Qq.
+have Z0 : \rsum_(z : sample s) \rsum_(y : bool) excess p q z y = 0.
+{ apply: Rle_antisym; last by apply: rsum_ge0 => t; exact: rsum_ge0. have := loss_excess p q Hp M Qq. lra. }
+have Z1 := rsum_eq0 _ _ (fun z => rsum_ge0 _ _ (Ge z)) Z0 z. have Z2 := rsum_eq0 _ _ (Ge z) Z1.
+have W y : 0 < joint p z y -> q z y = posterior p z y.
+{ move=> J. have := Z2 y. rewrite /excess. case: (Req_dec (q z y / posterior p z y) 1) => H.
+  - move=> _. have P := class_pos _ z y Qp. have -> : q z y = q z y / posterior p z y * posterior p z y by field; lra.
+    by rewrite H Rmult_1_l.
+  - have := ln_lt_sub1 _ (Rdiv_lt_0_compat _ _ (class_pos q z y Qq) (class_pos _ z y Qp)) H => A B.
+    have := Rmult_integral _ _ B. lra. }
+have E := proj2 (proj1 Qq) z. have E' := proj2 (proj1 Qp) z. rewrite rsum_label in E. rewrite rsum_label in E'.
+have Mz := M z. rewrite /mass rsum_bool in Mz. have [Jt|Jt] := joint_ge0 p z true Hp.
+- have Wt := W true Jt. case; lra.
+- have Wf := W false ltac:(lra). case; lra.
+Qed.
+
+Lemma domain_closed : l1_closed (@domain_D s).
+Proof.
+move=> p H. have G i z e : 0 < e -> Rpower (gamma s) (/ beta s) * ref i z <= p i z + e.
+{ move=> He. have [p' [[_ D] N]] := H e He. have := distance_at p p' i z. have := D i z. split_Rabs; lra. }
+have G0 i z : Rpower (gamma s) (/ beta s) * ref i z <= p i z by apply: le_epsilon => e; exact: G.
+split=> //; split; [|split].
+- move=> i z. apply: Rle_trans (G0 i z). apply: Rmult_le_pos; [left; exact: exp_pos|exact: ref_ge0].
+- move=> i z R0. have := G0 i z. rewrite R0 Rmult_0_r => P. apply: Rle_antisym => //. apply: le_epsilon => e He.
+  have [p' [[[_ [D _]] _] N]] := H e He. have := distance_at p p' i z. rewrite D //. split_Rabs; lra.
+- move=> i. apply: Rminus_diag_uniq. set d := _ - _. suff : Rabs d <= 0 by split_Rabs; lra.
+  apply: le_epsilon => e He. rewrite Rplus_0_l. have [p' [[[_ [_ D]] _] N]] := H e He.
+  rewrite /d -(D i) -rsum_sub. apply: Rle_trans (rsum_abs _ _) _. exact: Rle_trans (distance_row p p' i) N.
+Qed.
+
+Lemma domain_ext p p' : (forall i z, p i z = p' i z) -> domain_D p' -> domain_D p.
+Proof. move=> E D. apply: domain_closed => e He. exists p'; split=> //. rewrite distance_eq //; lra. Qed.
+
+Lemma payoff_ext p p' q q' : (forall i z, p i z = p' i z) -> (forall z y, q z y = q' z y) -> payoff p q = payoff p' q'.
+Proof.
+move=> Ep Eq. rewrite /payoff !loss_joint. congr (_ - _ * _).
+- apply: rsum_ext => z; apply: rsum_ext => y; rewrite Eq /joint; congr (_ * _); apply: rsum_ext => x; by rewrite Ep.
+- by apply: avg_ext => i z; rewrite Ep.
+Qed.
+
+Theorem nash_fixed alpha p q : bounds_masses s alpha -> class_Q q -> nash class_Q p q <-> fixed p q.
+Proof.
+move=> Ha Qq. have Aq := member_admissible class_Q q Qq. split.
+- move=> [Hp [Mp [_ Mq]]].
+  have E := reply_unique beta_pos p q Aq Hp (Mp _ (proj1 (reply_domain q Qq))).
+  have M := masses_pos alpha p Ha (domain_ext _ _ E (reply_domain q Qq)). split=> //. apply: posterior_unique => //.
+  have := Mq _ (posterior_class p M). rewrite /payoff; lra.
+- move=> [Ep Eq]. have Dp := domain_ext _ _ Ep (reply_domain q Qq). have M := masses_pos alpha p Ha Dp.
+  split; [exact: (proj1 Dp)|split; [|split=> //]].
+  + move=> u Hu. rewrite (payoff_ext p (generator_reply q) q q) //. exact: reply_max.
+  + move=> u Qu. rewrite (payoff_ext p p q (posterior p)) // /payoff.
+    have := posterior_reply p u (proj1 Dp) M Qu. lra.
+Qed.
+
+(* Linear convergence *)
+Lemma same_refl a : same a a. Proof. by []. Qed.
+
+Lemma dist_ext a a' b b' : same a a' -> same b b' -> dist a b = dist a' b'.
+Proof.
+move=> [A1 A2] [B1 B2]. rewrite /dist /distance. congr (_ + _); apply: rsum_ext => i; apply: rsum_ext => j.
+- by rewrite A1 B1.
+- by rewrite A2 B2.
+Qed.
+
+Lemma fixed_rounds p q : fixed p q -> same (two_rounds (p, q)) (p, q).
+Proof.
+move=> [Ep Eq]; split=> [i z|z y] /=.
+- rewrite Ep. have W t : weight 0 ref (posterior p) i t = weight 0 ref q i t by rewrite /weight Eq.
+  rewrite /generator_reply /step W; congr (_ / _); apply: rsum_ext => t; exact: W.
+- rewrite Eq. have J t x : joint (generator_reply q) t x = joint p t x by apply: rsum_ext => v; rewrite Ep.
+  rewrite /posterior J; congr (clip _ (_ / _)); apply: rsum_ext => t; exact: J.
+Qed.
+
+Lemma power_le1 : Rpower (gamma s) (/ beta s) <= 1.
+Proof.
+rewrite /Rpower -exp_0; apply: exp_le. have I := Rinv_0_lt_compat _ beta_pos.
+have := ln_le (gamma s) 1 gam_pos ltac:(lra). rewrite ln_1 => L. have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ I) L. lra.
+Qed.
+
+Lemma reference_domain : domain_D (@ref s).
+Proof.
+split; first exact: (proj1 reference_interior).
+move=> i z. have := Rmult_le_compat_r _ _ _ (ref_ge0 i z) power_le1. lra.
+Qed.
+
+Lemma contracts_converges alpha c : bounds_masses s alpha -> 0 <= c < 1 -> contracts s c -> converges s c.
+Proof.
+move=> Ha Hc C. have M p := masses_pos alpha p Ha. have PQ p D := posterior_class p (M p D).
+have [] := banach domain_D (fun p => generator_reply (posterior p)) c ref Hc domain_closed reference_domain.
+- move=> p /PQ; exact: reply_domain.
+- move=> p p' Dp Dp'. have Q0 := PQ ref reference_domain.
+  have H := C (p, posterior ref) (p', posterior ref) (conj Dp Q0) (conj Dp' Q0).
+  have H' : distance (generator_reply (posterior p)) (generator_reply (posterior p')) +
+    distance (posterior (generator_reply (posterior ref))) (posterior (generator_reply (posterior ref))) <=
+    c * (distance p p' + distance (posterior ref) (posterior ref)) := H.
+  move: H'. rewrite !(distance_eq (posterior _)) // !Rplus_0_r. exact.
+move=> p [Dp Ep]. exists p, (posterior p). have F : fixed p (posterior p) by []. have Qp := PQ p Dp.
+have step2 a : in_DQ a -> dist (two_rounds a) (p, posterior p) <= c * dist a (p, posterior p).
+{ move=> Ia. rewrite -(dist_ext _ _ _ _ (same_refl _) (fixed_rounds _ _ F)). exact: C. }
+have one p' q' : class_Q q' -> fixed p' q' -> same (p', q') (p, posterior p).
+{ move=> Qq F'. have I : in_DQ (p', q') by split=> //; exact: domain_ext (proj1 F') (reply_domain q' Qq).
+  have := step2 _ I. rewrite (dist_ext _ _ _ _ (fixed_rounds _ _ F') (same_refl _)).
+  have P1 := distance_ge0 p' p. have P2 := distance_ge0 q' (posterior p).
+  rewrite -[dist (p', q') _]/(distance p' p + distance q' (posterior p)) => H.
+  have Z : distance p' p + distance q' (posterior p) <= 0 by case: Hc => _ c1; nra.
+  have Zp : distance p' p <= 0 by lra. have Zq : distance q' (posterior p) <= 0 by lra.
+  split; [exact: distance_le0 Zp|exact: distance_le0 Zq]. }
+split; first exact/(nash_fixed alpha). do 2 split=> //.
+{ move=> p' q' N. have Qq : class_Q q' by case: N => _ [_ []]. apply: one => //; exact/(nash_fixed alpha). }
+split=> // a n. elim: n a => [|n IH] a Ia; first by rewrite /= Rmult_1_l; right.
+have Ib := round_in_DQ a Ia (M _ (proj1 Ia)). have Ic := round_in_DQ _ Ib (M _ (proj1 Ib)).
+rewrite iterSr -[c ^ n.+1]/(c * c ^ n). apply: Rle_trans (IH _ Ic) _. rewrite (Rmult_comm c) Rmult_assoc.
+apply: Rmult_le_compat_l; [exact: pow_le (proj1 Hc)|exact: step2].
+Qed.
+
+Theorem theorem_4_2 delta alpha : bounds_normalisers s delta -> bounds_masses s alpha ->
+  (forall x y, rho_xy s x y <= / INR #|input s|) -> factor s delta alpha < 1 -> converges s (factor s delta alpha).
+Proof.
+move=> Hd Ha Hr Hc. apply: (contracts_converges alpha) => //; last exact: contraction. split=> //.
+left; apply: Rdiv_lt_0_compat; first lra. have [d0 _] := Hd. have [a0 _] := Ha.
+do 3 apply: Rmult_lt_0_compat => //.
+Qed.
+
+Theorem theorem_4_2_sharp alpha : bounds_masses s alpha -> (forall x y, rho_xy s x y <= / INR #|input s|) ->
+  sharp_factor s alpha < 1 -> converges s (sharp_factor s alpha).
+Proof.
+move=> Ha Hr Hc. apply: (contracts_converges alpha) => //; last exact: contraction_sharp. split=> //.
+left; apply: Rdiv_lt_0_compat; first lra. have [a0 _] := Ha. do 2 apply: Rmult_lt_0_compat => //.
+Qed.
+
+(* With no constant assumed: delta = 1 and alpha from the reference. *)
+Theorem theorem_4_2_derived alpha0 : 0 < alpha0 -> (forall z, alpha0 <= mass (@ref s) z) ->
+  (forall x y, rho_xy s x y <= / INR #|input s|) -> let c := factor s 1 (Rpower (gamma s) (/ beta s) * alpha0) in
+  c < 1 -> converges s c.
+Proof. move=> H0 H Hr c; apply: theorem_4_2 => //; [exact: normalisers_above_1|exact: masses_above]. Qed.
+
+(* How much the condition asks for *)
+Lemma sample_size : 1 <= INR #|sample s|.
+Proof.
+have E := masses_sum ref (proj1 reference_domain). rewrite -[INR _]Rmult_1_r -rsum_const -{1}E.
+apply: rsum_le => z. rewrite -E. apply: (rsum_single_le _ (fun z => mass ref z)) => t. apply: rsum_ge0 => y.
+exact: joint_ge0 (proj1 reference_domain).
+Qed.
+
+Theorem alpha_le alpha : bounds_masses s alpha -> alpha <= / INR #|sample s|.
+Proof.
+move=> [_ H]. have N := sample_size. apply: (Rmult_le_reg_l (INR #|sample s|)); first lra. rewrite Rinv_r; last lra.
+rewrite -rsum_const -(masses_sum ref (proj1 reference_domain)). apply: rsum_le => z; exact: H reference_domain.
+Qed.
+
+Theorem delta_le delta : bounds_normalisers s delta -> delta * Rpower (gamma s) (/ beta s) <= 1.
+Proof.
+move=> [_ H]. pose q : classifier s := fun _ _ => / 2.
+have Qq : class_Q q. { split; last by move=> ? ?; rewrite /q; lra. split=> [? ?|z]; rewrite ?rsum_label /q; lra. }
+have G : 0 < Rpower (gamma s) (/ beta s) := exp_pos _.
+suff : delta <= / Rpower (gamma s) (/ beta s).
+{ move=> /(Rmult_le_compat_r _ _ _ (Rlt_le _ _ G)). rewrite Rinv_l; lra. }
+rewrite -Rpower_Ropp -[delta]Rmult_1_r -[X in _ <= X]Rmult_1_r -(rho_1 s) -!rsum_scal. apply: rsum_le => i.
+apply: Rmult_le_compat_r; first by left; exact: rho_pos.
+apply: Rle_trans (H q i Qq) _. exact: (proj2 (normaliser_bounds _ beta_pos gam_pos q i (class_box q Qq))).
+Qed.
+
+Theorem factor_ge delta alpha : bounds_normalisers s delta -> bounds_masses s alpha ->
+  8 * INR #|sample s| / beta s <= 4 * INR #|sample s| / (beta s * gamma s) <= factor s delta alpha.
+Proof.
+move=> Hd Ha. have A := alpha_le alpha Ha. have D := delta_le delta Hd. have [a0 _] := Ha. have [d0 _] := Hd.
+have N := sample_size. set n := INR _ in A N *. have G : 0 < Rpower (gamma s) (/ beta s) := exp_pos _.
+have IB := Rinv_0_lt_compat _ beta_pos. have IG := Rinv_0_lt_compat _ gam_pos. split.
+- have -> : 8 * n / beta s = 4 * n * / beta s * 2 by field; lra.
+  have -> : 4 * n / (beta s * gamma s) = 4 * n * / beta s * / gamma s by field; lra.
+  apply: Rmult_le_compat_l; first by apply: Rmult_le_pos; lra.
+  have -> : 2 = / (1 / 2) by field. apply: Rinv_le_contravar; lra.
+- have -> : factor s delta alpha =
+    4 * (/ (beta s * gamma s) * / (alpha * (delta * Rpower (gamma s) (/ beta s)))).
+  { rewrite /factor Rpower_plus Rpower_1 //. field. lra. }
+  have -> : 4 * n / (beta s * gamma s) = 4 * (/ (beta s * gamma s) * n) by field; lra.
+  apply: Rmult_le_compat_l; first lra. apply: Rmult_le_compat_l.
+  { left; apply: Rinv_0_lt_compat; exact: Rmult_lt_0_compat. }
+  rewrite -[n]Rinv_inv. apply: Rinv_le_contravar; first by do 2 apply: Rmult_lt_0_compat => //.
+  have P := Rmult_lt_0_compat _ _ d0 G. have := Rmult_le_compat _ _ _ _ (Rlt_le _ _ a0) (Rlt_le _ _ P) A D. lra.
+Qed.
+
+Theorem temperature_needed delta alpha : bounds_normalisers s delta -> bounds_masses s alpha ->
+  factor s delta alpha < 1 -> 8 * INR #|sample s| < beta s.
+Proof.
+move=> Hd Ha Hc. have [A B] := factor_ge delta alpha Hd Ha.
+have := Rmult_lt_compat_r (beta s) _ _ beta_pos (Rle_lt_trans _ _ _ (Rle_trans _ _ _ A B) Hc).
+have -> : 8 * INR #|sample s| / beta s * beta s = 8 * INR #|sample s| by field; lra. lra.
+Qed.
+
+Theorem temperature_needed_sharp alpha : bounds_masses s alpha -> sharp_factor s alpha < 1 ->
+  2 * INR #|sample s| <= INR #|sample s| / gamma s < beta s.
+Proof.
+move=> Ha Hc. have A := alpha_le alpha Ha. have [a0 _] := Ha. have N := sample_size. set n := INR _ in A N *.
+have IG := Rinv_0_lt_compat _ gam_pos. split.
+- rewrite Rmult_comm. apply: Rmult_le_compat_l; first lra.
+  have -> : 2 = / (1 / 2) by field. apply: Rinv_le_contravar; lra.
+- have B : n <= / alpha by rewrite -[n]Rinv_inv; apply: Rinv_le_contravar.
+  have E : sharp_factor s alpha * beta s = / alpha * / gamma s by rewrite /sharp_factor; field; lra.
+  have := Rmult_lt_compat_r _ _ _ beta_pos Hc. rewrite E => H.
+  have := Rmult_le_compat_r _ _ _ (Rlt_le _ _ IG) B. rewrite /Rdiv. lra.
 Qed.
 End Paper.
