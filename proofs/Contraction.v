@@ -18,7 +18,8 @@
    factor s delta alpha  == c(beta) = 4 / (beta delta alpha gamma^(1 + 1/beta)), the paper's constant
    sharp_factor s alpha  == c'(beta) = 1 / (alpha beta gamma)
    contracts c           == ||T^2 a - T^2 b|| <= c ||a - b|| on D x Q
-   converges c           == T has one fixed point, the one equilibrium, and ||T^(2n) a - it|| <= c^n ||a - it||
+   converges c           == T has exactly one fixed point in D x Q, the game has exactly one equilibrium, they are the
+                            same pair e, and ||T^(2n) a - e|| <= c^n ||a - e|| from every a in D x Q
 
    normalisers_above_1   == delta = 1 is allowed
    masses_above          == alpha = gamma^(1/beta) min_z sum_{x,y} rho r is allowed
@@ -28,7 +29,7 @@
    posterior_lipschitz   == T_theta has constant 2 / (alpha |X|) on D if rho <= 1/|X|; posterior_lipschitz_max:
                             2 max rho / alpha in general; uniform_inputs: rho <= 1/|X| if x is uniform
    clip_lipschitz        == clipping has constant 1
-   posterior_reply       == T_theta p minimises the loss over Q; posterior_unique: nothing else does
+   posterior_reply       == T_theta p is a best reply to p in Q; posterior_unique: the only one
    nash_fixed            == equilibria are the fixed points
    contraction           == T^2 contracts with c(beta), contraction_sharp: with c'(beta)
    banach                == a contraction of a nonempty closed set has a fixed point
@@ -106,7 +107,6 @@ Definition two_rounds a := both_reply (both_reply a).
 Definition same a b := (forall i z, a.1 i z = b.1 i z) /\ (forall z y, a.2 z y = b.2 z y).
 
 Definition fixed p q := (forall i z, p i z = generator_reply q i z) /\ (forall z y, q z y = posterior p z y).
-
 End Setting.
 
 Section Constants.
@@ -720,18 +720,18 @@ have -> : 1 - q z true = q z false by lra. have -> : 1 - posterior p z true = po
 rewrite !ln_div; try exact: class_pos. lra.
 Qed.
 
-Theorem posterior_reply p q : is_generator p -> (forall z, 0 < mass p z) -> class_Q q ->
-  loss p (posterior p) <= loss p q.
+Theorem posterior_reply p : is_generator p -> (forall z, 0 < mass p z) -> reply class_Q p (posterior p).
 Proof.
-move=> Hp M Qq. have := loss_excess p q Hp M Qq.
+move=> Hp M. have Qp := posterior_class p M. split=> // q Qq. rewrite /payoff. have := loss_excess p q Hp M Qq.
 have : 0 <= \rsum_(z : sample s) \rsum_(y : bool) excess p q z y; last lra.
-apply: rsum_ge0 => z; apply: rsum_ge0 => y. apply: excess_ge0 => //; exact: posterior_class.
+apply: rsum_ge0 => z; apply: rsum_ge0 => y; exact: excess_ge0.
 Qed.
 
-Theorem posterior_unique p q : is_generator p -> (forall z, 0 < mass p z) -> class_Q q ->
-  loss p q <= loss p (posterior p) -> forall z y, q z y = posterior p z y.
+Theorem posterior_unique p q : is_generator p -> (forall z, 0 < mass p z) -> reply class_Q p q ->
+  forall z y, q z y = posterior p z y.
 Proof.
-move=> Hp M Qq L z. have Qp := posterior_class p M. have Ge := fun t y => excess_ge0 p q t y Hp Qp Qq.
+move=> Hp M [Qq L] z. have Qp := posterior_class p M. have {}L := L _ Qp. rewrite /payoff in L.
+have Ge := fun t y => excess_ge0 p q t y Hp Qp Qq.
 have Z0 : \rsum_(z : sample s) \rsum_(y : bool) excess p q z y = 0.
 { apply: Rle_antisym; last by apply: rsum_ge0 => t; exact: rsum_ge0. have := loss_excess p q Hp M Qq. lra. }
 have Z1 := rsum_eq0 _ _ (fun z => rsum_ge0 _ _ (Ge z)) Z0 z. have Z2 := rsum_eq0 _ _ (Ge z) Z1.
@@ -774,15 +774,13 @@ Qed.
 Theorem nash_fixed alpha p q : bounds_masses s alpha -> class_Q q -> nash class_Q p q <-> fixed p q.
 Proof.
 move=> Ha Qq. have Aq := member_admissible class_Q q Qq. split.
-- move=> [Hp [Mp [_ Mq]]].
+- move=> [Hp [Mp Rq]].
   have E := reply_unique beta_pos p q Aq Hp (Mp _ (proj1 (reply_domain q Qq))).
-  have M := masses_pos alpha p Ha (domain_ext _ _ E (reply_domain q Qq)). split=> //. apply: posterior_unique => //.
-  have := Mq _ (posterior_class p M). rewrite /payoff; lra.
+  have M := masses_pos alpha p Ha (domain_ext _ _ E (reply_domain q Qq)). split=> //; exact: posterior_unique.
 - move=> [Ep Eq]. have Dp := domain_ext _ _ Ep (reply_domain q Qq). have M := masses_pos alpha p Ha Dp.
   split; [exact: (proj1 Dp)|split; [|split=> //]].
   + move=> u Hu. rewrite (payoff_ext p (generator_reply q) q q) //. exact: reply_max.
-  + move=> u Qu. rewrite (payoff_ext p p q (posterior p)) // /payoff.
-    have := posterior_reply p u (proj1 Dp) M Qu. lra.
+  + rewrite (payoff_ext p p q (posterior p)) //. exact: (proj2 (posterior_reply p (proj1 Dp) M)).
 Qed.
 
 (* Linear convergence *)
