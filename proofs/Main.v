@@ -3,7 +3,9 @@
    reference (zeros allowed), real data or none, and, where Q : class g appears, every convex class of classifiers.  *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra.
-From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence.
+From Coq Require QArith_base Qreals.
+From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence TwoTexts.
+From Nashguard Require Matrix Averages SequenceForm.
 Open Scope R_scope.
 
 (* The classifier's best reply: the posterior in the full class, the only one on texts that occur. *)
@@ -188,4 +190,76 @@ Proof.
 move=> B N S n. apply: (Rmult_le_reg_l (beta g)); first lra.
 have -> : beta g * ((value_against (q n) - payoff ps qs) / beta g) = value_against (q n) - payoff ps qs by field; lra.
 exact: (simultaneous_linear Q p q ps qs n B N S).
+Qed.
+
+(* beta = 1 is the exact threshold: with two texts, the paper's iteration converges if and only if beta > 1. *)
+Theorem example_1 (beta : R) (B : 0 <= beta) (Q : class (two_texts 0 beta B)) (x : R) p q :
+  0 < beta -> full_or_clipped Q -> run_from Q 0 x p q -> x <> 0 -> (converges p <-> 1 < beta).
+Proof. exact: two_texts_threshold. Qed.
+
+(* Its closed form in log-odds, clipped at l = logit (1 - gamma), for every reference split L0. *)
+Theorem example_1_recursion (L0 beta : R) (B : 0 <= beta) (gamma : R) (G : 0 < gamma) (x : R) p q :
+  0 < beta -> gamma < 1 / 2 -> run_from (clipped (two_texts L0 beta B) gamma G) 0 x p q -> forall n,
+  q n = split (log_odds (q n)) /\ p n.+1 = split (L0 - log_odds (q n) / beta) /\
+  log_odds (q n.+1) = clip (logit (1 - gamma)) (L0 - log_odds (q n) / beta).
+Proof. move=> b gh S n. exact: (clipped_recursion gamma G x p q b gh S n). Qed.
+
+(* At beta = 1 every run but the equilibrium's is an exact 2-cycle. *)
+Theorem example_1_boundary (B : 0 <= 1) (gamma : R) (G : 0 < gamma) (x : R) p q :
+  gamma < 1 / 2 -> run_from (clipped (two_texts 0 1 B) gamma G) 0 x p q -> forall n,
+  q n.+2 = q n /\ p n.+3 = p n.+1 /\ (x <> 0 -> q n.+1 <> q n /\ p n.+2 <> p n.+1).
+Proof. move=> gh S n. exact: (clipped_two_cycle gamma G x p q Rlt_0_1 gh S erefl n). Qed.
+
+(* Below 1 every run but the equilibrium's ends on the 2-cycle at the class's edge, whose gap is known. *)
+Theorem example_1_cycle (beta : R) (B : 0 <= beta) (gamma : R) (G : 0 < gamma) (x : R) p q :
+  0 < beta < 1 -> gamma < 1 / 2 -> run_from (clipped (two_texts 0 beta B) gamma G) 0 x p q -> x <> 0 ->
+  let l := logit (1 - gamma) in exists N, forall n, (N <= n)%nat ->
+  Rabs (log_odds (q n)) = l /\ log_odds (q n.+1) = - log_odds (q n) /\ q n.+2 = q n /\ p n.+2 = p n /\
+  forall e, exploitability (clipped (two_texts 0 beta B) gamma G) (p n) (q n) e <-> e = l * tanh (l / (2 * beta)).
+Proof. move=> [b b1] gh S x0. exact: (clipped_cycle gamma G x p q b gh S b1 x0). Qed.
+
+(* Matrix games: an accepted certificate proves its pair of strategies an equilibrium of exactly its value. *)
+Theorem matrix_certificate (c : Matrix.certificate) : Matrix.check_exact c ->
+  Matrix.nash (Matrix.game c) (Matrix.row c) (Matrix.column c) /\ Matrix.is_value (Matrix.game c) (Matrix.value c).
+Proof. exact: Matrix.check_exact_sound. Qed.
+
+(* With a claimed gap: the two regrets sum to no more, and the game's value lies within it. *)
+Theorem matrix_certificate_gap (c : Matrix.certificate) : Matrix.check c ->
+  Matrix.eps_nash (Matrix.game c) (Matrix.row c) (Matrix.column c) (Matrix.gap c) /\
+  forall v, Matrix.is_value (Matrix.game c) v -> Matrix.value c <= v <= Matrix.value c + Matrix.gap c.
+Proof. exact: Matrix.check_sound. Qed.
+
+(* Every matrix game has a value; two players of small regret approach it with their averages. *)
+Theorem minimax (I J : finType) (A : I -> J -> R) : (0 < #|I|)%nat -> (0 < #|J|)%nat -> exists v, Matrix.is_value A v.
+Proof. exact: Averages.minimax. Qed.
+
+Theorem regret_to_equilibrium (I J : finType) (A : I -> J -> R) x y n (e e' : R) : (0 < n)%nat ->
+  (forall t, Matrix.strategy (x t)) -> (forall t, Matrix.strategy (y t)) ->
+  (forall x', Matrix.strategy x' -> Averages.row_regret A x y n x' <= INR n * e) ->
+  (forall y', Matrix.strategy y' -> Averages.column_regret A x y n y' <= INR n * e') ->
+  Matrix.eps_nash A (Averages.average n x) (Averages.average n y) (e + e').
+Proof. exact: Averages.regret_eps_nash. Qed.
+
+(* Two Hedge players at their best rates, payoffs in [lo, lo + r]. *)
+Theorem hedge (I J : finType) (A : I -> J -> R) (lo r : R) x y n :
+  (1 < #|I|)%nat -> (1 < #|J|)%nat -> (0 < n)%nat -> 0 < r -> (forall i j, lo <= A i j <= lo + r) ->
+  Averages.both_play_hedge A (Averages.hedge_rate #|I| r n) (Averages.hedge_rate #|J| r n) x y ->
+  Matrix.eps_nash A (Averages.average n x) (Averages.average n y)
+    (r * sqrt (ln (INR #|I|) / (2 * INR n)) + r * sqrt (ln (INR #|J|) / (2 * INR n))).
+Proof.
+move=> I1 J1 n0 r0 H. apply: (Averages.hedge_eps_nash_best _ _ (ltnW I1) (ltnW J1) A lo r r0 H x y n I1 J1 n0).
+Qed.
+
+(* Extensive games of perfect recall: the same for plans in sequence form. *)
+Theorem extensive_certificate (c : SequenceForm.certificate) :
+  let g := SequenceForm.of_game c in
+  let x := SequenceForm.plan_of (SequenceForm.row_plan c) in
+  let y := SequenceForm.plan_of (SequenceForm.column_plan c) in
+  SequenceForm.check c = true ->
+  SequenceForm.gap_at_most g x y (Qreals.Q2R (SequenceForm.gap c)) /\
+  (QArith_base.Qnum (SequenceForm.gap c) = 0%Z ->
+     SequenceForm.equilibrium g x y /\ SequenceForm.value_of g (Qreals.Q2R (SequenceForm.value c))).
+Proof.
+move=> g x y C. split; first exact: SequenceForm.check_gap. move=> Z.
+split; [exact: (proj1 (SequenceForm.check_exact c C Z))|exact: SequenceForm.check_value].
 Qed.
