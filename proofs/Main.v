@@ -5,7 +5,7 @@ From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice f
 From Coq Require Import Reals Lra.
 From Coq Require QArith_base Qreals.
 From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence TwoTexts.
-From Nashguard Require Matrix Averages SequenceForm.
+From Nashguard Require Contraction Matrix Averages SequenceForm.
 Open Scope R_scope.
 
 (* The classifier's best reply: the posterior in the full class, the only one on texts that occur. *)
@@ -218,6 +218,27 @@ Theorem example_1_cycle (beta : R) (B : 0 <= beta) (gamma : R) (G : 0 < gamma) (
   forall e, exploitability (clipped (two_texts 0 beta B) gamma G) (p n) (q n) e <-> e = l * tanh (l / (2 * beta)).
 Proof. move=> [b b1] gh S x0. exact: (clipped_cycle gamma G x p q b gh S b1 x0). Qed.
 
+(* The paper's Theorem 4.2 with its constants, c = 4 / (beta delta alpha gamma^(1 + 1/beta)), as repaired in
+   theory/audit.md: existence, uniqueness and linear convergence of the simultaneous best replies when c < 1.     *)
+Theorem theorem_4_2P (s : Contraction.setting) (delta alpha : R) : let c := Contraction.factor s delta alpha in
+  Contraction.bounds_normalisers s delta -> Contraction.bounds_masses s alpha ->
+  (forall x y, Contraction.rho_xy s x y <= / INR #|Contraction.input s|) -> c < 1 -> Contraction.converges s c.
+Proof. exact: Contraction.theorem_4_2. Qed.
+
+(* The constants need not be assumed: delta = 1, and alpha from the reference. *)
+Theorem theorem_4_2P_constants (s : Contraction.setting) (alpha0 : R) :
+  Contraction.bounds_normalisers s 1 /\
+  (0 < alpha0 -> (forall z, alpha0 <= Contraction.mass (@ref (Contraction.paper_game s)) z) ->
+     Contraction.bounds_masses s (Rpower (Contraction.gamma s) (/ Contraction.temperature s) * alpha0)).
+Proof. split; [exact: Contraction.normalisers_above_1|exact: Contraction.masses_above]. Qed.
+
+(* But whatever the constants, the condition c < 1 asks for a temperature beyond 8 times the number of texts. *)
+Theorem theorem_4_2P_vacuous (s : Contraction.setting) (delta alpha : R) :
+  Contraction.bounds_normalisers s delta -> Contraction.bounds_masses s alpha ->
+  alpha <= / INR #|Contraction.sample s| /\
+  (Contraction.factor s delta alpha < 1 -> 8 * INR #|Contraction.sample s| < Contraction.temperature s).
+Proof. move=> D A. split; [exact: Contraction.alpha_le|exact: (Contraction.temperature_needed s delta alpha)]. Qed.
+
 (* Matrix games: an accepted certificate proves its pair of strategies an equilibrium of exactly its value. *)
 Theorem matrix_certificate (c : Matrix.certificate) : Matrix.check_exact c ->
   Matrix.nash (Matrix.game c) (Matrix.row c) (Matrix.column c) /\ Matrix.is_value (Matrix.game c) (Matrix.value c).
@@ -238,7 +259,7 @@ Theorem regret_to_equilibrium (I J : finType) (A : I -> J -> R) x y n (e e' : R)
   (forall x', Matrix.strategy x' -> Averages.row_regret A x y n x' <= INR n * e) ->
   (forall y', Matrix.strategy y' -> Averages.column_regret A x y n y' <= INR n * e') ->
   Matrix.eps_nash A (Averages.average n x) (Averages.average n y) (e + e').
-Proof. exact: Averages.regret_eps_nash. Qed.
+Proof. move=> n0 X Y Rx Ry. exact: (Averages.regret_eps_nash I J A x y n n0 X Y e e' Rx Ry). Qed.
 
 (* Two Hedge players at their best rates, payoffs in [lo, lo + r]. *)
 Theorem hedge (I J : finType) (A : I -> J -> R) (lo r : R) x y n :
