@@ -237,7 +237,7 @@ Theorem theorem_4_2P_vacuous (s : Contraction.setting) (delta alpha : R) :
   Contraction.bounds_normalisers s delta -> Contraction.bounds_masses s alpha ->
   alpha <= / INR #|Contraction.sample s| /\
   (Contraction.factor s delta alpha < 1 -> 8 * INR #|Contraction.sample s| < Contraction.temperature s).
-Proof. move=> D A. split; [exact: Contraction.alpha_le|exact: (Contraction.temperature_needed s delta alpha)]. Qed.
+Proof. move=> D A. split; [exact: (Contraction.alpha_le alpha A)|exact: (Contraction.temperature_needed delta alpha D A)]. Qed.
 
 (* Matrix games: an accepted certificate proves its pair of strategies an equilibrium of exactly its value. *)
 Theorem matrix_certificate (c : Matrix.certificate) : Matrix.check_exact c ->
