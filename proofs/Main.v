@@ -3,7 +3,7 @@
    reference (zeros allowed), real data or none, and, where Q : class g appears, every convex class of classifiers.  *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra.
-From Coq Require QArith_base Qreals.
+From Coq Require QArith_base.
 From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence TwoTexts.
 From Nashguard Require Contraction Matrix Averages SequenceForm.
 Open Scope R_scope.
@@ -277,9 +277,9 @@ Theorem extensive_certificate (c : SequenceForm.certificate) :
   let x := SequenceForm.plan_of (SequenceForm.row_plan c) in
   let y := SequenceForm.plan_of (SequenceForm.column_plan c) in
   SequenceForm.check c = true ->
-  SequenceForm.gap_at_most g x y (Qreals.Q2R (SequenceForm.gap c)) /\
+  SequenceForm.gap_at_most g x y (Q2R (SequenceForm.gap c)) /\
   (QArith_base.Qnum (SequenceForm.gap c) = 0%Z ->
-     SequenceForm.equilibrium g x y /\ SequenceForm.value_of g (Qreals.Q2R (SequenceForm.value c))).
+     SequenceForm.equilibrium g x y /\ SequenceForm.value_of g (Q2R (SequenceForm.value c))).
 Proof.
 move=> g x y C. split; first exact: SequenceForm.check_gap. move=> Z.
 split; [exact: (proj1 (SequenceForm.check_exact c C Z))|exact: SequenceForm.check_value].
