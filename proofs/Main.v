@@ -56,6 +56,13 @@ Theorem lemma_1 (g : game) (Q : class g) (p u : generator g) (q q' : classifier 
   payoff u q - payoff u q' <= divergence u p.
 Proof. exact: smooth. Qed.
 
+(* The step identity: the proximal best reply is the one maximiser, and what every other generator loses. *)
+Theorem lemma_2 (g : game) (tau : R) (p u : generator g) (q : classifier g) :
+  0 < tau + beta g -> interior p -> admissible q -> is_generator u ->
+  payoff u q - tau * divergence u p = payoff (step tau p q) q - tau * divergence (step tau p q) p -
+    (tau + beta g) * divergence u (step tau p q).
+Proof. exact: step_maximal. Qed.
+
 (* Theorem 1: an equilibrium exists for every beta > 0, in the full class and in the clipped one. *)
 Theorem theorem_1_existence (g : game) : 0 < beta g ->
   (exists p q, nash (full g) p q) /\
