@@ -123,6 +123,16 @@ Lemma encloses_of_Q q : encloses (of_Q q) (Q2R q).
 Proof. exact: encloses_quotient. Qed.
 End Enclosures.
 
+Lemma Q2R_ge0 (q : Q) : (0 <=? Qnum q)%Z -> 0 <= Q2R q.
+Proof.
+move=> /Z.leb_le /IZR_le H. apply: Rmult_le_pos => //. left; apply: Rinv_0_lt_compat; exact: IZR_lt.
+Qed.
+
+Lemma Q2R_gt0 (q : Q) : (0 <? Qnum q)%Z -> 0 < Q2R q.
+Proof.
+move=> /Z.ltb_lt H. apply: Rmult_lt_0_compat; first exact: IZR_lt. apply: Rinv_0_lt_compat; exact: IZR_lt.
+Qed.
+
 (** * Vectors and tables of rationals *)
 
 Record fractions := Fractions { denominator : positive; numerators : seq Z }.

@@ -252,10 +252,7 @@ Definition label_ord (i : seed_finType) : label_finType := Ordinal (label_lt i).
 Definition real_mass (y : nat) (z : nat) : R := Q2R (real_texts c).1 * entry (real_row c y) z.
 
 Lemma temperature_pos : 0 < Q2R (temperature c).
-Proof.
-case/and5P: V => /Z.ltb_lt b0 _ _ _ _. apply: Rmult_lt_0_compat; first exact: IZR_lt.
-apply: Rinv_0_lt_compat; exact: IZR_lt.
-Qed.
+Proof. by case/and5P: V => /Q2R_gt0. Qed.
 
 Lemma weights_distribution : distribution (seeds c) (weights c).
 Proof. by case/and5P: V. Qed.
@@ -275,11 +272,6 @@ case/and5P: V => _ _ _ _ /and5P [_ _ _ _]. rewrite /real_row /real_texts.
 case: (real_data c) => [[lam t]|_] /=; last by rewrite nth_nil.
 case/andP=> _ H. case: (ltnP y (size (rows t))) => [lt|ge]; last by rewrite nth_default.
 by case/andP: (all_nthP [::] H _ lt).
-Qed.
-
-Lemma Q2R_ge0 (q : Q) : (0 <=? Qnum q)%Z -> 0 <= Q2R q.
-Proof.
-move=> /Z.leb_le /IZR_le H. apply: Rmult_le_pos => //. left; apply: Rinv_0_lt_compat; exact: IZR_lt.
 Qed.
 
 Lemma real_mass_ge0 (y : label_finType) (z : text_finType) : 0 <= real_mass y z.
