@@ -193,30 +193,31 @@ Arguments prior_of {n a} V.
 Section Reading.
 Variable c : certificate.
 
-Definition m := size (rows (payoff_table c)).
-Definition n := size (head [::] (rows (payoff_table c))).
+Definition lines := size (rows (payoff_table c)).
+Definition columns := size (head [::] (rows (payoff_table c))).
 Definition amount (i j : nat) : Z := whole (row (payoff_table c) i) j.
 Definition value : R := Q2R (claimed_value c).
 Definition gap : R := Q2R (claimed_gap c).
 
 Definition is_game : bool :=
-  [&& all (fun r => size r == n) (rows (payoff_table c)), is_prior m (row_attraction c) & is_prior n (column_attraction c)].
+  [&& all (fun r => size r == columns) (rows (payoff_table c)), is_prior lines (row_attraction c)
+    & is_prior columns (column_attraction c)].
 End Reading.
 
 Section Stands.
 Context {c : certificate}.
 Variable V : is_game c.
 
-Lemma row_is_prior : is_prior (m c) (row_attraction c).
+Lemma row_is_prior : is_prior (lines c) (row_attraction c).
 Proof. by case/and3P: V. Qed.
 
-Lemma column_is_prior : is_prior (n c) (column_attraction c).
+Lemma column_is_prior : is_prior (columns c) (column_attraction c).
 Proof. by case/and3P: V. Qed.
 
 Definition game_of : game := {|
-  row_type := ordinal_finType (m c);
-  column_type := ordinal_finType (n c);
-  payoffs := fun (i : 'I_(m c)) (j : 'I_(n c)) => cell (payoff_table c) i j;
+  row_type := ordinal_finType (lines c);
+  column_type := ordinal_finType (columns c);
+  payoffs := fun (i : 'I_(lines c)) (j : 'I_(columns c)) => cell (payoff_table c) i j;
   row_prior := prior_of row_is_prior;
   column_prior := prior_of column_is_prior
 |}.
@@ -237,7 +238,8 @@ Definition best (a : attraction) (u : seq Z) (d : positive) : interval :=
   if (0 <? Qnum (temperature_of a))%Z
   then let t := of_Q bits (temperature_of a) in
     times bits t (log bits (total bits (size u) (fun k =>
-      times bits (value_of bits (reference_of a) k) (power_of_e bits (over bits (quotient bits (nth 0%Z u k) (Zpos d)) t)))))
+      times bits (value_of bits (reference_of a) k)
+        (power_of_e bits (over bits (quotient bits (nth 0%Z u k) (Zpos d)) t)))))
   else quotient bits (largest u) (Zpos d).
 
 Definition price (k : nat) (a : attraction) (p : fractions) : interval :=
@@ -246,25 +248,26 @@ Definition price (k : nat) (a : attraction) (p : fractions) : interval :=
 
 Definition is_strategy (k : nat) (a : attraction) (p : fractions) : bool :=
   distribution k p && ((0 <? Qnum (temperature_of a))%Z ==>
-    all (fun i => Z.eqb (whole p i) 0 || (0 <? whole (reference_of a) i)%Z) (iota 0 k)).
+    below k (fun i => Z.eqb (whole p i) 0 || (0 <? whole (reference_of a) i)%Z)).
 
 Definition losses : seq Z :=
-  mkseq (fun j => - sum (mkseq (fun i => whole (row_strategy c) i * amount c i j) (m c)))%Z (n c).
+  mkseq (fun j => - sum (mkseq (fun i => whole (row_strategy c) i * amount c i j) (lines c)))%Z (columns c).
 Definition gains : seq Z :=
-  mkseq (fun i => sum (mkseq (fun j => amount c i j * whole (column_strategy c) j) (n c)))%Z (m c).
+  mkseq (fun i => sum (mkseq (fun j => amount c i j * whole (column_strategy c) j) (columns c)))%Z (lines c).
 
 Definition guaranteed : interval :=
   negative (plus bits
     (best (column_attraction c) losses (denominator (row_strategy c) * common (payoff_table c)))
-    (price (m c) (row_attraction c) (row_strategy c))).
+    (price (lines c) (row_attraction c) (row_strategy c))).
 
 Definition conceded : interval :=
   plus bits
     (best (row_attraction c) gains (denominator (column_strategy c) * common (payoff_table c)))
-    (price (n c) (column_attraction c) (column_strategy c)).
+    (price (columns c) (column_attraction c) (column_strategy c)).
 
 Definition check : bool :=
-  [&& is_strategy (m c) (row_attraction c) (row_strategy c), is_strategy (n c) (column_attraction c) (column_strategy c),
+  [&& is_strategy (lines c) (row_attraction c) (row_strategy c),
+      is_strategy (columns c) (column_attraction c) (column_strategy c),
       at_most bits (of_Q bits (claimed_value c)) guaranteed
     & at_most bits conceded (of_Q bits (claimed_value c + claimed_gap c))].
 End Check.
@@ -288,7 +291,7 @@ Lemma strategy_of p : is_strategy k a p -> strategy P (fun i => entry p i).
 Proof.
 case/andP=> D S. split=> [i| |t0 i /entry_eq0 E]; [exact: distribution_ge0 D|exact: distribution_1|].
 move: S. case H: (0 <? _)%Z => /=; last by move: t0 => /=; rewrite cold //; lra.
-move=> /allP /(_ (nat_of_ord i)). rewrite mem_iota ltn_ord /= E orbF => /(_ isT) /Z.eqb_eq. exact: entry_0.
+move=> /belowP /(_ i). rewrite E orbF => /Z.eqb_eq. exact: entry_0.
 Qed.
 
 Lemma encloses_price p : is_strategy k a p ->
@@ -296,7 +299,7 @@ Lemma encloses_price p : is_strategy k a p ->
 Proof.
 case/andP=> _. rewrite /price. case H: (0 <? _)%Z => /= S; last by rewrite cold // Rmult_0_l; exact: encloses_zero.
 apply: encloses_times; first exact: encloses_of_Q. apply: encloses_total => i. apply: encloses_divergence_term.
-move: S => /allP /(_ (nat_of_ord i)). rewrite mem_iota ltn_ord => /(_ isT) /orP [/Z.eqb_eq|/Z.ltb_lt]; by [left|right].
+case/orP: (belowP _ _ S i) => [/Z.eqb_eq|/Z.ltb_lt]; by [left|right].
 Qed.
 
 Lemma encloses_best u d (f : 'I_k -> R) : size u = k ->
@@ -322,22 +325,24 @@ Notation g := (game_of V).
 Notation x := (x_of V).
 Notation y := (y_of V).
 
-Lemma losses_at (j : 'I_(n c)) : - (\rsum_(i : row_type g) (x i * payoffs g i j)) =
+Lemma losses_at (j : 'I_(columns c)) : - (\rsum_(i : row_type g) (x i * payoffs g i j)) =
   IZR (nth 0%Z (losses c) j) / IZR (Zpos (denominator (row_strategy c) * common (payoff_table c))).
 Proof.
-rewrite nth_mkseq // opp_IZR (IZR_sum _ (m c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
-have [a b] : 0 < IZR (Zpos (denominator (row_strategy c))) /\ 0 < IZR (Zpos (common (payoff_table c))) by split; exact: IZR_lt.
+rewrite nth_mkseq // opp_IZR (IZR_sum _ (lines c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
+have [a b] : 0 < IZR (Zpos (denominator (row_strategy c))) /\ 0 < IZR (Zpos (common (payoff_table c)))
+  by split; exact: IZR_lt.
 rewrite /Rdiv -Ropp_mult_distr_l -rsum_scalr. congr (- _). apply: rsum_ext => i. rewrite nth_mkseq // mult_IZR.
 rewrite /x_of /= /cell /entry /amount /=. field. lra.
 Qed.
 
-Lemma gains_at (i : 'I_(m c)) : \rsum_(j : column_type g) (payoffs g i j * y j) =
+Lemma gains_at (i : 'I_(lines c)) : \rsum_(j : column_type g) (payoffs g i j * y j) =
   IZR (nth 0%Z (gains c) i) / IZR (Zpos (denominator (column_strategy c) * common (payoff_table c))).
 Proof.
-rewrite nth_mkseq // (IZR_sum _ (n c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
+rewrite nth_mkseq // (IZR_sum _ (columns c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
 have [a b] : 0 < IZR (Zpos (denominator (column_strategy c))) /\ 0 < IZR (Zpos (common (payoff_table c)))
   by split; exact: IZR_lt.
-rewrite /Rdiv -rsum_scalr. apply: rsum_ext => j. rewrite nth_mkseq // mult_IZR /y_of /= /cell /entry /amount /=. field. lra.
+rewrite /Rdiv -rsum_scalr. apply: rsum_ext => j. rewrite nth_mkseq // mult_IZR.
+rewrite /y_of /= /cell /entry /amount /=. field. lra.
 Qed.
 
 Theorem check_sound : check bits c -> guarantees g x (value c) /\ concedes g y (value c + gap c).
