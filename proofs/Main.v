@@ -5,7 +5,7 @@ From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice f
 From Coq Require Import Reals Lra.
 From Coq Require QArith_base.
 From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence TwoTexts.
-From Nashguard Require Contraction Matrix Averages SequenceForm.
+From Nashguard Require Contraction Matrix Averages SequenceForm KlGuard KlMatrix.
 Open Scope R_scope.
 
 (* The classifier's best reply: the posterior in the full class, the only one on texts that occur. *)
@@ -244,7 +244,8 @@ Theorem theorem_4_2P_vacuous (s : Contraction.setting) (delta alpha : R) :
   Contraction.bounds_normalisers s delta -> Contraction.bounds_masses s alpha ->
   alpha <= / INR #|Contraction.sample s| /\
   (Contraction.factor s delta alpha < 1 -> 8 * INR #|Contraction.sample s| < Contraction.temperature s).
-Proof. move=> D A. split; [exact: (Contraction.alpha_le alpha A)|exact: (Contraction.temperature_needed delta alpha D A)]. Qed.
+Proof. move=> D A. split; [exact: (Contraction.alpha_le alpha A)|exact: (Contraction.temperature_needed delta alpha D
+  A)]. Qed.
 
 (* Matrix games: an accepted certificate proves its pair of strategies an equilibrium of exactly its value. *)
 Theorem matrix_certificate (c : Matrix.certificate) : Matrix.check_exact c ->
@@ -291,3 +292,20 @@ Proof.
 move=> g x y C. split; first exact: SequenceForm.check_gap. move=> Z.
 split; [exact: (proj1 (SequenceForm.check_exact c C Z))|exact: SequenceForm.check_value].
 Qed.
+
+(* Generator-classifier games: an accepted certificate encloses the gap of its pair, and the game's value. *)
+Theorem guard_certificate (bits : Z) (c : KlGuard.certificate) (V : KlGuard.is_game c) :
+  let Q := KlGuard.class_of V in let p := KlGuard.generator_of V in let q := KlGuard.classifier_of V in
+  KlGuard.check bits c ->
+  (forall e, exploitability Q p q e -> e <= KlGuard.gap c) /\
+  (forall p' q', nash Q p' q' -> KlGuard.value c <= payoff p' q' <= KlGuard.value c + KlGuard.gap c).
+Proof. move=> Q p q C. split; [exact: (KlGuard.check_gap V C)|exact: (KlGuard.check_nash V C)]. Qed.
+
+(* Matrix games with a KL term for either player. *)
+Theorem kl_matrix_certificate (bits : Z) (c : KlMatrix.certificate) (V : KlMatrix.is_game c) :
+  let g := KlMatrix.game_of V in let x := KlMatrix.x_of V in let y := KlMatrix.y_of V in
+  KlMatrix.check bits c ->
+  KlMatrix.eps_nash g x y (KlMatrix.gap c) /\
+  (forall x' y', KlMatrix.nash g x' y' -> KlMatrix.value c <= KlMatrix.payoff g x' y' <= KlMatrix.value c +
+    KlMatrix.gap c).
+Proof. move=> g x y C. split; [exact: (KlMatrix.check_gap V C)|exact: (KlMatrix.check_nash V C)]. Qed.
