@@ -1,0 +1,138 @@
+From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype finset bigop.
+From Coq Require Import Reals Lra Psatz.
+From Coquelicot Require Import Coquelicot.
+From Nashguard Require Import Sums Logs Game Replies Pinsker Smooth Posterior.
+Open Scope R_scope.
+
+Section Rows.
+Context {T : finType}.
+Implicit Types w x : T -> R.
+
+Lemma square_ratio_ge0 a b : 0 <= b -> 0 <= a ^ 2 / b \/ b = 0.
+Proof.
+by case=> [P|<-]; [left; apply: Rmult_le_pos; [exact: pow2_ge_0|left; exact: Rinv_0_lt_compat]|right].
+Qed.
+
+(* Cauchy's inequality in Engel's form; a term x / w with w = 0 has x = 0 and counts as 0. *)
+Lemma engel w x : (forall z, 0 <= w z) -> (forall z, w z = 0 -> x z = 0) ->
+  (\rsum_(z : T) x z) ^ 2 / (\rsum_(z : T) w z) <= \rsum_(z : T) (x z ^ 2 / w z).
+Proof.
+move=> Hw Z. have S0 z : 0 <= x z ^ 2 / w z.
+{ by case: (square_ratio_ge0 (x z) (w z) (Hw z)) => // E; rewrite Z //; lra. }
+case: (rsum_ge0 _ w Hw) => [P|E].
+- have H z : x z ^ 2 <= w z * (x z ^ 2 / w z).
+  { case: (Hw z) => [Q|E]; first by right; field; lra. rewrite Z //; lra. }
+  have := cauchy_schwarz x w (fun z => x z ^ 2 / w z) Hw S0 H.
+  move/(Rmult_le_compat_r (/ \rsum_(z : T) w z) _ _ (Rlt_le _ _ (Rinv_0_lt_compat _ P))).
+  rewrite Rmult_comm. set W := \rsum_(z : T) w z in P *. set A := \rsum_(z : T) (_ / _).
+  have -> : W * A * / W = A by field; lra. lra.
+- have -> : \rsum_(z : T) x z = 0.
+  { rewrite -[RHS](rsum_0 T). apply: rsum_ext => z. apply: Z. exact: rsum_eq0 Hw (esym E) z. }
+  have := rsum_ge0 _ _ S0. lra.
+Qed.
+End Rows.
+
+Section Operators.
+Context {g : game}.
+Variable p : generator g.
+Implicit Types (e f : seed g -> text g -> R) (s : label g -> text g -> R).
+
+Definition centred e := forall i, \rsum_(z : text g) (p i z * e i z) = 0.
+
+Definition inner e f := avg (fun i z => p i z * (e i z * f i z)).
+
+Definition mass_shift e y z := \rsum_(i : seed g) (if lab i == y then rho i * (p i z * e i z) else 0).
+
+Definition posterior_shift e y z :=
+  mass_shift e y z / mass p y z - (\rsum_(y : label g) mass_shift e y z) / text_mass p z.
+
+Definition centre s : seed g -> text g -> R := fun i z =>
+  s (lab i) z - \rsum_(t : text g) (p i t * s (lab i) t).
+
+Definition response e := centre (posterior_shift e).
+
+Definition linearised tau e : seed g -> text g -> R := fun i z => (tau * e i z - response e i z) / (tau + beta g).
+
+Definition eigenvector nu e := centred e /\ 0 < inner e e /\ forall i z, 0 < p i z -> response e i z = nu * e i z.
+
+Hypothesis Hp : is_generator p.
+
+Lemma rsum_by_label (F : seed g -> label g -> R) :
+  \rsum_(i : seed g) F i (lab i) = \rsum_(y : label g) \rsum_(i : seed g) (if lab i == y then F i y else 0).
+Proof. rewrite rsum_swap. apply: rsum_ext => i. by rewrite (rsum_select _ (lab i) (F i)). Qed.
+
+Lemma inner_sym e f : inner e f = inner f e.
+Proof. apply: avg_ext => i z. ring. Qed.
+
+Lemma inner_ge0 e : 0 <= inner e e.
+Proof. apply: avg_ge0 => i z. apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: Rle_0_sqr]. Qed.
+
+(* Centring does not matter against a centred perturbation: the adjoint of mass_shift is centre. *)
+Lemma adjoint e s : centred e -> inner e (centre s) = \rsum_(z : text g) \rsum_(y : label g) (mass_shift e y z * s y z).
+Proof.
+move=> C. have -> : inner e (centre s) = \rsum_(i : seed g) (rho i * \rsum_(z : text g) (p i z * e i z * s (lab i) z)).
+{ apply: rsum_ext => i; congr (_ * _). rewrite /centre. set c := \rsum_(t : text g) (p i t * s (lab i) t).
+  rewrite (rsum_ext _ _ (fun z => p i z * e i z * s (lab i) z - p i z * e i z * c)); last by move=> z; ring.
+  rewrite rsum_sub rsum_scalr C. ring. }
+rewrite (rsum_ext _ _ (fun i => \rsum_(z : text g) (rho i * (p i z * e i z) * s (lab i) z))); last first.
+{ move=> i. rewrite -rsum_scal. apply: rsum_ext => z. ring. }
+rewrite rsum_swap. apply: rsum_ext => z.
+rewrite (rsum_by_label (fun i y => rho i * (p i z * e i z) * s y z)). apply: rsum_ext => y.
+rewrite /mass_shift -rsum_scalr. apply: rsum_ext => i. case: eqP => _; ring.
+Qed.
+
+(* The quadratic form of B_z: the second derivative of the log-loss at the text z. *)
+Definition form e f z := \rsum_(y : label g) (mass_shift e y z * mass_shift f y z / mass p y z) -
+  (\rsum_(y : label g) mass_shift e y z) * (\rsum_(y : label g) mass_shift f y z) / text_mass p z.
+
+Lemma response_form e f : centred e -> inner e (response f) = \rsum_(z : text g) form e f z.
+Proof.
+move=> C. rewrite adjoint //. apply: rsum_ext => z. rewrite /form /posterior_shift.
+rewrite /Rdiv Rmult_assoc. set c := _ * / text_mass p z. rewrite -(rsum_scalr _ c) -rsum_sub.
+apply: rsum_ext => y. ring.
+Qed.
+
+Theorem response_symmetric e f : centred e -> centred f -> inner e (response f) = inner (response e) f.
+Proof.
+move=> Ce Cf. rewrite (inner_sym (response e)) !response_form //. apply: rsum_ext => z. rewrite /form. congr (_ - _); last by rewrite /Rdiv; ring.
+apply: rsum_ext => y. rewrite /Rdiv; ring.
+Qed.
+
+Definition energy e y z := \rsum_(i : seed g) (if lab i == y then rho i * (p i z * e i z ^ 2) else 0).
+
+Lemma inner_energy e : inner e e = \rsum_(z : text g) \rsum_(y : label g) energy e y z.
+Proof.
+rewrite /inner /avg (rsum_ext _ _ (fun i => \rsum_(z : text g) (rho i * (p i z * e i z ^ 2)))); last first.
+{ move=> i. rewrite -rsum_scal. apply: rsum_ext => z. ring. }
+rewrite rsum_swap. apply: rsum_ext => z. exact: (rsum_by_label (fun i _ => rho i * (p i z * e i z ^ 2))).
+Qed.
+
+Lemma energy_ge0 e y z : 0 <= energy e y z.
+Proof.
+apply: rsum_ge0 => i. case: eqP => _; last lra.
+apply: Rmult_le_pos; first by left; exact: rho_pos. apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: pow2_ge_0].
+Qed.
+
+Lemma mass_shift_square e y z : mass_shift e y z ^ 2 <= (mass p y z - anchor y z) * energy e y z.
+Proof.
+rewrite /mass. have -> a b : a + b - b = a by ring.
+apply: cauchy_schwarz => i; first exact: mass_term_ge0.
+- case: eqP => _; last lra.
+  apply: Rmult_le_pos; first by left; exact: rho_pos. apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: pow2_ge_0].
+- by right; case: eqP => _; ring.
+Qed.
+
+Lemma mass_shift_0 e y z : mass p y z = 0 -> mass_shift e y z = 0.
+Proof.
+have := mass_shift_square e y z. have := anchor_ge0 y z. have := energy_ge0 e y z. move=> A B C E. rewrite E in C.
+nra.
+Qed.
+
+Lemma form_ge0 e z : 0 <= form e e z.
+Proof.
+have := engel (fun y => mass p y z) (fun y => mass_shift e y z) (fun y => mass_ge0 p y z Hp) (fun y => mass_shift_0 e y z).
+rewrite /form -/(text_mass p z). set x := \rsum_(y : label g) mass_shift e y z.
+rewrite (rsum_ext _ (fun y => mass_shift e y z * _ / _) (fun y => mass_shift e y z ^ 2 / mass p y z)) /=; last by move=> y; congr (_ / _); ring.
+have -> : x * (x * 1) = x * x by ring. lra.
+Qed.
+End Operators.
