@@ -135,4 +135,92 @@ rewrite /form -/(text_mass p z). set x := \rsum_(y : label g) mass_shift e y z.
 rewrite (rsum_ext _ (fun y => mass_shift e y z * _ / _) (fun y => mass_shift e y z ^ 2 / mass p y z)) /=; last by move=> y; congr (_ / _); ring.
 have -> : x * (x * 1) = x * x by ring. lra.
 Qed.
+
+(* A text whose mass has one label only contributes nothing. *)
+Lemma form_one_label e y z : mass p y z = text_mass p z -> form e e z = 0.
+Proof.
+move=> E. have Z y' : y' != y -> mass_shift e y' z = 0.
+{ move=> N. apply: mass_shift_0. apply: Rle_antisym; last exact: mass_ge0.
+  set f := fun t => mass p t z - (if y == t then mass p t z else 0).
+  have f0 t : 0 <= f t by rewrite /f; case: eqP => _; have := mass_ge0 p t z Hp; lra.
+  have : \rsum_(t : label g) f t = 0 by rewrite rsum_sub rsum_select -/(text_mass p z); lra.
+  move/(rsum_eq0 _ f f0)/(_ y'). rewrite /f eq_sym (negbTE N). lra. }
+have S F : (forall y', y' != y -> F y' = 0) -> \rsum_(t : label g) F t = F y.
+{ move=> H. rewrite -[RHS](rsum_select _ y F). apply: rsum_ext => t. case: eqP => // N. apply: H. by apply/eqP => M; case: N. }
+rewrite /form (S (fun t => mass_shift e t z)) // (S (fun t => mass_shift e t z * _ / _)); first by rewrite E; lra.
+move=> y' N. rewrite Z //. lra.
+Qed.
+
+Lemma form_le k e z : 0 <= k ->
+  (forall y, mass p y z < text_mass p z -> mass p y z - anchor y z <= k * mass p y z) ->
+  form e e z <= k * \rsum_(y : label g) energy e y z.
+Proof.
+move=> Hk H. case: (pickP (fun y => ~~ (Rlt_dec (mass p y z) (text_mass p z)))) => [y /negP N|A].
+- rewrite (form_one_label e y); last first.
+  { have := mass_le p y z Hp. case: (Rlt_dec (mass p y z) (text_mass p z)) N => //= N _ M. lra. }
+  apply: Rmult_le_pos => //. apply: rsum_ge0 => t. exact: energy_ge0.
+- set D := \rsum_(y : label g) mass_shift e y z. apply: (Rle_trans _ (\rsum_(y : label g) (mass_shift e y z * mass_shift e y z / mass p y z))).
+  + rewrite /form -/D. have := text_mass_ge0 p z Hp. case: (square_ratio_ge0 D (text_mass p z) (text_mass_ge0 p z Hp)).
+    * have -> : D ^ 2 = D * D by ring. lra.
+    * move=> E _. have -> : D = 0; last lra. rewrite /D -[RHS](rsum_0 (label g)). apply: rsum_ext => y. apply: mass_shift_0.
+      exact: rsum_eq0 (fun y => mass_ge0 p y z Hp) E y.
+  + rewrite -rsum_scal. apply: rsum_le => y. have M := mass_ge0 p y z Hp. case: M => [M|E]; last first.
+    { rewrite mass_shift_0 //. have := Rmult_le_pos _ _ Hk (energy_ge0 e y z). lra. }
+    have L : mass p y z < text_mass p z by move/negbT: (A y); case: Rlt_dec.
+    apply: (Rmult_le_reg_l (mass p y z)) => //. have -> : mass p y z * (mass_shift e y z * mass_shift e y z / mass p y z) = mass_shift e y z ^ 2.
+    { field. lra. }
+    have := mass_shift_square e y z. have := Rmult_le_compat_r _ _ _ (energy_ge0 e y z) (H y L). lra.
+Qed.
+
+Theorem response_ge0 e : centred e -> 0 <= inner e (response e).
+Proof. move=> C. rewrite response_form //. apply: rsum_ge0 => z. exact: form_ge0. Qed.
+
+Theorem response_le k e : 0 <= k -> centred e ->
+  (forall y z, mass p y z < text_mass p z -> mass p y z - anchor y z <= k * mass p y z) ->
+  inner e (response e) <= k * inner e e.
+Proof.
+move=> Hk C H. rewrite response_form // inner_energy -rsum_scal. apply: rsum_le => z. apply: form_le => // y. exact: H.
+Qed.
+
+Corollary response_le1 e : centred e -> inner e (response e) <= inner e e.
+Proof.
+move=> C. rewrite -[X in _ <= X]Rmult_1_l. apply: response_le => //; [lra|move=> y z _]. have := anchor_ge0 y z. lra.
+Qed.
+
+Lemma inner_on_support e f h : (forall i z, 0 < p i z -> f i z = h i z) -> inner e f = inner e h.
+Proof.
+move=> H. apply: avg_ext => i z. case: (proj1 Hp i z) => [P|<-]; [rewrite H //|ring].
+Qed.
+
+Lemma eigenvector_form nu e : eigenvector nu e -> inner e (response e) = nu * inner e e.
+Proof.
+move=> [C [_ H]]. rewrite (inner_on_support e _ (fun i z => nu * e i z)) // /inner -avg_scal. apply: avg_ext => i z. ring.
+Qed.
+
+Theorem eigenvalue_range nu e : eigenvector nu e -> 0 <= nu <= 1.
+Proof.
+move=> H. have E := eigenvector_form nu e H. have [C [P _]] := H.
+have := response_ge0 e C. have := response_le1 e C. rewrite E. nra.
+Qed.
+
+Theorem eigenvalue_le k nu e : 0 <= k -> eigenvector nu e ->
+  (forall y z, mass p y z < text_mass p z -> mass p y z - anchor y z <= k * mass p y z) -> nu <= k.
+Proof.
+move=> Hk H B. have E := eigenvector_form nu e H. have [C [P _]] := H. have := response_le k e Hk C B. rewrite E. nra.
+Qed.
+
+Theorem eigenvector_linearised tau nu e i z : eigenvector nu e -> 0 < p i z ->
+  linearised tau e i z = (tau - nu) / (tau + beta g) * e i z.
+Proof. move=> [_ [_ H]] P. rewrite /linearised H // /Rdiv. ring. Qed.
 End Operators.
+
+Theorem factor_stable tau beta nu : 0 < beta -> 0 <= tau -> 0 <= nu ->
+  Rabs ((tau - nu) / (tau + beta)) < 1 <-> nu < 2 * tau + beta.
+Proof.
+move=> Hb Ht Hn. rewrite Rabs_div; last lra. rewrite (Rabs_pos_eq (tau + beta)); last lra.
+have D : 0 < tau + beta by lra. split=> H.
+- move/(Rmult_lt_compat_l _ _ _ D): H. have -> : (tau + beta) * (Rabs (tau - nu) / (tau + beta)) = Rabs (tau - nu).
+  { field. lra. } rewrite Rmult_1_r => /Rabs_def2. lra.
+- apply: (Rmult_lt_reg_l _ _ _ D). have -> : (tau + beta) * (Rabs (tau - nu) / (tau + beta)) = Rabs (tau - nu).
+  { field. lra. } apply: Rabs_def1; lra.
+Qed.
