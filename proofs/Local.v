@@ -224,3 +224,121 @@ have D : 0 < tau + beta by lra. split=> H.
 - apply: (Rmult_lt_reg_l _ _ _ D). have -> : (tau + beta) * (Rabs (tau - nu) / (tau + beta)) = Rabs (tau - nu).
   { field. lra. } apply: Rabs_def1; lra.
 Qed.
+
+Lemma is_derive_rsum (T : finType) (f : T -> R -> R) (d : T -> R) (x : R) : (forall i, is_derive (f i) x (d i)) ->
+  is_derive (fun t => \rsum_(i : T) f i t) x (\rsum_(i : T) d i).
+Proof.
+move=> H. elim: (index_enum T) => [|i s IH].
+- rewrite big_nil. apply: (is_derive_ext (fun _ => 0)); [by move=> t; rewrite big_nil|exact: is_derive_const].
+- rewrite big_cons. apply: (is_derive_ext (fun t => f i t + \big[Rplus/0]_(j <- s) f j t)).
+  + by move=> t; rewrite big_cons.
+  + exact: is_derive_plus.
+Qed.
+
+Section Linearisation.
+Context {g : game}.
+Variables (p : generator g) (tau : R) (e : seed g -> text g -> R).
+Hypotheses (k_pos : 0 < tau + beta g) (Ip : interior p) (Ce : centred p e).
+Hypothesis fixed : forall i z, step tau p (posterior p) i z = p i z.
+
+Definition perturb (h : R) : generator g := fun i z => p i z * (1 + h * e i z).
+
+Lemma mass_perturb h y z : mass (perturb h) y z = mass p y z + h * mass_shift p e y z.
+Proof.
+rewrite /mass /mass_shift -rsum_scal. set a := \rsum_(i : seed g) _. set b := \rsum_(i : seed g) _. set c := \rsum_(i : seed g) _.
+suff -> : a = b + c by ring. rewrite /a /b /c -rsum_add. apply: rsum_ext => i. case: eqP => _; rewrite /perturb; ring.
+Qed.
+
+Lemma text_mass_perturb h z : text_mass (perturb h) z = text_mass p z + h * \rsum_(y : label g) mass_shift p e y z.
+Proof. rewrite /text_mass -rsum_scal -rsum_add. apply: rsum_ext => y. exact: mass_perturb. Qed.
+
+Lemma posterior_derive y z : 0 < mass p y z ->
+  is_derive (fun h => ln (posterior (perturb h) z y)) 0 (posterior_shift p e y z).
+Proof.
+move=> M. have T := Rlt_le_trans _ _ _ M (mass_le p y z (proj1 Ip)).
+set a := mass_shift p e y z. set b := \rsum_(y : label g) mass_shift p e y z.
+have near (c d : R) : 0 < c -> locally 0 (fun h => 0 < c + h * d).
+{ move=> c0. have D : ex_derive (fun h : R => c + h * d) 0 by auto_derive.
+  apply: (ex_derive_continuous _ _ D (fun t => 0 < t)). apply (open_gt 0). lra. }
+apply: (is_derive_ext_loc (fun h => ln (mass p y z + h * a) - ln (text_mass p z + h * b))).
+- refine (filter_imp _ _ _ (filter_and _ _ (near _ a M) (near _ b T))) => h [A B].
+  rewrite posterior_at text_mass_perturb // mass_perturb ln_div //.
+- rewrite /posterior_shift -/a -/b. auto_derive; last by field; lra. rewrite !Rmult_0_l !Rplus_0_r. by split.
+Qed.
+
+Definition exponent_shift i z := (tau * e i z - posterior_shift p e (lab i) z) / (tau + beta g).
+
+Let exponent h i z :=
+  (tau * ln (perturb h i z) + beta g * ln (ref i z) - ln (posterior (perturb h) z (lab i))) / (tau + beta g).
+
+Lemma exponent_derive i z : 0 < ref i z -> is_derive (fun h => exponent h i z) 0 (exponent_shift i z).
+Proof.
+move=> H. have P := proj2 Ip i z H. have M : 0 < mass p (lab i) z by apply: live_mass => //; left; exists i.
+have D := posterior_derive (lab i) z M.
+have E : is_derive (fun h => tau * ln (perturb h i z) + beta g * ln (ref i z) - ln (posterior (perturb h) z (lab i))) 0
+  (tau * e i z - posterior_shift p e (lab i) z).
+{ apply: (is_derive_minus (fun h => tau * ln (perturb h i z) + beta g * ln (ref i z))) => //.
+  rewrite /perturb. auto_derive; [by rewrite Rmult_0_l Rplus_0_r Rmult_1_r|by field; lra]. }
+have := is_derive_scal _ 0 (/ (tau + beta g)) _ E.
+rewrite /exponent_shift /Rdiv [X in is_derive _ _ X -> _]Rmult_comm. apply: is_derive_ext => h. exact: Rmult_comm.
+Qed.
+
+Let next h := step tau (perturb h) (posterior (perturb h)).
+Let w h := weight tau (perturb h) (posterior (perturb h)).
+Let total_weight h := normaliser tau (perturb h) (posterior (perturb h)).
+
+Lemma weight_exponent h i z : 0 < ref i z -> w h i z = exp (exponent h i z).
+Proof. rewrite /w /weight. by case: Rlt_dec. Qed.
+
+Lemma weight_derive i z : is_derive (fun h => w h i z) 0 (w 0 i z * exponent_shift i z).
+Proof.
+case: (ref_ge0 i z) => H.
+- apply: (is_derive_ext (fun h => exp (exponent h i z))); first by move=> h; rewrite weight_exponent.
+  rewrite weight_exponent // Rmult_comm. apply: (is_derive_comp exp); [exact: is_derive_exp|exact: exponent_derive].
+- have Z h : w h i z = 0 by rewrite /w /weight; case: Rlt_dec => //= *; lra.
+  rewrite Z Rmult_0_l. apply: (is_derive_ext (fun _ => 0)); [by move=> h; rewrite Z|exact: is_derive_const].
+Qed.
+
+Lemma next_derive i z : 0 < ref i z ->
+  is_derive (fun h => ln (next h i z)) 0 (exponent_shift i z - \rsum_(t : text g) (next 0 i t * exponent_shift i t)).
+Proof.
+move=> H. have N h : 0 < total_weight h i := normaliser_pos _ _ _ _.
+apply: (is_derive_ext (fun h => exponent h i z - ln (total_weight h i))).
+{ move=> h. rewrite /next /step ln_div; [|exact: weight_pos|exact: N]. by rewrite -/(w h i z) weight_exponent // ln_exp. }
+apply: is_derive_minus; first exact: exponent_derive.
+have S := is_derive_rsum _ (fun t h => w h i t) _ 0 (fun t => weight_derive i t).
+have := is_derive_comp ln _ 0 _ _ (is_derive_ln _ (N 0)) S.
+have -> // : scal (\rsum_(t : text g) (w 0 i t * exponent_shift i t)) (/ total_weight 0 i) =
+  \rsum_(t : text g) (next 0 i t * exponent_shift i t).
+rewrite /scal /= /mult /= -rsum_scalr. apply: rsum_ext => t. rewrite /next /step /Rdiv -/(w 0 i t) -/(total_weight 0 i). ring.
+Qed.
+
+Lemma next_0 i z : next 0 i z = p i z.
+Proof.
+have P j t : perturb 0 j t = p j t by rewrite /perturb; ring.
+have T t : text_mass (perturb 0) t = text_mass p t by rewrite text_mass_perturb; ring.
+have Q t y : posterior (perturb 0) t y = posterior p t y.
+{ have M : mass (perturb 0) y t = mass p y t by rewrite mass_perturb; ring. by rewrite /posterior T M. }
+have W j t : w 0 j t = weight tau p (posterior p) j t by rewrite /w /weight P Q.
+rewrite -fixed /next /step -/(w 0 i z) W. congr (_ / _). apply: rsum_ext => t. exact: W.
+Qed.
+
+Theorem linearisation i z : 0 < ref i z -> is_derive (fun h => ln (next h i z)) 0 (linearised p tau e i z).
+Proof.
+move=> H. have := next_derive i z H. have -> // : exponent_shift i z - \rsum_(t : text g) (next 0 i t * exponent_shift i t) =
+  linearised p tau e i z.
+rewrite (rsum_ext _ _ (fun t => / (tau + beta g) * (tau * (p i t * e i t) - p i t * posterior_shift p e (lab i) t))).
+- rewrite rsum_scal rsum_sub rsum_scal Ce /exponent_shift /linearised /response /centre. field. lra.
+- move=> t. rewrite next_0 /exponent_shift. field. lra.
+Qed.
+End Linearisation.
+
+Lemma nash_step (g : game) (Q : class g) p q tau i z : 0 < beta g -> 0 <= tau -> interior p -> nash Q p q ->
+  step tau p q i z = p i z.
+Proof.
+move=> Hb Ht Ip [Hp [Mp [Qq _]]]. have Aq := member_admissible Q q Qq. have Is := step_interior tau p q.
+symmetry. apply: divergence_eq0 => //. have k : 0 < tau + beta g by lra.
+have := step_maximal tau p q p k Ip Aq Hp. rewrite divergence_self //.
+have := Mp _ (proj1 Is). have := divergence_ge0 p _ Hp Is. have := divergence_ge0 _ p (proj1 Is) Ip.
+move=> A B C D. have := Rmult_le_pos _ _ Ht A. nra.
+Qed.
