@@ -342,3 +342,117 @@ have := step_maximal tau p q p k Ip Aq Hp. rewrite divergence_self //.
 have := Mp _ (proj1 Is). have := divergence_ge0 p _ Hp Is. have := divergence_ge0 _ p (proj1 Is) Ip.
 move=> A B C D. have := Rmult_le_pos _ _ Ht A. nra.
 Qed.
+
+(* Fewer homogeneous linear equations than unknowns have a common solution that is not 0: eliminate one unknown. *)
+Lemma common_zero (T : finType) (I : eqType) (l : seq I) (a : I -> T -> R) (A : {set T}) : (size l < #|A|)%nat ->
+  exists x : T -> R, [/\ (forall t, t \notin A -> x t = 0), (exists t, x t <> 0) &
+    forall i, i \in l -> \rsum_(t : T) (a i t * x t) = 0].
+Proof.
+elim: l a A => [|j l IH] a A.
+- rewrite card_gt0 => /set0Pn [s Hs]. exists (fun t => if s == t then 1 else 0). split=> //.
+  + by move=> t; case: eqP => // <-; rewrite Hs.
+  + exists s. rewrite eqxx. lra.
+- move=> /= Hl. case: (pickP (fun s => (s \in A) && ~~ Req_EM_T (a j s) 0)) => [s /andP [Hs /negP N]|Z].
+  + have {}N : a j s <> 0 by move=> E; apply: N; case: Req_EM_T.
+    have Hc : (size l < #|A :\ s|)%nat by move: Hl; rewrite (cardsD1 s A) Hs add1n ltnS.
+    have [x [X0 [r Xr] Xl]] := IH (fun i t => a i t - a i s / a j s * a j t) (A :\ s) Hc.
+    set c := \rsum_(t : T) (a j t * x t). set x' := fun t => x t - (if s == t then c / a j s else 0).
+    have S i : \rsum_(t : T) (a i t * x' t) = \rsum_(t : T) (a i t * x t) - a i s * (c / a j s).
+    { rewrite -[X in _ - X](rsum_select _ s (fun t => a i t * (c / a j s))) -rsum_sub. apply: rsum_ext => t.
+      rewrite /x'. case: eqP => _; ring. }
+    exists x'. split.
+    * move=> t Ht. have N' : s == t = false by apply/eqP => E; rewrite -E Hs in Ht.
+      rewrite /x' N' X0; [ring|by rewrite in_setD1 (negbTE Ht) andbF].
+    * exists r. have N' : s == r = false by apply/eqP => E; apply: Xr; apply: X0; rewrite -E in_setD1 eqxx.
+      rewrite /x' N'. lra.
+    * move=> i. rewrite in_cons => /orP [/eqP ->|Hi]; first by rewrite S -/c; field.
+      rewrite S. have := Xl i Hi. rewrite (rsum_ext _ _ (fun t => a i t * x t - a i s / a j s * (a j t * x t))); last by move=> t; ring.
+      rewrite rsum_sub rsum_scal -/c => H. have -> : \rsum_(t : T) (a i t * x t) = a i s / a j s * c by lra. rewrite /Rdiv; ring.
+  + have [x [X0 Xr Xl]] := IH a A (ltnW Hl). exists x. split=> // i. rewrite in_cons => /orP [/eqP ->|]; last exact: Xl.
+    rewrite -[RHS](rsum_0 T). apply: rsum_ext => t. case E: (t \in A); last by rewrite X0 ?E //; ring.
+    have := Z t. rewrite E /=. case: Req_EM_T => //= -> _. ring.
+Qed.
+
+Section Attained.
+Context {g : game}.
+Variable p : generator g.
+Hypothesis Hp : is_generator p.
+
+Lemma no_perturbation e : inner p e e = 0 -> forall i z, p i z * e i z = 0.
+Proof.
+move=> H i z. have := avg_eq0 (fun i z => p i z * (e i z * e i z)) _ H i z.
+have Q : 0 <= p i z * (e i z * e i z) by apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: Rle_0_sqr].
+move=> E. have {}E : p i z * (e i z * e i z) = 0 by apply: E => j t; apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: Rle_0_sqr].
+case: (Rmult_integral _ _ E) => [->|]; first ring. case/Rmult_integral => ->; ring.
+Qed.
+
+Lemma some_seed : (0 < #|seed g|)%nat.
+Proof.
+rewrite lt0n; apply/negP => /eqP /card0_eq H. have := rho_1 g. rewrite big1; first lra.
+by move=> i; have := H i; rewrite !inE.
+Qed.
+
+Theorem eigenvalue_1 (A : {set label g * text g}) :
+  (forall y z, (y, z) \in A -> anchor y z = 0 /\ 0 < mass p y z) ->
+  (#|seed g| + #|[set yz.2 | yz in A]| <= #|A|)%nat -> exists e, eigenvector p 1 e.
+Proof.
+move=> HA HN.
+pose a (j : text g + seed g) (yz : label g * text g) := match j with
+  | inl z => if z == yz.2 then 1 else 0
+  | inr i => if lab i == yz.1 then p i yz.2 / mass p yz.1 yz.2 else 0 end.
+case E: (enum (seed g)) => [|i0 l0]; first by have := some_seed; rewrite cardE E.
+pose l := [seq inl z | z <- enum [set yz.2 | yz in A]] ++ [seq inr i | i <- l0].
+have Hl : (size l < #|A|)%nat.
+{ apply: leq_trans HN. rewrite size_cat !size_map -cardE [#|seed g|]cardE E /= addnC addSn. exact: leqnn. }
+have [x [X0 [r Xr] Xl]] := common_zero _ _ l a A Hl.
+have pair (F : label g * text g -> R) : \rsum_(yz : label g * text g) F yz = \rsum_(y : label g) \rsum_(z : text g) F (y, z).
+{ rewrite pair_big. by apply: eq_bigr => -[y z] _. }
+set e : seed g -> text g -> R := fun i z => x (lab i, z) / mass p (lab i) z.
+have Ms y z : mass_shift p e y z = x (y, z).
+{ have -> : mass_shift p e y z = (mass p y z - anchor y z) * (x (y, z) / mass p y z).
+  { set c := _ / _. rewrite /mass /Rminus Rplus_assoc Rplus_opp_r Rplus_0_r -rsum_scalr. apply: rsum_ext => i.
+    rewrite /c. case: eqP => [<-|_]; [exact: esym (Rmult_assoc _ _ _)|exact: esym (Rmult_0_l _)]. }
+  case H: ((y, z) \in A); last by rewrite X0 ?H //; rewrite /Rdiv; ring.
+  have [-> P] := HA y z H. field. lra. }
+have Tx z : \rsum_(y : label g) x (y, z) = 0.
+{ case H: (z \in [set yz.2 | yz in A]).
+  - have := Xl (inl z). rewrite mem_cat map_f ?mem_enum // => /(_ isT). rewrite pair rsum_swap => H'. apply: etrans H'.
+    rewrite -(rsum_select _ z (fun t => \rsum_(y : label g) x (y, t))). apply: rsum_ext => t. rewrite /=.
+    case: eqP => _; [|rewrite -[LHS](rsum_0 (label g))]; apply: rsum_ext => y; ring.
+  - rewrite -[RHS](rsum_0 (label g)). apply: rsum_ext => y. apply: X0. apply/negP => Hy. move/negP: H; apply.
+    by apply/imsetP; exists (y, z). }
+have Sx i : i \in l0 -> \rsum_(z : text g) (p i z * e i z) = 0.
+{ move=> Hi. have := Xl (inr i). rewrite mem_cat (map_f inr) // orbT => /(_ isT). rewrite pair => H. apply: etrans H.
+  rewrite -(rsum_select _ (lab i) (fun y => \rsum_(z : text g) (p i z * (x (y, z) / mass p y z)))). apply: rsum_ext => y /=.
+  case: eqP => _; [|rewrite -[LHS](rsum_0 (text g))]; apply: rsum_ext => t; rewrite /Rdiv; ring. }
+
+(* The equation of one seed follows from the others: that is why as many texts as seeds are enough. *)
+have Ce : centred p e.
+{ move=> i. have : i \in i0 :: l0 by rewrite -E mem_enum. rewrite in_cons => /orP [/eqP ->|]; last exact: Sx.
+  have T0 : \rsum_(j : seed g) (rho j * \rsum_(z : text g) (p j z * e j z)) = 0.
+  { have Z : \rsum_(y : label g) \rsum_(z : text g) x (y, z) = 0.
+    { rewrite rsum_swap -[RHS](rsum_0 (text g)). exact: rsum_ext Tx. }
+    apply: etrans Z. rewrite (rsum_by_label (fun j _ => rho j * \rsum_(z : text g) (p j z * e j z))). apply: rsum_ext => y.
+    rewrite -(rsum_ext _ _ _ (Ms y)) /mass_shift rsum_swap. apply: rsum_ext => j.
+    by case: eqP => _; [rewrite rsum_scal|rewrite rsum_0]. }
+  have : rho i0 * (\rsum_(z : text g) (p i0 z * e i0 z)) = 0.
+  { apply: etrans T0. rewrite -(rsum_select _ i0 (fun j => rho j * \rsum_(z : text g) (p j z * e j z))). apply: rsum_ext => j.
+    case: eqP => // N. have : j \in i0 :: l0 by rewrite -E mem_enum.
+    rewrite in_cons => /orP [/eqP M|/Sx ->]; [by case: N|ring]. }
+  by case/Rmult_integral => // H; have := rho_pos i0; lra. }
+exists e. split=> //. split.
+- case: (inner_ge0 p Hp e) => // H. exfalso. apply: Xr. case: r => y z. rewrite -Ms -[RHS](rsum_0 (seed g)).
+  apply: rsum_ext => i. rewrite no_perturbation // Rmult_0_r. by case: eqP.
+- move=> i z _. have R t : posterior_shift p e (lab i) t = e i t by rewrite /posterior_shift (rsum_ext _ _ _ (Ms^~ t)) Tx Ms /Rdiv Rmult_0_l Rminus_0_r.
+  rewrite /response /centre R. have := Ce i.
+  have -> : \rsum_(t : text g) (p i t * e i t) = \rsum_(t : text g) (p i t * posterior_shift p e (lab i) t) by apply: rsum_ext => t; rewrite R.
+  lra.
+Qed.
+
+Corollary eigenvalue_1_unanchored : (forall y z, @anchor g y z = 0) -> (forall y z, 0 < mass p y z) ->
+  (#|seed g| + #|text g| <= #|label g| * #|text g|)%nat -> exists e, eigenvector p 1 e.
+Proof.
+move=> H0 HP HN. apply: (eigenvalue_1 [set: label g * text g]) => [y z _|]; first by split.
+rewrite cardsT card_prod. apply: leq_trans HN. rewrite leq_add2l. exact: max_card.
+Qed.
+End Attained.
