@@ -456,3 +456,73 @@ move=> H0 HP HN. apply: (eigenvalue_1 [set: label g * text g]) => [y z _|]; firs
 rewrite cardsT card_prod. apply: leq_trans HN. rewrite leq_add2l. exact: max_card.
 Qed.
 End Attained.
+
+Section Contracts.
+Context {g : game}.
+Variable p : generator g.
+Hypothesis Hp : is_generator p.
+Implicit Types e f : seed g -> text g -> R.
+
+Let along e f t : seed g -> text g -> R := fun i z => e i z + t * f i z.
+
+Lemma mass_shift_along e f t y z : mass_shift p (along e f t) y z = mass_shift p e y z + t * mass_shift p f y z.
+Proof. rewrite /mass_shift -rsum_scal -rsum_add. apply: rsum_ext => i. case: eqP => _; rewrite /along; ring. Qed.
+
+Lemma centred_along e f t : centred p e -> centred p f -> centred p (along e f t).
+Proof.
+move=> Ce Cf i. rewrite (rsum_ext _ _ (fun z => p i z * e i z + t * (p i z * f i z))); last by move=> z; rewrite /along; ring.
+rewrite rsum_add rsum_scal Ce Cf. ring.
+Qed.
+
+Lemma centred_centre s : centred p (centre p s).
+Proof.
+move=> i. rewrite /centre. set c := \rsum_(t : text g) (p i t * s (lab i) t).
+rewrite (rsum_ext _ _ (fun z => p i z * s (lab i) z - p i z * c)); last by move=> z; ring.
+rewrite rsum_sub rsum_scalr (proj2 (proj2 Hp)). rewrite /c. ring.
+Qed.
+
+Lemma inner_along e f t : inner p (along e f t) (along e f t) = inner p e e + 2 * t * inner p f e + t ^ 2 * inner p f f.
+Proof. rewrite /inner -!avg_scal -!avg_add. apply: avg_ext => i z. rewrite /along. ring. Qed.
+
+Lemma response_along e f t : centred p e -> centred p f -> inner p (along e f t) (response p (along e f t)) =
+  inner p e (response p e) + 2 * t * inner p f (response p e) + t ^ 2 * inner p f (response p f).
+Proof.
+move=> Ce Cf. rewrite !response_form //; last exact: centred_along. rewrite -!rsum_scal -!rsum_add. apply: rsum_ext => z.
+have S a : \rsum_(y : label g) mass_shift p (along e f t) y z = a -> a = \rsum_(y : label g) mass_shift p e y z + t * \rsum_(y : label g) mass_shift p f y z.
+{ move=> <-. rewrite -rsum_scal -rsum_add. apply: rsum_ext => y. exact: mass_shift_along. }
+rewrite /form (S _ erefl). set a := \rsum_(y : label g) mass_shift p e y z. set b := \rsum_(y : label g) mass_shift p f y z.
+have -> : \rsum_(y : label g) (mass_shift p (along e f t) y z * mass_shift p (along e f t) y z / mass p y z) =
+  \rsum_(y : label g) (mass_shift p e y z * mass_shift p e y z / mass p y z) +
+  2 * t * (\rsum_(y : label g) (mass_shift p f y z * mass_shift p e y z / mass p y z)) +
+  t ^ 2 * \rsum_(y : label g) (mass_shift p f y z * mass_shift p f y z / mass p y z).
+{ rewrite -!rsum_scal -!rsum_add. apply: rsum_ext => y. rewrite mass_shift_along /Rdiv. ring. }
+rewrite /Rdiv. ring.
+Qed.
+
+(* A self-adjoint operator whose form lies in [-m, m] has norm at most m (polarisation): no eigenvectors needed. *)
+Theorem linearised_contracts k m tau e : centred p e -> 0 < tau + beta g -> 0 < m -> tau <= m -> k - tau <= m ->
+  (forall f, centred p f -> inner p f (response p f) <= k * inner p f f) ->
+  inner p (linearised p tau e) (linearised p tau e) <= (m / (tau + beta g)) ^ 2 * inner p e e.
+Proof.
+move=> Ce Hk Hm H1 H2 Hle. set f : seed g -> text g -> R := fun i z => tau * e i z - response p e i z.
+have Cf : centred p f.
+{ move=> i. rewrite (rsum_ext _ _ (fun z => tau * (p i z * e i z) - p i z * response p e i z)); last by move=> z; rewrite /f; ring.
+  rewrite rsum_sub rsum_scal Ce centred_centre. ring. }
+have -> : inner p (linearised p tau e) (linearised p tau e) = (/ (tau + beta g)) ^ 2 * inner p f f.
+{ rewrite /inner -avg_scal. apply: avg_ext => i z. rewrite /linearised -/(f i z). field. lra. }
+have F : inner p f f = tau * inner p f e - inner p f (response p e).
+{ rewrite /inner -avg_scal -avg_sub. apply: avg_ext => i z. rewrite {2}/f. ring. }
+have U t := response_ge0 p Hp _ (centred_along e f t Ce Cf). have V t := Hle _ (centred_along e f t Ce Cf).
+have W t := inner_ge0 p Hp (along e f t).
+suff : inner p f f <= m ^ 2 * inner p e e.
+{ move/(Rmult_le_compat_l ((/ (tau + beta g)) ^ 2) _ _ (pow2_ge_0 _)). rewrite /Rdiv. lra. }
+have := U (/ m). have := V (- / m). have := W (/ m). have := W (- / m). rewrite !inner_along !response_along // => W1 W2 V1 U1.
+have A := Rmult_le_compat_r _ _ _ W2 H1. have B := Rmult_le_compat_r _ _ _ W1 H2.
+have T : m * / m = 1 by field; lra. have I := Rinv_0_lt_compat _ Hm. set t := / m in A B U1 V1 T I *.
+have M : m * t ^ 2 = t by rewrite /= Rmult_1_r -Rmult_assoc T Rmult_1_l.
+have C : t * inner p f f <= m * inner p e e.
+{ have P : t * inner p f f = t * (tau * inner p f e - inner p f (response p e)) by rewrite -F.
+  have P' : m * t ^ 2 * inner p f f = t * inner p f f by rewrite M. lra. }
+have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ Hm) C. rewrite -Rmult_assoc T. lra.
+Qed.
+End Contracts.
