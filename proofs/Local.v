@@ -526,3 +526,187 @@ have C : t * inner p f f <= m * inner p e e.
 have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ Hm) C. rewrite -Rmult_assoc T. lra.
 Qed.
 End Contracts.
+
+Corollary linearised_rate (g : game) p tau e : @is_generator g p -> centred p e -> 0 < tau + beta g ->
+  inner p (linearised p tau e) (linearised p tau e) <= (Rmax tau (1 - tau) / (tau + beta g)) ^ 2 * inner p e e.
+Proof.
+move=> Hp Ce Hk. have A := Rmax_l tau (1 - tau). have B := Rmax_r tau (1 - tau).
+apply: (linearised_contracts p Hp 1) => //; first lra. move=> f Cf. rewrite Rmult_1_l. exact: response_le1.
+Qed.
+
+Lemma rate_lt1 tau beta : 0 < beta -> 0 < tau + beta -> Rmax tau (1 - tau) / (tau + beta) < 1 <-> 1 < 2 * tau + beta.
+Proof.
+move=> Hb Hk. have E : Rmax tau (1 - tau) / (tau + beta) * (tau + beta) = Rmax tau (1 - tau) by field; lra.
+have A := Rmax_l tau (1 - tau). have B := Rmax_r tau (1 - tau). split=> H.
+- have := Rmult_lt_compat_r _ _ _ Hk H. rewrite E. lra.
+- apply: (Rmult_lt_reg_r _ _ _ Hk). rewrite E. apply: Rmax_lub_lt; lra.
+Qed.
+
+Section TwoLabels.
+Context {g : game}.
+Variables (p : generator g) (a b : label g).
+Hypothesis Hp : is_generator p.
+Hypothesis no_anchor : forall y z, @anchor g y z = 0.
+Hypothesis distinct : a <> b.
+Hypothesis two_labels : forall y, y = a \/ y = b.
+Implicit Types (e : seed g -> text g -> R) (s : label g -> text g -> R) (f : text g -> R).
+
+Definition harmonic z := mass p a z * mass p b z / text_mass p z.
+
+Definition overlap y z t := \rsum_(i : seed g) (if lab i == y then rho i * (p i z * p i t) else 0).
+
+Definition similarity z t :=
+  sqrt (harmonic z) * (\rsum_(y : label g) (overlap y z t / mass p y z / mass p y t)) * sqrt (harmonic t).
+
+Definition similarity_form f f' := \rsum_(z : text g) \rsum_(t : text g) (f z * similarity z t * f' t).
+
+Theorem similarity_symmetric z t : similarity z t = similarity t z.
+Proof.
+rewrite /similarity (rsum_ext _ _ (fun y => overlap y t z / mass p y t / mass p y z)); first ring.
+move=> y. have -> : overlap y z t = overlap y t z by apply: rsum_ext => i; case: eqP => _; ring. rewrite /Rdiv; ring.
+Qed.
+
+Let sign y : R := if y == a then 1 else -1.
+Let scale y z := sqrt (harmonic z) / mass p y z.
+Let lift f y z := sign y * scale y z * f z.
+Let unlift s z := \rsum_(y : label g) (sign y * scale y z * s y z).
+
+Lemma label_sum (F : label g -> R) : \rsum_(y : label g) F y = F a + F b.
+Proof.
+rewrite -(rsum_select _ a F) -(rsum_select _ b F) -rsum_add. apply: rsum_ext => y.
+by case: (two_labels y) => ->; rewrite eqxx /=; case: eqP => [E|_]; try (by case: distinct); ring.
+Qed.
+
+Lemma sign_a : sign a = 1. Proof. by rewrite /sign eqxx. Qed.
+Lemma sign_b : sign b = -1. Proof. rewrite /sign. by case: eqP => // E; case: distinct. Qed.
+
+Lemma sign_square y : sign y * sign y = 1.
+Proof. rewrite /sign. case: eqP => _; ring. Qed.
+
+Lemma text_mass_two z : text_mass p z = mass p a z + mass p b z.
+Proof. exact: label_sum. Qed.
+
+Lemma harmonic_ge0 z : 0 <= harmonic z.
+Proof.
+have A := mass_ge0 p a z Hp. have B := mass_ge0 p b z Hp. rewrite /harmonic text_mass_two.
+case: A => [A|<-]; last lra. apply: Rmult_le_pos; first by apply: Rmult_le_pos; lra. left; apply: Rinv_0_lt_compat; lra.
+Qed.
+
+Lemma harmonic_pos z : 0 < harmonic z -> 0 < mass p a z /\ 0 < mass p b z.
+Proof.
+rewrite /harmonic => H. case: (mass_ge0 p a z Hp) => A; last by exfalso; move: H; rewrite -A; lra.
+case: (mass_ge0 p b z Hp) => B; last by exfalso; move: H; rewrite -B; lra. by [].
+Qed.
+
+Lemma harmonic_0 z : harmonic z = 0 -> mass p a z = 0 \/ mass p b z = 0.
+Proof.
+case: (mass_ge0 p a z Hp) => A; last by left. case: (mass_ge0 p b z Hp) => B; last by right.
+rewrite /harmonic text_mass_two => H. have : 0 < mass p a z * mass p b z / (mass p a z + mass p b z); last lra.
+apply: Rdiv_lt_0_compat; [exact: Rmult_lt_0_compat|lra].
+Qed.
+
+(* The matrix K_y = diag(P_y) - S_y. *)
+Lemma mass_shift_centre s y z :
+  mass_shift p (centre p s) y z = mass p y z * s y z - \rsum_(t : text g) (overlap y z t * s y t).
+Proof.
+have M : mass p y z = \rsum_(i : seed g) (if lab i == y then rho i * p i z else 0) by rewrite /mass no_anchor; ring.
+rewrite M -rsum_scalr (rsum_ext _ (fun t => overlap y z t * s y t)
+  (fun t => \rsum_(i : seed g) ((if lab i == y then rho i * (p i z * p i t) else 0) * s y t))); last by move=> t; rewrite rsum_scalr.
+rewrite rsum_swap -rsum_sub. apply: rsum_ext => i. case: eqP => [E|_].
+- rewrite /centre E (rsum_ext _ (fun t => rho i * (p i z * p i t) * s y t) (fun t => rho i * p i z * (p i t * s y t))); last by move=> t; ring.
+  rewrite rsum_scal. ring.
+- rewrite (rsum_ext _ (fun t => 0 * s y t) (fun t => 0)); last by move=> t; ring. rewrite rsum_0. ring.
+Qed.
+
+Lemma posterior_shift_two e y z : 0 < mass p y z -> posterior_shift p e y z = lift (unlift (mass_shift p e)) y z.
+Proof.
+rewrite /posterior_shift /lift /unlift !label_sum text_mass_two /scale.
+case: (harmonic_ge0 z) => H Hy.
+- have [A B] := harmonic_pos z H.
+  have -> : sign y * (sqrt (harmonic z) / mass p y z) * (sign a * (sqrt (harmonic z) / mass p a z) * mass_shift p e a z +
+    sign b * (sqrt (harmonic z) / mass p b z) * mass_shift p e b z) = sign y * (sqrt (harmonic z) * sqrt (harmonic z)) / mass p y z *
+    (sign a * mass_shift p e a z / mass p a z + sign b * mass_shift p e b z / mass p b z) by rewrite /Rdiv; ring.
+  rewrite sqrt_sqrt; last by left. rewrite /harmonic text_mass_two.
+  by case: (two_labels y) => ->; rewrite ?sign_a ?sign_b; field; lra.
+- rewrite -H sqrt_0 /Rdiv !Rmult_0_l Rmult_0_r Rmult_0_l.
+  case: (harmonic_0 z (esym H)) (two_labels y) Hy => Z [] -> Hy; try lra; rewrite Z (mass_shift_0 p Hp _ _ _ Z); field; lra.
+Qed.
+
+Lemma scale_0 y z : harmonic z = 0 -> scale y z = 0.
+Proof. move=> H. rewrite /scale H sqrt_0. lra. Qed.
+
+Lemma scale_sum z : 0 < harmonic z -> \rsum_(y : label g) (mass p y z * (scale y z * scale y z)) = 1.
+Proof.
+move=> H. have [A B] := harmonic_pos z H. rewrite label_sum /scale.
+have S := sqrt_sqrt _ (harmonic_ge0 z). set r := sqrt _ in S *.
+have -> : mass p a z * (r / mass p a z * (r / mass p a z)) + mass p b z * (r / mass p b z * (r / mass p b z)) =
+  r * r * (/ mass p a z + / mass p b z) by field; lra.
+rewrite S /harmonic text_mass_two. field; lra.
+Qed.
+
+Lemma similarity_scale z t : similarity z t = \rsum_(y : label g) (scale y z * overlap y z t * scale y t).
+Proof.
+rewrite /similarity -rsum_scal -rsum_scalr. apply: rsum_ext => y. rewrite /scale /Rdiv. ring.
+Qed.
+
+(* Each seed adds a square to the form. *)
+Lemma similarity_squares f f' : similarity_form f f' = \rsum_(i : seed g) (rho i *
+  ((\rsum_(z : text g) (p i z * (scale (lab i) z * f z))) * (\rsum_(t : text g) (p i t * (scale (lab i) t * f' t))))).
+Proof.
+have E z t : f z * similarity z t * f' t =
+  \rsum_(i : seed g) (rho i * (p i z * (scale (lab i) z * f z)) * (p i t * (scale (lab i) t * f' t))).
+{ rewrite (rsum_by_label (fun i y => rho i * (p i z * (scale y z * f z)) * (p i t * (scale y t * f' t)))).
+  rewrite similarity_scale -rsum_scal -rsum_scalr. apply: rsum_ext => y.
+  have -> : f z * (scale y z * overlap y z t * scale y t) * f' t = f z * scale y z * scale y t * f' t * overlap y z t by ring.
+  rewrite /overlap -rsum_scal. apply: rsum_ext => i. case: eqP => _; ring. }
+rewrite /similarity_form (rsum_ext _ _ (fun z => \rsum_(i : seed g) (rho i * (p i z * (scale (lab i) z * f z)) *
+  (\rsum_(t : text g) (p i t * (scale (lab i) t * f' t)))))).
+- rewrite rsum_swap. apply: rsum_ext => i. rewrite rsum_scalr rsum_scal. ring.
+- move=> z. rewrite (rsum_ext _ _ _ (E z)) rsum_swap. apply: rsum_ext => i. by rewrite rsum_scal.
+Qed.
+
+Theorem similarity_ge0 f : 0 <= similarity_form f f.
+Proof.
+rewrite similarity_squares. apply: rsum_ge0 => i. apply: Rmult_le_pos; [left; exact: rho_pos|exact: Rle_0_sqr].
+Qed.
+
+Theorem similarity_le f : similarity_form f f <= \rsum_(z : text g) (f z * f z).
+Proof.
+rewrite similarity_squares.
+apply: (Rle_trans _ (\rsum_(i : seed g) (rho i * \rsum_(z : text g) (p i z * (scale (lab i) z * f z) ^ 2)))).
+- apply: rsum_le => i. apply: Rmult_le_compat_l; first by left; exact: rho_pos.
+  have W z : 0 <= p i z * (scale (lab i) z * f z) ^ 2 by apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: pow2_ge_0].
+  have := cauchy_schwarz (fun z => p i z * (scale (lab i) z * f z)) (p i) _ (proj1 Hp i) W.
+  rewrite (proj2 (proj2 Hp)) Rmult_1_l /= Rmult_1_r. apply=> z. right; ring.
+- rewrite (rsum_ext _ _ (fun i => \rsum_(z : text g) (rho i * p i z * (scale (lab i) z * f z) ^ 2))); last first.
+  { move=> i. rewrite -rsum_scal. apply: rsum_ext => z. ring. }
+  rewrite rsum_swap. apply: rsum_le => z.
+  rewrite (rsum_by_label (fun i y => rho i * p i z * (scale y z * f z) ^ 2)).
+  rewrite (rsum_ext _ _ (fun y => mass p y z * (scale y z * scale y z) * (f z * f z))); last first.
+  { move=> y. rewrite /mass no_anchor Rplus_0_r Rmult_assoc -rsum_scalr. apply: rsum_ext => i. case: eqP => _; ring. }
+  rewrite rsum_scalr. case: (harmonic_ge0 z) => H; first by rewrite scale_sum //; lra.
+  rewrite (rsum_ext _ _ (fun _ => 0)) ?rsum_0; last by move=> y; rewrite scale_0 //; ring.
+  rewrite Rmult_0_l. exact: Rle_0_sqr.
+Qed.
+
+Lemma unlift_0 s z : harmonic z = 0 -> unlift s z = 0.
+Proof. move=> H. rewrite -[RHS](rsum_0 (label g)). apply: rsum_ext => y. rewrite scale_0 //. ring. Qed.
+
+(* N = I - M. *)
+Lemma unlift_lift f z : (harmonic z = 0 -> f z = 0) ->
+  unlift (mass_shift p (centre p (lift f))) z = f z - \rsum_(t : text g) (similarity z t * f t).
+Proof.
+move=> Hf. have E : \rsum_(t : text g) (similarity z t * f t) =
+  \rsum_(y : label g) (scale y z * \rsum_(t : text g) (overlap y z t * (scale y t * f t))).
+{ rewrite (rsum_ext _ _ (fun t => \rsum_(y : label g) (scale y z * overlap y z t * scale y t * f t))).
+  - rewrite rsum_swap. apply: rsum_ext => y. rewrite -rsum_scal. apply: rsum_ext => t. ring.
+  - move=> t. by rewrite similarity_scale rsum_scalr. }
+rewrite E. have F : f z = \rsum_(y : label g) (mass p y z * (scale y z * scale y z) * f z).
+{ rewrite rsum_scalr. case: (harmonic_ge0 z) => H; [rewrite scale_sum //; ring|rewrite (Hf (esym H)); ring]. }
+rewrite [X in X - _]F -rsum_sub. apply: rsum_ext => y. rewrite mass_shift_centre /lift.
+rewrite (rsum_ext _ _ (fun t => sign y * (overlap y z t * (scale y t * f t)))); last by move=> t; ring.
+rewrite rsum_scal. set S := \rsum_(t : text g) _. have := sign_square y. set u := sign y. set c := scale y z. set m := mass p y z => Q.
+have -> : u * c * (m * (u * c * f z) - u * S) = u * u * (m * (c * c) * f z - c * S) by ring.
+rewrite Q. ring.
+Qed.
+End TwoLabels.
