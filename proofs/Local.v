@@ -709,4 +709,65 @@ rewrite rsum_scal. set S := \rsum_(t : text g) _. have := sign_square y. set u :
 have -> : u * c * (m * (u * c * f z) - u * S) = u * u * (m * (c * c) * f z - c * S) by ring.
 rewrite Q. ring.
 Qed.
+
+Lemma mass_shift_on e e' y z : (forall i, 0 < p i z -> e i z = e' i z) -> mass_shift p e y z = mass_shift p e' y z.
+Proof.
+move=> H. apply: rsum_ext => i. case: eqP => // _. case: (proj1 Hp i z) => [P|<-]; [by rewrite H|ring].
+Qed.
+
+Lemma response_two e i z : 0 < p i z -> response p e i z = centre p (lift (unlift (mass_shift p e))) i z.
+Proof.
+have M t : 0 < p i t -> 0 < mass p (lab i) t.
+{ move=> P. rewrite /mass no_anchor Rplus_0_r. apply: (rsum_gt0 _ _ i) => [j|]; first exact: mass_term_ge0.
+  rewrite eqxx. apply: Rmult_lt_0_compat => //. exact: rho_pos. }
+move=> P. rewrite /response /centre posterior_shift_two; last exact: M. congr (_ - _). apply: rsum_ext => t.
+case: (proj1 Hp i t) => [Q|<-]; [rewrite posterior_shift_two //; exact: M|ring].
+Qed.
+
+Lemma centre_scal c f i z : centre p (lift (fun z => c * f z)) i z = c * centre p (lift f) i z.
+Proof. rewrite /centre /lift Rmult_minus_distr_l -rsum_scal. congr (_ - _); first ring. apply: rsum_ext => t. ring. Qed.
+
+Lemma unlift_scal c s z : unlift (fun y z => c * s y z) z = c * unlift s z.
+Proof. rewrite /unlift -rsum_scal. apply: rsum_ext => y. ring. Qed.
+
+Lemma zero_or_not f : (exists z, f z <> 0) \/ forall z, f z = 0.
+Proof.
+case: (pickP (fun z => ~~ Req_EM_T (f z) 0)) => [z /negP N|H].
+- left. exists z => E. apply: N. by case: Req_EM_T.
+- right=> z. by have := H z; case: Req_EM_T.
+Qed.
+
+Lemma mass_shift_scal c e y z : mass_shift p (fun i z => c * e i z) y z = c * mass_shift p e y z.
+Proof. rewrite /mass_shift -rsum_scal. apply: rsum_ext => i. case: eqP => _; ring. Qed.
+
+(* The nonzero eigenvalues of the response are the nu = 1 - mu, mu an eigenvalue of the similarity. *)
+Theorem similarity_spectrum nu : nu <> 0 ->
+  (exists e, eigenvector p nu e) <->
+  (exists f, [/\ exists z, f z <> 0, forall z, harmonic z = 0 -> f z = 0 &
+    forall z, \rsum_(t : text g) (similarity z t * f t) = (1 - nu) * f z]).
+Proof.
+move=> N. split.
+- move=> [e [C [P H]]]. set f := unlift (mass_shift p e).
+  have Z z : harmonic z = 0 -> f z = 0 by exact: unlift_0.
+  have R i z : 0 < p i z -> centre p (lift f) i z = nu * e i z by move=> Q; rewrite -H // response_two.
+  exists f. split=> //.
+  + case: (zero_or_not f) => // F. exfalso. have := eigenvector_form p Hp nu e (conj C (conj P H)).
+    rewrite (inner_on_support p Hp e _ (fun _ _ => 0)); last first.
+    { move=> i z Q. rewrite response_two // -/f /centre /lift F (rsum_ext _ _ (fun t => 0)); last by move=> t; rewrite F; ring.
+      rewrite rsum_0. ring. }
+    have -> : inner p e (fun _ _ => 0) = 0 by rewrite /inner (avg_ext _ (fun i z => 0 * p i z)) ?avg_scal; [ring|move=> i z; ring].
+    move=> E. case: (Rmult_integral _ _ (esym E)) => //. lra.
+  + move=> z. have := unlift_lift f z (Z z).
+    have -> : unlift (mass_shift p (centre p (lift f))) z = nu * f z; last lra.
+    rewrite -unlift_scal. apply: rsum_ext => y. congr (_ * _). rewrite -mass_shift_scal. apply: mass_shift_on => i. exact: R.
+- move=> [f [[z0 F0] Z H]]. set e := centre p (lift f). have C : centred p e by exact: centred_centre.
+  have U z : unlift (mass_shift p e) z = nu * f z by rewrite unlift_lift ?H; [ring|exact: Z].
+  exists e. split=> //. split.
+  + case: (inner_ge0 p Hp e) => // E. exfalso. have := U z0.
+    have -> : unlift (mass_shift p e) z0 = 0.
+    { rewrite -[RHS](rsum_0 (label g)). apply: rsum_ext => y. have -> : mass_shift p e y z0 = 0; last ring.
+      rewrite -[RHS](rsum_0 (seed g)). apply: rsum_ext => i. rewrite no_perturbation //. case: eqP => _; ring. }
+    move=> Q. case: (Rmult_integral _ _ (esym Q)) => //.
+  + move=> i z Q. rewrite response_two // -centre_scal /centre /lift U. congr (_ - _). apply: rsum_ext => t. by rewrite U.
+Qed.
 End TwoLabels.
