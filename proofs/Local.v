@@ -1,3 +1,32 @@
+(* The iteration near an equilibrium (Theorem B of theory/convergence.md): the full class, any labels, any anchor.
+
+   A perturbation of the generator p is e : seed -> text -> R, read as p_i(z) (1 + h e_i(z)); off the support of p its
+   values do not matter.  Nothing is assumed of the zeros of p: a pair of mass 0 contributes 0.
+
+   centred p e            == sum_z p_i(z) e_i(z) = 0 for every seed
+   inner p e f            == <e, f> = sum_i rho_i sum_z p_i(z) e_i(z) f_i(z)
+   mass_shift p e         == P e, the derivative of the mass W_p(y, z)
+   posterior_shift p e    == B P e, the derivative of the logarithm of the posterior
+   response p e           == S e = P* B P e, where P* s = centre p s
+   linearised p tau e     == (tau e - S e) / (tau + beta)
+   eigenvector p nu e     == S e = nu e on the support of p, with e centred and not 0 there
+
+   response_symmetric     == part 1: <e, S f> = <S e, f>; response_ge0 and response_le1: 0 <= <e, S e> <= <e, e>;
+                             response_le: <= k <e, e> where P <= k W on every text that several labels can produce
+   eigenvalue_range       == 0 <= nu <= 1; eigenvalue_le: nu <= k
+   eigenvector_linearised == part 2: the linearised iteration multiplies e by (tau - nu) / (tau + beta)
+   factor_stable          == part 3: this factor is below 1 in absolute value if and only if nu < 2 tau + beta
+   linearisation          == part 2: at a fixed point, the derivative of the logarithm of the next generator is
+                             linearised p tau e; nash_step: an equilibrium is a fixed point
+   linearised_contracts   == the linearised iteration contracts in the norm of inner, by the bound k on S alone;
+                             linearised_rate: by max (tau, 1 - tau) / (tau + beta), with k = 1;
+                             rate_lt1: which is below 1 if and only if 2 tau + beta > 1
+   eigenvalue_1           == part 4: nu = 1 occurs where d_0 >= n (common_zero: fewer linear equations than unknowns);
+                             eigenvalue_1_unanchored: no anchor, every label produces every text, (|Y| - 1) |Z| >= n
+   threshold              == in that case every factor is below 1 if and only if 2 tau + beta > 1
+   similarity p a b       == part 6, two labels and no anchor: the matrix M; harmonic is h, overlap y is S_y
+   similarity_symmetric   == M is symmetric; similarity_ge0 and similarity_le: 0 <= <f, M f> <= <f, f>
+   similarity_spectrum    == for nu <> 0: nu is an eigenvalue of S if and only if 1 - nu is one of M            *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype finset bigop.
 From Coq Require Import Reals Lra Psatz.
 From Coquelicot Require Import Coquelicot.
@@ -94,7 +123,8 @@ Qed.
 
 Theorem response_symmetric e f : centred e -> centred f -> inner e (response f) = inner (response e) f.
 Proof.
-move=> Ce Cf. rewrite (inner_sym (response e)) !response_form //. apply: rsum_ext => z. rewrite /form. congr (_ - _); last by rewrite /Rdiv; ring.
+move=> Ce Cf. rewrite (inner_sym (response e)) !response_form //. apply: rsum_ext => z. rewrite /form.
+congr (_ - _); last by rewrite /Rdiv; ring.
 apply: rsum_ext => y. rewrite /Rdiv; ring.
 Qed.
 
@@ -130,9 +160,11 @@ Qed.
 
 Lemma form_ge0 e z : 0 <= form e e z.
 Proof.
-have := engel (fun y => mass p y z) (fun y => mass_shift e y z) (fun y => mass_ge0 p y z Hp) (fun y => mass_shift_0 e y z).
+have := engel (fun y => mass p y z) (fun y => mass_shift e y z) (fun y => mass_ge0 p y z Hp) (fun y => mass_shift_0 e y
+  z).
 rewrite /form -/(text_mass p z). set x := \rsum_(y : label g) mass_shift e y z.
-rewrite (rsum_ext _ (fun y => mass_shift e y z * _ / _) (fun y => mass_shift e y z ^ 2 / mass p y z)) /=; last by move=> y; congr (_ / _); ring.
+rewrite (rsum_ext _ (fun y => mass_shift e y z * _ / _) (fun y => mass_shift e y z ^ 2 / mass p y z)) /=; last by
+  move=> y; congr (_ / _); ring.
 have -> : x * (x * 1) = x * x by ring. lra.
 Qed.
 
@@ -146,7 +178,8 @@ move=> E. have Z y' : y' != y -> mass_shift e y' z = 0.
   have : \rsum_(t : label g) f t = 0 by rewrite rsum_sub rsum_select -/(text_mass p z); lra.
   move/(rsum_eq0 _ f f0)/(_ y'). rewrite /f eq_sym (negbTE N). lra. }
 have S F : (forall y', y' != y -> F y' = 0) -> \rsum_(t : label g) F t = F y.
-{ move=> H. rewrite -[RHS](rsum_select _ y F). apply: rsum_ext => t. case: eqP => // N. apply: H. by apply/eqP => M; case: N. }
+{ move=> H. rewrite -[RHS](rsum_select _ y F). apply: rsum_ext => t. case: eqP => // N. apply: H.
+  by apply/eqP => M; case: N. }
 rewrite /form (S (fun t => mass_shift e t z)) // (S (fun t => mass_shift e t z * _ / _)); first by rewrite E; lra.
 move=> y' N. rewrite Z //. lra.
 Qed.
@@ -159,15 +192,18 @@ move=> Hk H. case: (pickP (fun y => ~~ (Rlt_dec (mass p y z) (text_mass p z)))) 
 - rewrite (form_one_label e y); last first.
   { have := mass_le p y z Hp. case: (Rlt_dec (mass p y z) (text_mass p z)) N => //= N _ M. lra. }
   apply: Rmult_le_pos => //. apply: rsum_ge0 => t. exact: energy_ge0.
-- set D := \rsum_(y : label g) mass_shift e y z. apply: (Rle_trans _ (\rsum_(y : label g) (mass_shift e y z * mass_shift e y z / mass p y z))).
+- set D := \rsum_(y : label g) mass_shift e y z.
+  apply: (Rle_trans _ (\rsum_(y : label g) (mass_shift e y z * mass_shift e y z / mass p y z))).
   + rewrite /form -/D. have := text_mass_ge0 p z Hp. case: (square_ratio_ge0 D (text_mass p z) (text_mass_ge0 p z Hp)).
     * have -> : D ^ 2 = D * D by ring. lra.
-    * move=> E _. have -> : D = 0; last lra. rewrite /D -[RHS](rsum_0 (label g)). apply: rsum_ext => y. apply: mass_shift_0.
+    * move=> E _. have -> : D = 0; last lra. rewrite /D -[RHS](rsum_0 (label g)). apply: rsum_ext => y.
+      apply: mass_shift_0.
       exact: rsum_eq0 (fun y => mass_ge0 p y z Hp) E y.
   + rewrite -rsum_scal. apply: rsum_le => y. have M := mass_ge0 p y z Hp. case: M => [M|E]; last first.
     { rewrite mass_shift_0 //. have := Rmult_le_pos _ _ Hk (energy_ge0 e y z). lra. }
     have L : mass p y z < text_mass p z by move/negbT: (A y); case: Rlt_dec.
-    apply: (Rmult_le_reg_l (mass p y z)) => //. have -> : mass p y z * (mass_shift e y z * mass_shift e y z / mass p y z) = mass_shift e y z ^ 2.
+    apply: (Rmult_le_reg_l (mass p y z)) => //.
+    have -> : mass p y z * (mass_shift e y z * mass_shift e y z / mass p y z) = mass_shift e y z ^ 2.
     { field. lra. }
     have := mass_shift_square e y z. have := Rmult_le_compat_r _ _ _ (energy_ge0 e y z) (H y L). lra.
 Qed.
@@ -194,7 +230,8 @@ Qed.
 
 Lemma eigenvector_form nu e : eigenvector nu e -> inner e (response e) = nu * inner e e.
 Proof.
-move=> [C [_ H]]. rewrite (inner_on_support e _ (fun i z => nu * e i z)) // /inner -avg_scal. apply: avg_ext => i z. ring.
+move=> [C [_ H]]. rewrite (inner_on_support e _ (fun i z => nu * e i z)) // /inner -avg_scal. apply: avg_ext => i z.
+ring.
 Qed.
 
 Theorem eigenvalue_range nu e : eigenvector nu e -> 0 <= nu <= 1.
@@ -245,7 +282,8 @@ Definition perturb (h : R) : generator g := fun i z => p i z * (1 + h * e i z).
 
 Lemma mass_perturb h y z : mass (perturb h) y z = mass p y z + h * mass_shift p e y z.
 Proof.
-rewrite /mass /mass_shift -rsum_scal. set a := \rsum_(i : seed g) _. set b := \rsum_(i : seed g) _. set c := \rsum_(i : seed g) _.
+rewrite /mass /mass_shift -rsum_scal. set a := \rsum_(i : seed g) _. set b := \rsum_(i : seed g) _.
+set c := \rsum_(i : seed g) _.
 suff -> : a = b + c by ring. rewrite /a /b /c -rsum_add. apply: rsum_ext => i. case: eqP => _; rewrite /perturb; ring.
 Qed.
 
@@ -271,6 +309,9 @@ Definition exponent_shift i z := (tau * e i z - posterior_shift p e (lab i) z) /
 Let exponent h i z :=
   (tau * ln (perturb h i z) + beta g * ln (ref i z) - ln (posterior (perturb h) z (lab i))) / (tau + beta g).
 
+Lemma perturb_derive i z : 0 < p i z -> is_derive (fun h => ln (perturb h i z)) 0 (e i z).
+Proof. move=> P. rewrite /perturb. auto_derive; [by rewrite Rmult_0_l Rplus_0_r Rmult_1_r|by field; lra]. Qed.
+
 Lemma exponent_derive i z : 0 < ref i z -> is_derive (fun h => exponent h i z) 0 (exponent_shift i z).
 Proof.
 move=> H. have P := proj2 Ip i z H. have M : 0 < mass p (lab i) z by apply: live_mass => //; left; exists i.
@@ -278,7 +319,10 @@ have D := posterior_derive (lab i) z M.
 have E : is_derive (fun h => tau * ln (perturb h i z) + beta g * ln (ref i z) - ln (posterior (perturb h) z (lab i))) 0
   (tau * e i z - posterior_shift p e (lab i) z).
 { apply: (is_derive_minus (fun h => tau * ln (perturb h i z) + beta g * ln (ref i z))) => //.
-  rewrite /perturb. auto_derive; [by rewrite Rmult_0_l Rplus_0_r Rmult_1_r|by field; lra]. }
+  rewrite -[tau * e i z]Rplus_0_r. apply: (is_derive_plus (fun h => tau * ln (perturb h i z)) (fun _ => beta g * ln
+    (ref i z))).
+  - apply: is_derive_scal. exact: perturb_derive.
+  - exact: is_derive_const. }
 have := is_derive_scal _ 0 (/ (tau + beta g)) _ E.
 rewrite /exponent_shift /Rdiv [X in is_derive _ _ X -> _]Rmult_comm. apply: is_derive_ext => h. exact: Rmult_comm.
 Qed.
@@ -304,13 +348,15 @@ Lemma next_derive i z : 0 < ref i z ->
 Proof.
 move=> H. have N h : 0 < total_weight h i := normaliser_pos _ _ _ _.
 apply: (is_derive_ext (fun h => exponent h i z - ln (total_weight h i))).
-{ move=> h. rewrite /next /step ln_div; [|exact: weight_pos|exact: N]. by rewrite -/(w h i z) weight_exponent // ln_exp. }
+{ move=> h. rewrite /next /step ln_div; [|exact: weight_pos|exact: N].
+  by rewrite -/(w h i z) weight_exponent // ln_exp. }
 apply: is_derive_minus; first exact: exponent_derive.
 have S := is_derive_rsum _ (fun t h => w h i t) _ 0 (fun t => weight_derive i t).
 have := is_derive_comp ln _ 0 _ _ (is_derive_ln _ (N 0)) S.
 have -> // : scal (\rsum_(t : text g) (w 0 i t * exponent_shift i t)) (/ total_weight 0 i) =
   \rsum_(t : text g) (next 0 i t * exponent_shift i t).
-rewrite /scal /= /mult /= -rsum_scalr. apply: rsum_ext => t. rewrite /next /step /Rdiv -/(w 0 i t) -/(total_weight 0 i). ring.
+rewrite /scal /= /mult /= -rsum_scalr. apply: rsum_ext => t.
+rewrite /next /step /Rdiv -/(w 0 i t) -/(total_weight 0 i). ring.
 Qed.
 
 Lemma next_0 i z : next 0 i z = p i z.
@@ -325,7 +371,8 @@ Qed.
 
 Theorem linearisation i z : 0 < ref i z -> is_derive (fun h => ln (next h i z)) 0 (linearised p tau e i z).
 Proof.
-move=> H. have := next_derive i z H. have -> // : exponent_shift i z - \rsum_(t : text g) (next 0 i t * exponent_shift i t) =
+move=> H. have := next_derive i z H. have ->
+  // : exponent_shift i z - \rsum_(t : text g) (next 0 i t * exponent_shift i t) =
   linearised p tau e i z.
 rewrite (rsum_ext _ _ (fun t => / (tau + beta g) * (tau * (p i t * e i t) - p i t * posterior_shift p e (lab i) t))).
 - rewrite rsum_scal rsum_sub rsum_scal Ce /exponent_shift /linearised /response /centre. field. lra.
@@ -366,8 +413,10 @@ elim: l a A => [|j l IH] a A.
     * exists r. have N' : s == r = false by apply/eqP => E; apply: Xr; apply: X0; rewrite -E in_setD1 eqxx.
       rewrite /x' N'. lra.
     * move=> i. rewrite in_cons => /orP [/eqP ->|Hi]; first by rewrite S -/c; field.
-      rewrite S. have := Xl i Hi. rewrite (rsum_ext _ _ (fun t => a i t * x t - a i s / a j s * (a j t * x t))); last by move=> t; ring.
-      rewrite rsum_sub rsum_scal -/c => H. have -> : \rsum_(t : T) (a i t * x t) = a i s / a j s * c by lra. rewrite /Rdiv; ring.
+      rewrite S. have := Xl i Hi. rewrite (rsum_ext _ _ (fun t => a i t * x t - a i s / a j s * (a j t * x t))); last
+        by move=> t; ring.
+      rewrite rsum_sub rsum_scal -/c => H. have -> : \rsum_(t : T) (a i t * x t) = a i s / a j s * c by lra.
+      rewrite /Rdiv; ring.
   + have [x [X0 Xr Xl]] := IH a A (ltnW Hl). exists x. split=> // i. rewrite in_cons => /orP [/eqP ->|]; last exact: Xl.
     rewrite -[RHS](rsum_0 T). apply: rsum_ext => t. case E: (t \in A); last by rewrite X0 ?E //; ring.
     have := Z t. rewrite E /=. case: Req_EM_T => //= -> _. ring.
@@ -382,7 +431,8 @@ Lemma no_perturbation e : inner p e e = 0 -> forall i z, p i z * e i z = 0.
 Proof.
 move=> H i z. have := avg_eq0 (fun i z => p i z * (e i z * e i z)) _ H i z.
 have Q : 0 <= p i z * (e i z * e i z) by apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: Rle_0_sqr].
-move=> E. have {}E : p i z * (e i z * e i z) = 0 by apply: E => j t; apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: Rle_0_sqr].
+move=> E. have {}E : p i z * (e i z * e i z) = 0 by apply: E => j t; apply: Rmult_le_pos;
+  [exact: (proj1 Hp)|exact: Rle_0_sqr].
 case: (Rmult_integral _ _ E) => [->|]; first ring. case/Rmult_integral => ->; ring.
 Qed.
 
@@ -405,7 +455,8 @@ pose l := [seq inl z | z <- enum [set yz.2 | yz in A]] ++ [seq inr i | i <- l0].
 have Hl : (size l < #|A|)%nat.
 { apply: leq_trans HN. rewrite size_cat !size_map -cardE [#|seed g|]cardE E /= addnC addSn. exact: leqnn. }
 have [x [X0 [r Xr] Xl]] := common_zero _ _ l a A Hl.
-have pair (F : label g * text g -> R) : \rsum_(yz : label g * text g) F yz = \rsum_(y : label g) \rsum_(z : text g) F (y, z).
+have pair (F : label g * text g -> R) : \rsum_(yz : label g * text g) F yz =
+  \rsum_(y : label g) \rsum_(z : text g) F (y, z).
 { rewrite pair_big. by apply: eq_bigr => -[y z] _. }
 set e : seed g -> text g -> R := fun i z => x (lab i, z) / mass p (lab i) z.
 have Ms y z : mass_shift p e y z = x (y, z).
@@ -423,7 +474,8 @@ have Tx z : \rsum_(y : label g) x (y, z) = 0.
     by apply/imsetP; exists (y, z). }
 have Sx i : i \in l0 -> \rsum_(z : text g) (p i z * e i z) = 0.
 { move=> Hi. have := Xl (inr i). rewrite mem_cat (map_f inr) // orbT => /(_ isT). rewrite pair => H. apply: etrans H.
-  rewrite -(rsum_select _ (lab i) (fun y => \rsum_(z : text g) (p i z * (x (y, z) / mass p y z)))). apply: rsum_ext => y /=.
+  rewrite -(rsum_select _ (lab i) (fun y => \rsum_(z : text g) (p i z * (x (y, z) / mass p y z)))).
+  apply: rsum_ext => y /=.
   case: eqP => _; [|rewrite -[LHS](rsum_0 (text g))]; apply: rsum_ext => t; rewrite /Rdiv; ring. }
 
 (* The equation of one seed follows from the others: that is why as many texts as seeds are enough. *)
@@ -432,20 +484,24 @@ have Ce : centred p e.
   have T0 : \rsum_(j : seed g) (rho j * \rsum_(z : text g) (p j z * e j z)) = 0.
   { have Z : \rsum_(y : label g) \rsum_(z : text g) x (y, z) = 0.
     { rewrite rsum_swap -[RHS](rsum_0 (text g)). exact: rsum_ext Tx. }
-    apply: etrans Z. rewrite (rsum_by_label (fun j _ => rho j * \rsum_(z : text g) (p j z * e j z))). apply: rsum_ext => y.
+    apply: etrans Z. rewrite (rsum_by_label (fun j _ => rho j * \rsum_(z : text g) (p j z * e j z))).
+    apply: rsum_ext => y.
     rewrite -(rsum_ext _ _ _ (Ms y)) /mass_shift rsum_swap. apply: rsum_ext => j.
     by case: eqP => _; [rewrite rsum_scal|rewrite rsum_0]. }
   have : rho i0 * (\rsum_(z : text g) (p i0 z * e i0 z)) = 0.
-  { apply: etrans T0. rewrite -(rsum_select _ i0 (fun j => rho j * \rsum_(z : text g) (p j z * e j z))). apply: rsum_ext => j.
+  { apply: etrans T0. rewrite -(rsum_select _ i0 (fun j => rho j * \rsum_(z : text g) (p j z * e j z))).
+    apply: rsum_ext => j.
     case: eqP => // N. have : j \in i0 :: l0 by rewrite -E mem_enum.
     rewrite in_cons => /orP [/eqP M|/Sx ->]; [by case: N|ring]. }
   by case/Rmult_integral => // H; have := rho_pos i0; lra. }
 exists e. split=> //. split.
 - case: (inner_ge0 p Hp e) => // H. exfalso. apply: Xr. case: r => y z. rewrite -Ms -[RHS](rsum_0 (seed g)).
   apply: rsum_ext => i. rewrite no_perturbation // Rmult_0_r. by case: eqP.
-- move=> i z _. have R t : posterior_shift p e (lab i) t = e i t by rewrite /posterior_shift (rsum_ext _ _ _ (Ms^~ t)) Tx Ms /Rdiv Rmult_0_l Rminus_0_r.
+- move=> i z _. have R t : posterior_shift p e (lab i) t = e i t by
+    rewrite /posterior_shift (rsum_ext _ _ _ (Ms^~ t)) Tx Ms /Rdiv Rmult_0_l Rminus_0_r.
   rewrite /response /centre R. have := Ce i.
-  have -> : \rsum_(t : text g) (p i t * e i t) = \rsum_(t : text g) (p i t * posterior_shift p e (lab i) t) by apply: rsum_ext => t; rewrite R.
+  have -> : \rsum_(t : text g) (p i t * e i t) = \rsum_(t : text g) (p i t * posterior_shift p e (lab i) t) by
+    apply: rsum_ext => t; rewrite R.
   lra.
 Qed.
 
@@ -454,6 +510,16 @@ Corollary eigenvalue_1_unanchored : (forall y z, @anchor g y z = 0) -> (forall y
 Proof.
 move=> H0 HP HN. apply: (eigenvalue_1 [set: label g * text g]) => [y z _|]; first by split.
 rewrite cardsT card_prod. apply: leq_trans HN. rewrite leq_add2l. exact: max_card.
+Qed.
+
+Corollary threshold tau : (forall y z, @anchor g y z = 0) -> (forall y z, 0 < mass p y z) ->
+  (#|seed g| + #|text g| <= #|label g| * #|text g|)%nat -> 0 < beta g -> 0 <= tau ->
+  (forall nu e, eigenvector p nu e -> Rabs ((tau - nu) / (tau + beta g)) < 1) <-> 1 < 2 * tau + beta g.
+Proof.
+move=> H0 HP HN Hb Ht. split=> [H|H nu e He].
+- have [e He] := eigenvalue_1_unanchored H0 HP HN.
+  apply: (proj1 (factor_stable tau (beta g) 1 Hb Ht _)); [lra|exact: H He].
+- have R := eigenvalue_range p Hp nu e He. apply/factor_stable => //; lra.
 Qed.
 End Attained.
 
@@ -470,7 +536,8 @@ Proof. rewrite /mass_shift -rsum_scal -rsum_add. apply: rsum_ext => i. case: eqP
 
 Lemma centred_along e f t : centred p e -> centred p f -> centred p (along e f t).
 Proof.
-move=> Ce Cf i. rewrite (rsum_ext _ _ (fun z => p i z * e i z + t * (p i z * f i z))); last by move=> z; rewrite /along; ring.
+move=> Ce Cf i. rewrite (rsum_ext _ _ (fun z => p i z * e i z + t * (p i z * f i z))); last by move=> z;
+  rewrite /along; ring.
 rewrite rsum_add rsum_scal Ce Cf. ring.
 Qed.
 
@@ -487,10 +554,13 @@ Proof. rewrite /inner -!avg_scal -!avg_add. apply: avg_ext => i z. rewrite /alon
 Lemma response_along e f t : centred p e -> centred p f -> inner p (along e f t) (response p (along e f t)) =
   inner p e (response p e) + 2 * t * inner p f (response p e) + t ^ 2 * inner p f (response p f).
 Proof.
-move=> Ce Cf. rewrite !response_form //; last exact: centred_along. rewrite -!rsum_scal -!rsum_add. apply: rsum_ext => z.
-have S a : \rsum_(y : label g) mass_shift p (along e f t) y z = a -> a = \rsum_(y : label g) mass_shift p e y z + t * \rsum_(y : label g) mass_shift p f y z.
+move=> Ce Cf. rewrite !response_form //; last exact: centred_along. rewrite -!rsum_scal -!rsum_add.
+apply: rsum_ext => z.
+have S a : \rsum_(y : label g) mass_shift p (along e f t) y z = a -> a =
+  \rsum_(y : label g) mass_shift p e y z + t * \rsum_(y : label g) mass_shift p f y z.
 { move=> <-. rewrite -rsum_scal -rsum_add. apply: rsum_ext => y. exact: mass_shift_along. }
-rewrite /form (S _ erefl). set a := \rsum_(y : label g) mass_shift p e y z. set b := \rsum_(y : label g) mass_shift p f y z.
+rewrite /form (S _ erefl). set a := \rsum_(y : label g) mass_shift p e y z.
+set b := \rsum_(y : label g) mass_shift p f y z.
 have -> : \rsum_(y : label g) (mass_shift p (along e f t) y z * mass_shift p (along e f t) y z / mass p y z) =
   \rsum_(y : label g) (mass_shift p e y z * mass_shift p e y z / mass p y z) +
   2 * t * (\rsum_(y : label g) (mass_shift p f y z * mass_shift p e y z / mass p y z)) +
@@ -506,7 +576,8 @@ Theorem linearised_contracts k m tau e : centred p e -> 0 < tau + beta g -> 0 < 
 Proof.
 move=> Ce Hk Hm H1 H2 Hle. set f : seed g -> text g -> R := fun i z => tau * e i z - response p e i z.
 have Cf : centred p f.
-{ move=> i. rewrite (rsum_ext _ _ (fun z => tau * (p i z * e i z) - p i z * response p e i z)); last by move=> z; rewrite /f; ring.
+{ move=> i. rewrite (rsum_ext _ _ (fun z => tau * (p i z * e i z) - p i z * response p e i z)); last by move=> z;
+    rewrite /f; ring.
   rewrite rsum_sub rsum_scal Ce centred_centre. ring. }
 have -> : inner p (linearised p tau e) (linearised p tau e) = (/ (tau + beta g)) ^ 2 * inner p f f.
 { rewrite /inner -avg_scal. apply: avg_ext => i z. rewrite /linearised -/(f i z). field. lra. }
@@ -516,7 +587,8 @@ have U t := response_ge0 p Hp _ (centred_along e f t Ce Cf). have V t := Hle _ (
 have W t := inner_ge0 p Hp (along e f t).
 suff : inner p f f <= m ^ 2 * inner p e e.
 { move/(Rmult_le_compat_l ((/ (tau + beta g)) ^ 2) _ _ (pow2_ge_0 _)). rewrite /Rdiv. lra. }
-have := U (/ m). have := V (- / m). have := W (/ m). have := W (- / m). rewrite !inner_along !response_along // => W1 W2 V1 U1.
+have := U (/ m). have := V (- / m). have := W (/ m). have := W (- / m).
+rewrite !inner_along !response_along // => W1 W2 V1 U1.
 have A := Rmult_le_compat_r _ _ _ W2 H1. have B := Rmult_le_compat_r _ _ _ W1 H2.
 have T : m * / m = 1 by field; lra. have I := Rinv_0_lt_compat _ Hm. set t := / m in A B U1 V1 T I *.
 have M : m * t ^ 2 = t by rewrite /= Rmult_1_r -Rmult_assoc T Rmult_1_l.
@@ -611,9 +683,11 @@ Lemma mass_shift_centre s y z :
 Proof.
 have M : mass p y z = \rsum_(i : seed g) (if lab i == y then rho i * p i z else 0) by rewrite /mass no_anchor; ring.
 rewrite M -rsum_scalr (rsum_ext _ (fun t => overlap y z t * s y t)
-  (fun t => \rsum_(i : seed g) ((if lab i == y then rho i * (p i z * p i t) else 0) * s y t))); last by move=> t; rewrite rsum_scalr.
+  (fun t => \rsum_(i : seed g) ((if lab i == y then rho i * (p i z * p i t) else 0) * s y t))); last by move=> t;
+    rewrite rsum_scalr.
 rewrite rsum_swap -rsum_sub. apply: rsum_ext => i. case: eqP => [E|_].
-- rewrite /centre E (rsum_ext _ (fun t => rho i * (p i z * p i t) * s y t) (fun t => rho i * p i z * (p i t * s y t))); last by move=> t; ring.
+- rewrite /centre E (rsum_ext _ (fun t => rho i * (p i z * p i t) * s y t) (fun t => rho i * p i z * (p i t * s y t)));
+    last by move=> t; ring.
   rewrite rsum_scal. ring.
 - rewrite (rsum_ext _ (fun t => 0 * s y t) (fun t => 0)); last by move=> t; ring. rewrite rsum_0. ring.
 Qed.
@@ -623,13 +697,16 @@ Proof.
 rewrite /posterior_shift /lift /unlift !label_sum text_mass_two /scale.
 case: (harmonic_ge0 z) => H Hy.
 - have [A B] := harmonic_pos z H.
-  have -> : sign y * (sqrt (harmonic z) / mass p y z) * (sign a * (sqrt (harmonic z) / mass p a z) * mass_shift p e a z +
-    sign b * (sqrt (harmonic z) / mass p b z) * mass_shift p e b z) = sign y * (sqrt (harmonic z) * sqrt (harmonic z)) / mass p y z *
+  have -> : sign y * (sqrt (harmonic z) / mass p y z) * (sign a * (sqrt (harmonic z) / mass p a z) * mass_shift p e a z
+    +
+    sign b * (sqrt (harmonic z) / mass p b z) * mass_shift p e b z) =
+      sign y * (sqrt (harmonic z) * sqrt (harmonic z)) / mass p y z *
     (sign a * mass_shift p e a z / mass p a z + sign b * mass_shift p e b z / mass p b z) by rewrite /Rdiv; ring.
   rewrite sqrt_sqrt; last by left. rewrite /harmonic text_mass_two.
   by case: (two_labels y) => ->; rewrite ?sign_a ?sign_b; field; lra.
 - rewrite -H sqrt_0 /Rdiv !Rmult_0_l Rmult_0_r Rmult_0_l.
-  case: (harmonic_0 z (esym H)) (two_labels y) Hy => Z [] -> Hy; try lra; rewrite Z (mass_shift_0 p Hp _ _ _ Z); field; lra.
+  case: (harmonic_0 z (esym H)) (two_labels y) Hy => Z [] -> Hy; try lra; rewrite Z (mass_shift_0 p Hp _ _ _ Z); field;
+    lra.
 Qed.
 
 Lemma scale_0 y z : harmonic z = 0 -> scale y z = 0.
@@ -657,7 +734,8 @@ have E z t : f z * similarity z t * f' t =
   \rsum_(i : seed g) (rho i * (p i z * (scale (lab i) z * f z)) * (p i t * (scale (lab i) t * f' t))).
 { rewrite (rsum_by_label (fun i y => rho i * (p i z * (scale y z * f z)) * (p i t * (scale y t * f' t)))).
   rewrite similarity_scale -rsum_scal -rsum_scalr. apply: rsum_ext => y.
-  have -> : f z * (scale y z * overlap y z t * scale y t) * f' t = f z * scale y z * scale y t * f' t * overlap y z t by ring.
+  have -> : f z * (scale y z * overlap y z t * scale y t) * f' t =
+    f z * scale y z * scale y t * f' t * overlap y z t by ring.
   rewrite /overlap -rsum_scal. apply: rsum_ext => i. case: eqP => _; ring. }
 rewrite /similarity_form (rsum_ext _ _ (fun z => \rsum_(i : seed g) (rho i * (p i z * (scale (lab i) z * f z)) *
   (\rsum_(t : text g) (p i t * (scale (lab i) t * f' t)))))).
@@ -705,7 +783,8 @@ rewrite E. have F : f z = \rsum_(y : label g) (mass p y z * (scale y z * scale y
 { rewrite rsum_scalr. case: (harmonic_ge0 z) => H; [rewrite scale_sum //; ring|rewrite (Hf (esym H)); ring]. }
 rewrite [X in X - _]F -rsum_sub. apply: rsum_ext => y. rewrite mass_shift_centre /lift.
 rewrite (rsum_ext _ _ (fun t => sign y * (overlap y z t * (scale y t * f t)))); last by move=> t; ring.
-rewrite rsum_scal. set S := \rsum_(t : text g) _. have := sign_square y. set u := sign y. set c := scale y z. set m := mass p y z => Q.
+rewrite rsum_scal. set S := \rsum_(t : text g) _. have := sign_square y. set u := sign y. set c := scale y z.
+set m := mass p y z => Q.
 have -> : u * c * (m * (u * c * f z) - u * S) = u * u * (m * (c * c) * f z - c * S) by ring.
 rewrite Q. ring.
 Qed.
@@ -753,13 +832,16 @@ move=> N. split.
   exists f. split=> //.
   + case: (zero_or_not f) => // F. exfalso. have := eigenvector_form p Hp nu e (conj C (conj P H)).
     rewrite (inner_on_support p Hp e _ (fun _ _ => 0)); last first.
-    { move=> i z Q. rewrite response_two // -/f /centre /lift F (rsum_ext _ _ (fun t => 0)); last by move=> t; rewrite F; ring.
+    { move=> i z Q. rewrite response_two // -/f /centre /lift F (rsum_ext _ _ (fun t => 0)); last by move=> t;
+        rewrite F; ring.
       rewrite rsum_0. ring. }
-    have -> : inner p e (fun _ _ => 0) = 0 by rewrite /inner (avg_ext _ (fun i z => 0 * p i z)) ?avg_scal; [ring|move=> i z; ring].
+    have -> : inner p e (fun _ _ => 0) = 0 by rewrite /inner (avg_ext _ (fun i z => 0 * p i z)) ?avg_scal;
+      [ring|move=> i z; ring].
     move=> E. case: (Rmult_integral _ _ (esym E)) => //. lra.
   + move=> z. have := unlift_lift f z (Z z).
     have -> : unlift (mass_shift p (centre p (lift f))) z = nu * f z; last lra.
-    rewrite -unlift_scal. apply: rsum_ext => y. congr (_ * _). rewrite -mass_shift_scal. apply: mass_shift_on => i. exact: R.
+    rewrite -unlift_scal. apply: rsum_ext => y. congr (_ * _). rewrite -mass_shift_scal. apply: mass_shift_on => i.
+    exact: R.
 - move=> [f [[z0 F0] Z H]]. set e := centre p (lift f). have C : centred p e by exact: centred_centre.
   have U z : unlift (mass_shift p e) z = nu * f z by rewrite unlift_lift ?H; [ring|exact: Z].
   exists e. split=> //. split.
@@ -768,6 +850,7 @@ move=> N. split.
     { rewrite -[RHS](rsum_0 (label g)). apply: rsum_ext => y. have -> : mass_shift p e y z0 = 0; last ring.
       rewrite -[RHS](rsum_0 (seed g)). apply: rsum_ext => i. rewrite no_perturbation //. case: eqP => _; ring. }
     move=> Q. case: (Rmult_integral _ _ (esym Q)) => //.
-  + move=> i z Q. rewrite response_two // -centre_scal /centre /lift U. congr (_ - _). apply: rsum_ext => t. by rewrite U.
+  + move=> i z Q. rewrite response_two // -centre_scal /centre /lift U. congr (_ - _). apply: rsum_ext => t.
+    by rewrite U.
 Qed.
 End TwoLabels.

@@ -53,7 +53,8 @@ case=> [Hp|<-] Hr; last by have := Rle_0_sqr r; rewrite /Rsqr; lra.
 have := square_le_entropy (p / r) (Rdiv_lt_0_compat _ _ Hp Hr). set l := ln _.
 move/(Rmult_le_compat_l (r ^ 2 / 3)).
 have -> : r ^ 2 / 3 * (3 * (p / r - 1) ^ 2) = (p - r) ^ 2 by field; lra.
-have -> : r ^ 2 / 3 * ((2 * (p / r) + 4) * (p / r * l - p / r + 1)) = (2 * p + 4 * r) / 3 * (p * l - p + r) by field; lra.
+have -> : r ^ 2 / 3 * ((2 * (p / r) + 4) * (p / r * l - p / r + 1)) = (2 * p + 4 * r) / 3 * (p * l - p + r) by field;
+  lra.
 apply. nra.
 Qed.
 
@@ -75,7 +76,8 @@ have Q t : 0 <= t ^ 2 * W - 2 * t * D + S.
     have -> : t ^ 2 * w z - 2 * t * d z + h z = ((t * w z - d z) ^ 2 + (w z * h z - d z ^ 2)) / w z by field.
     apply: Rmult_le_pos; [have := pow2_ge_0 (t * w z - d z); lra|left; exact: Rinv_0_lt_compat]. }
 case: (Rle_lt_or_eq_dec _ _ W0) => [P|E].
-- have := Q (D / W). move/(Rmult_le_compat_l W _ _ W0). have -> : W * ((D / W) ^ 2 * W - 2 * (D / W) * D + S) = W * S - D ^ 2.
+- have := Q (D / W). move/(Rmult_le_compat_l W _ _ W0).
+  have -> : W * ((D / W) ^ 2 * W - 2 * (D / W) * D + S) = W * S - D ^ 2.
   { field. lra. } lra.
 - have Z := rsum_eq0 _ w Hw (esym E). have -> : D = 0; last by rewrite -E; lra.
   rewrite /D -[RHS](rsum_0 T). apply: rsum_ext => z. have := H z. rewrite Z. nra.
