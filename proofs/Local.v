@@ -16,8 +16,8 @@
    eigenvalue_range       == 0 <= nu <= 1; eigenvalue_le: nu <= k
    eigenvector_linearised == part 2: the linearised iteration multiplies e by (tau - nu) / (tau + beta)
    factor_stable          == part 3: this factor is below 1 in absolute value if and only if nu < 2 tau + beta
-   linearisation          == part 2: at a fixed point, the derivative of the logarithm of the next generator is
-                             linearised p tau e; nash_step: an equilibrium is a fixed point
+   linearisation          == part 2: at an equilibrium, the derivative of the logarithm of the next generator is
+                             linearised p tau e (perturb p e h is p_i(z) (1 + h e_i(z)))
    linearised_contracts   == the linearised iteration contracts in the norm of inner, by the bound k on S alone;
                              linearised_rate: by max (tau, 1 - tau) / (tau + beta), with k = 1;
                              rate_lt1: which is below 1 if and only if 2 tau + beta > 1
@@ -30,7 +30,7 @@
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype finset bigop.
 From Coq Require Import Reals Lra Psatz.
 From Coquelicot Require Import Coquelicot.
-From Nashguard Require Import Sums Logs Game Replies Pinsker Smooth Posterior.
+From Nashguard Require Import Sums Logs Game Replies Pinsker Smooth Posterior Equilibrium.
 Open Scope R_scope.
 
 Section Rows.
@@ -369,7 +369,7 @@ have W j t : w 0 j t = weight tau p (posterior p) j t by rewrite /w /weight P Q.
 rewrite -fixed /next /step -/(w 0 i z) W. congr (_ / _). apply: rsum_ext => t. exact: W.
 Qed.
 
-Theorem linearisation i z : 0 < ref i z -> is_derive (fun h => ln (next h i z)) 0 (linearised p tau e i z).
+Lemma next_derive_fixed i z : 0 < ref i z -> is_derive (fun h => ln (next h i z)) 0 (linearised p tau e i z).
 Proof.
 move=> H. have := next_derive i z H. have ->
   // : exponent_shift i z - \rsum_(t : text g) (next 0 i t * exponent_shift i t) =
@@ -380,15 +380,34 @@ rewrite (rsum_ext _ _ (fun t => / (tau + beta g) * (tau * (p i t * e i t) - p i 
 Qed.
 End Linearisation.
 
-Lemma nash_step (g : game) (Q : class g) p q tau i z : 0 < beta g -> 0 <= tau -> interior p -> nash Q p q ->
-  step tau p q i z = p i z.
+Section Equilibrium.
+Context {g : game}.
+Implicit Types (Q : class g) (p : generator g) (q : classifier g).
+Hypothesis beta_pos : 0 < beta g.
+
+Lemma nash_step Q p q tau i z : 0 <= tau -> nash Q p q -> step tau p q i z = p i z.
 Proof.
-move=> Hb Ht Ip [Hp [Mp [Qq _]]]. have Aq := member_admissible Q q Qq. have Is := step_interior tau p q.
+move=> Ht N. have Ip := nash_interior beta_pos Q p q N. have [Hp [Mp [Qq _]]] := N.
+have Aq := member_admissible Q q Qq. have Is := step_interior tau p q.
 symmetry. apply: divergence_eq0 => //. have k : 0 < tau + beta g by lra.
 have := step_maximal tau p q p k Ip Aq Hp. rewrite divergence_self //.
 have := Mp _ (proj1 Is). have := divergence_ge0 p _ Hp Is. have := divergence_ge0 _ p (proj1 Is) Ip.
 move=> A B C D. have := Rmult_le_pos _ _ Ht A. nra.
 Qed.
+
+Lemma nash_posterior p q : nash (full g) p q -> nash (full g) p (posterior p).
+Proof.
+move=> N. apply/(nash_replies beta_pos (full g) p q) => //. apply: posterior_reply. exact: (nash_interior beta_pos _ _ _ N).
+Qed.
+
+(* Theorem B, part 2: the derivative of the iteration at an equilibrium, in log-densities. *)
+Theorem linearisation p q tau e i z : 0 <= tau -> nash (full g) p q -> centred p e -> 0 < ref i z ->
+  is_derive (fun h => ln (step tau (perturb p e h) (posterior (perturb p e h)) i z)) 0 (linearised p tau e i z).
+Proof.
+move=> Ht N C H. apply: next_derive_fixed => //; first lra; first exact: (nash_interior beta_pos _ _ _ N).
+move=> j t. apply: nash_step => //. exact: nash_posterior N.
+Qed.
+End Equilibrium.
 
 (* Fewer homogeneous linear equations than unknowns have a common solution that is not 0: eliminate one unknown. *)
 Lemma common_zero (T : finType) (I : eqType) (l : seq I) (a : I -> T -> R) (A : {set T}) : (size l < #|A|)%nat ->
