@@ -174,3 +174,76 @@ have <- : u + - v = ln (mass p y z) - ln (text_mass p z) - (ln (mass ps y z) - l
 lra.
 Qed.
 End Nearby.
+
+Section Step.
+Context {g : game}.
+Variables (ps : generator g) (qs : classifier g) (tau : R).
+Hypotheses (beta_pos : 0 < beta g) (tau_ge0 : 0 <= tau) (N : nash (full g) ps qs).
+Implicit Types (p u : generator g) (q : classifier g).
+
+Let Is : interior ps := nash_interior beta_pos _ _ _ N.
+Let Hs : is_generator ps := proj1 Is.
+
+Lemma step_reply p q i z : interior p -> reply (full g) p q -> step tau p q i z = step tau p (posterior p) i z.
+Proof.
+move=> Ip R. have W j t : weight tau p q j t = weight tau p (posterior p) j t.
+{ rewrite /weight. case: Rlt_dec => //= H.
+  have L : live (lab j) t by left; exists j. by rewrite (reply_live _ _ _ _ _ _ Ip R (posterior_reply p Ip) L). }
+rewrite /step W. congr (_ / _). apply: rsum_ext => t. exact: W.
+Qed.
+
+Lemma ln_step p q i z : 0 < ref i z ->
+  ln (step tau p q i z) = (tau * ln (p i z) + beta g * ln (ref i z) - ln (q z (lab i))) / (tau + beta g) -
+    ln (normaliser tau p q i).
+Proof.
+move=> H. rewrite /step ln_div; [|exact: weight_pos|exact: normaliser_pos]. rewrite /weight. by case: Rlt_dec => //= ?; rewrite ln_exp.
+Qed.
+
+Let drift p i z := ln (posterior p z (lab i)) - ln (posterior ps z (lab i)).
+
+Lemma step_deviation p i z : interior p -> 0 < ps i z -> deviation ps (step tau p (posterior p)) i z =
+  (tau * deviation ps p i z - (drift p i z - \rsum_(t : text g) (ps i t * drift p i t))) / (tau + beta g).
+Proof.
+move=> Ip P. set u := step tau p (posterior p). have Iu := step_interior tau p (posterior p).
+set k := ln (normaliser tau p (posterior p) i) - ln (normaliser tau ps (posterior ps) i).
+have L t : 0 < ps i t -> log_ratio ps u i t = (tau * log_ratio ps p i t - drift p i t) / (tau + beta g) - k.
+{ move=> Pt. have R : 0 < ref i t by case: (generator_support ps i t Hs) => [E|[]] //; lra.
+  have S := nash_step beta_pos (full g) ps (posterior ps) tau i t tau_ge0 (nash_posterior beta_pos ps qs N).
+  rewrite /log_ratio ln_div //; last exact: (proj2 Iu). rewrite ln_div //; last exact: (proj2 Ip).
+  rewrite -[X in _ - ln X]S !ln_step // /drift /k. field. lra. }
+have E : \rsum_(t : text g) (ps i t * log_ratio ps u i t) =
+  (tau * (\rsum_(t : text g) (ps i t * log_ratio ps p i t)) - \rsum_(t : text g) (ps i t * drift p i t)) / (tau + beta g) - k.
+{ rewrite (rsum_ext _ _ (fun t => / (tau + beta g) * (tau * (ps i t * log_ratio ps p i t) - ps i t * drift p i t) - ps i t * k)).
+  - rewrite rsum_sub rsum_scal rsum_sub rsum_scal rsum_scalr (proj2 (proj2 Hs)). rewrite /Rdiv; ring.
+  - move=> t. case: (proj1 Hs i t) => [Q|<-]; [rewrite L //; field; lra|ring]. }
+rewrite /deviation E L //. field. lra.
+Qed.
+
+Lemma step_close p ep i z : interior p -> 0 <= ep <= 1 / 4 ->
+  (forall i z, 0 < ps i z -> Rabs (deviation ps p i z) <= ep) -> 0 < ps i z ->
+  Rabs (deviation ps (step tau p (posterior p)) i z - linearised ps tau (deviation ps p) i z) <= 44 / (tau + beta g) * ep ^ 2.
+Proof.
+move=> Ip He D P. rewrite step_deviation // /linearised /response /centre.
+have M (w : generator g) t : interior w -> 0 < ps i t -> 0 < mass w (lab i) t.
+{ move=> Iw Q. apply: live_mass => //. left. exists i. split=> //. by case: (generator_support ps i t Hs) => [E|[]] //; lra. }
+have C t : 0 < ps i t -> Rabs (drift p i t - posterior_shift ps (deviation ps p) (lab i) t) <= 22 * ep ^ 2.
+{ move=> Q. apply: posterior_close => //; exact: M. }
+set s := posterior_shift ps (deviation ps p) in C *. have e0 := pow2_ge_0 ep.
+have A : Rabs (\rsum_(t : text g) (ps i t * (drift p i t - s (lab i) t))) <= 22 * ep ^ 2.
+{ apply: Rle_trans (rsum_abs _ _) _. apply: (Rle_trans _ (\rsum_(t : text g) (ps i t * (22 * ep ^ 2)))).
+  - apply: rsum_le => t. case: (proj1 Hs i t) => [Q|<-]; last by rewrite !Rmult_0_l Rabs_R0; lra.
+    rewrite Rabs_mult (Rabs_pos_eq (ps i t)); last lra. apply: Rmult_le_compat_l; [lra|exact: C].
+  - rewrite rsum_scalr (proj2 (proj2 Hs)). lra. }
+have E : \rsum_(t : text g) (ps i t * (drift p i t - s (lab i) t)) =
+  \rsum_(t : text g) (ps i t * drift p i t) - \rsum_(t : text g) (ps i t * s (lab i) t).
+{ rewrite -rsum_sub. apply: rsum_ext => t. ring. }
+rewrite E in A. set x := \rsum_(t : text g) (ps i t * drift p i t) in A *.
+set y := \rsum_(t : text g) (ps i t * s (lab i) t) in A *. have B := C z P.
+have -> : (tau * deviation ps p i z - (drift p i z - x)) / (tau + beta g) - (tau * deviation ps p i z - (s (lab i) z - y)) /
+  (tau + beta g) = ((x - y) - (drift p i z - s (lab i) z)) / (tau + beta g) by field; lra.
+rewrite Rabs_div; last lra. rewrite (Rabs_pos_eq (tau + beta g)); last lra.
+have T := Rabs_triang (x - y) (- (drift p i z - s (lab i) z)). rewrite Rabs_Ropp in T.
+have -> : 44 / (tau + beta g) * ep ^ 2 = (44 * ep ^ 2) / (tau + beta g) by field; lra.
+apply: Rmult_le_compat_r; first by left; apply: Rinv_0_lt_compat; lra. apply: (Rle_trans _ _ _ T). lra.
+Qed.
+End Step.
