@@ -397,7 +397,8 @@ Qed.
 
 Lemma nash_posterior p q : nash (full g) p q -> nash (full g) p (posterior p).
 Proof.
-move=> N. apply/(nash_replies beta_pos (full g) p q) => //. apply: posterior_reply. exact: (nash_interior beta_pos _ _ _ N).
+move=> N. apply/(nash_replies beta_pos (full g) p q) => //. apply: posterior_reply.
+exact: (nash_interior beta_pos _ _ _ N).
 Qed.
 
 (* Theorem B, part 2: the derivative of the iteration at an equilibrium, in log-densities. *)

@@ -4,9 +4,9 @@
    cauchy_schwarz        == d^2 <= w h pointwise gives (sum d)^2 <= (sum w) (sum h)
    jensen_square         == (sum_i rho_i t_i)^2 <= sum_i rho_i t_i^2
    pinsker               == (sum |a - b|)^2 <= 2 KL(a || b), for distributions with a = 0 wherever b = 0
-   distance p u i        == sum_z |p_i(z) - u_i(z)|, twice the total variation of two generators at seed i
-   pinsker_squares       == sum_i rho_i (distance p u i)^2 <= 2 D(p, u), for u interior
-   pinsker_average       == (sum_i rho_i distance p u i)^2 <= 2 D(p, u), for u interior                     *)
+   l1_distance p u i     == sum_z |p_i(z) - u_i(z)|, twice the total variation at seed i
+   pinsker_squares       == sum_i rho_i (l1_distance p u i)^2 <= 2 D(p, u), for u interior
+   pinsker_average       == (sum_i rho_i l1_distance p u i)^2 <= 2 D(p, u), for u interior                     *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
 From Coquelicot Require Import Coquelicot.
@@ -103,7 +103,7 @@ Section Generators.
 Context {g : game}.
 Implicit Types p u : generator g.
 
-Definition distance p u i := \rsum_(z : text g) Rabs (p i z - u i z).
+Definition l1_distance p u i := \rsum_(z : text g) Rabs (p i z - u i z).
 
 Lemma jensen_square (t : seed g -> R) :
   (\rsum_(i : seed g) (rho i * t i)) ^ 2 <= \rsum_(i : seed g) (rho i * t i ^ 2).
@@ -114,17 +114,17 @@ rewrite -[X in _ <= X]Rmult_1_l -(rho_1 g). apply: cauchy_schwarz => i; have := 
 Qed.
 
 Theorem pinsker_squares p u : is_generator p -> interior u ->
-  \rsum_(i : seed g) (rho i * distance p u i ^ 2) <= 2 * divergence p u.
+  \rsum_(i : seed g) (rho i * l1_distance p u i ^ 2) <= 2 * divergence p u.
 Proof.
 move=> [P0 [Pr P1]] [[U0 [_ U1]] Up]. rewrite /divergence /avg -rsum_scal. apply: rsum_le => i.
 have E a b c : 2 * (a * b) - a * c = a * (2 * b - c) by ring.
 have S : forall z, u i z = 0 -> p i z = 0.
 { move=> z Hz. apply: Pr. case: (ref_ge0 i z) => // H. have := Up i z H. lra. }
-have := pinsker (p i) (u i) (P0 i) (U0 i) S (P1 i) (U1 i). have := @rho_pos g i. rewrite -/(distance p u i).
+have := pinsker (p i) (u i) (P0 i) (U0 i) S (P1 i) (U1 i). have := @rho_pos g i. rewrite -/(l1_distance p u i).
 set k := \rsum_(z : text g) _. nra.
 Qed.
 
 Corollary pinsker_average p u : is_generator p -> interior u ->
-  (\rsum_(i : seed g) (rho i * distance p u i)) ^ 2 <= 2 * divergence p u.
+  (\rsum_(i : seed g) (rho i * l1_distance p u i)) ^ 2 <= 2 * divergence p u.
 Proof. move=> Hp Hu. exact: Rle_trans (jensen_square _) (pinsker_squares p u Hp Hu). Qed.
 End Generators.
