@@ -6,11 +6,13 @@
    pinsker               == (sum |a - b|)^2 <= 2 KL(a || b), for distributions with a = 0 wherever b = 0
    l1_distance p u i     == sum_z |p_i(z) - u_i(z)|, twice the total variation at seed i
    pinsker_squares       == sum_i rho_i (l1_distance p u i)^2 <= 2 D(p, u), for u interior
-   pinsker_average       == (sum_i rho_i l1_distance p u i)^2 <= 2 D(p, u), for u interior                     *)
+   pinsker_average       == (sum_i rho_i l1_distance p u i)^2 <= 2 D(p, u), for u interior
+   pinsker_posterior     == sum_z W_u(z) |q_u(. | z) - q_p(. | z)|^2 <= 2 C(u, p), the price of the outdated posterior
+     *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
 From Coquelicot Require Import Coquelicot.
-From Nashguard Require Import Sums Logs Game Replies.
+From Nashguard Require Import Sums Logs Game Replies Smooth Posterior.
 Open Scope R_scope.
 
 (* The mean value theorem on the positive numbers, from 1 to either side. *)
@@ -128,3 +130,30 @@ Corollary pinsker_average p u : is_generator p -> interior u ->
   (\rsum_(i : seed g) (rho i * l1_distance p u i)) ^ 2 <= 2 * divergence p u.
 Proof. move=> Hp Hu. exact: Rle_trans (jensen_square _) (pinsker_squares p u Hp Hu). Qed.
 End Generators.
+
+Theorem pinsker_posterior (g : game) (u p : generator g) : interior u -> interior p ->
+  \rsum_(z : text g) (text_mass u z * (\rsum_(y : label g) Rabs (posterior u z y - posterior p z y)) ^ 2) <=
+  2 * (payoff u (posterior p) - payoff u (posterior u)).
+Proof.
+move=> Iu Ip. have Hu := proj1 Iu. have Hp := proj1 Ip.
+have [U0 U1] := posterior_conditional u Hu. have [P0 P1] := posterior_conditional p Hp.
+have -> : payoff u (posterior p) - payoff u (posterior u) =
+  \rsum_(z : text g) \rsum_(y : label g) (mass u y z * (ln (posterior u z y) - ln (posterior p z y))).
+{ rewrite /payoff !loss_mean !mean_mass. set d := beta g * _. rewrite -[RHS]Rplus_0_r.
+  set a := \rsum_(z : text g) _. set b := \rsum_(z : text g) _. have -> : a - d - (b - d) = a - b + 0 by ring.
+  congr (_ + _). rewrite /a /b -rsum_sub. apply: rsum_ext => z. rewrite -rsum_sub. apply: rsum_ext => y. ring. }
+rewrite -rsum_scal. apply: rsum_le => z. case: (text_mass_ge0 u z Hu) => [T|E]; last first.
+{ rewrite -E Rmult_0_l (rsum_ext _ _ (fun _ => 0)) ?rsum_0; first lra.
+  move=> y. have := mass_le u y z Hu. have := mass_ge0 u y z Hu. move=> A B. have -> : mass u y z = 0 by lra. ring. }
+have M y : mass u y z = text_mass u z * posterior u z y by rewrite posterior_at //; field; lra.
+have L y : posterior p z y = 0 -> posterior u z y = 0.
+{ move=> E. rewrite posterior_at //. case: (mass_ge0 u y z Hu) => [Q|<-]; last by rewrite /Rdiv Rmult_0_l.
+  have V := live_mass p y z Ip (mass_live u y z Hu Q). have W := mass_le p y z Hp.
+  move: E. rewrite posterior_at; last lra. have := Rdiv_lt_0_compat _ _ V (Rlt_le_trans _ _ _ V W). lra. }
+have := pinsker _ _ (U0 z) (P0 z) L (U1 z) (P1 z). move/(Rmult_le_compat_l _ _ _ (Rlt_le _ _ T)).
+rewrite (rsum_ext _ (fun y => mass u y z * _) (fun y => text_mass u z * (posterior u z y * ln (posterior u z y /
+  posterior p z y)))).
+- rewrite rsum_scal. lra.
+- move=> y. rewrite M. case: (U0 z y) => [A|<-]; last ring.
+  have B : 0 < posterior p z y by case: (P0 z y) => // F; have := L y (esym F); lra. rewrite ln_div //. ring.
+Qed.
