@@ -1,4 +1,5 @@
 (* The iteration near an equilibrium (Theorem B of theory/convergence.md): the full class, any labels, any anchor.
+   The clipped class and the diagonalisation of the Jacobian are not treated.  Attraction.v continues.
 
    A perturbation of the generator p is e : seed -> text -> R, read as p_i(z) (1 + h e_i(z)); off the support of p its
    values do not matter.  Nothing is assumed of the zeros of p: a pair of mass 0 contributes 0.
@@ -371,9 +372,8 @@ Qed.
 
 Lemma next_derive_fixed i z : 0 < ref i z -> is_derive (fun h => ln (next h i z)) 0 (linearised p tau e i z).
 Proof.
-move=> H. have := next_derive i z H. have ->
-  // : exponent_shift i z - \rsum_(t : text g) (next 0 i t * exponent_shift i t) =
-  linearised p tau e i z.
+move=> H. have := next_derive i z H.
+have -> // : exponent_shift i z - \rsum_(t : text g) (next 0 i t * exponent_shift i t) = linearised p tau e i z.
 rewrite (rsum_ext _ _ (fun t => / (tau + beta g) * (tau * (p i t * e i t) - p i t * posterior_shift p e (lab i) t))).
 - rewrite rsum_scal rsum_sub rsum_scal Ce /exponent_shift /linearised /response /centre. field. lra.
 - move=> t. rewrite next_0 /exponent_shift. field. lra.
@@ -433,8 +433,8 @@ elim: l a A => [|j l IH] a A.
     * exists r. have N' : s == r = false by apply/eqP => E; apply: Xr; apply: X0; rewrite -E in_setD1 eqxx.
       rewrite /x' N'. lra.
     * move=> i. rewrite in_cons => /orP [/eqP ->|Hi]; first by rewrite S -/c; field.
-      rewrite S. have := Xl i Hi. rewrite (rsum_ext _ _ (fun t => a i t * x t - a i s / a j s * (a j t * x t))); last
-        by move=> t; ring.
+      rewrite S. have := Xl i Hi.
+      rewrite (rsum_ext _ _ (fun t => a i t * x t - a i s / a j s * (a j t * x t))); last by move=> t; ring.
       rewrite rsum_sub rsum_scal -/c => H. have -> : \rsum_(t : T) (a i t * x t) = a i s / a j s * c by lra.
       rewrite /Rdiv; ring.
   + have [x [X0 Xr Xl]] := IH a A (ltnW Hl). exists x. split=> // i. rewrite in_cons => /orP [/eqP ->|]; last exact: Xl.
@@ -449,11 +449,9 @@ Hypothesis Hp : is_generator p.
 
 Lemma no_perturbation e : inner p e e = 0 -> forall i z, p i z * e i z = 0.
 Proof.
-move=> H i z. have := avg_eq0 (fun i z => p i z * (e i z * e i z)) _ H i z.
-have Q : 0 <= p i z * (e i z * e i z) by apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: Rle_0_sqr].
-move=> E. have {}E : p i z * (e i z * e i z) = 0 by apply: E => j t; apply: Rmult_le_pos;
-  [exact: (proj1 Hp)|exact: Rle_0_sqr].
-case: (Rmult_integral _ _ E) => [->|]; first ring. case/Rmult_integral => ->; ring.
+move=> H i z. have P j t : 0 <= p j t * (e j t * e j t).
+{ apply: Rmult_le_pos; [exact: (proj1 Hp)|exact: Rle_0_sqr]. }
+case: (Rmult_integral _ _ (avg_eq0 _ P H i z)) => [->|]; first ring. case/Rmult_integral => ->; ring.
 Qed.
 
 Lemma some_seed : (0 < #|seed g|)%nat.
