@@ -4,7 +4,9 @@
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra.
 From Coq Require QArith_base.
-From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence TwoTexts.
+From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence TwoTexts Pinsker
+  Local Attraction.
+From Coquelicot Require Import Hierarchy Derive.
 From Nashguard Require Contraction Matrix Averages SequenceForm KlGuard KlMatrix.
 Open Scope R_scope.
 
@@ -152,6 +154,16 @@ have := Rmult_le_compat_l (beta g) _ _ (beta_ge0 g) D. have := Rmult_le_compat_l
 rewrite /growth in L V. lra.
 Qed.
 
+(* Distances in l1, by Pinsker's inequality: hence linear convergence in l1 at the square root of the rate. *)
+Theorem corollary_A_4 (g : game) (Q : class g) (tau : R) p q ps qs :
+  1 <= tau -> 0 < beta g -> run Q tau p q -> nash Q ps qs -> forall n,
+  (\rsum_(i : seed g) (rho i * \rsum_(z : text g) Rabs (ps i z - p n i z))) ^ 2 <=
+    2 * ((tau / (tau + beta g)) ^ n * divergence ps (p 0%nat)).
+Proof.
+move=> T B HR N n. have := pinsker_average ps (p n) (proj1 N) (run_interior _ _ _ _ HR n).
+have := damped_linear Q tau p q T HR ps qs B N n. rewrite /l1_distance. lra.
+Qed.
+
 (* beta = 0, that is iterated preference optimisation whose reference is the last generator: O(1/n). *)
 Theorem corollary_A_5 (g : game) (Q : class g) (tau : R) p q :
   1 <= tau -> beta g = 0 -> run Q tau p q ->
@@ -198,6 +210,49 @@ move=> B N S n. apply: (Rmult_le_reg_l (beta g)); first lra.
 have -> : beta g * ((value_against (q n) - payoff ps qs) / beta g) = value_against (q n) - payoff ps qs by field; lra.
 exact: (simultaneous_linear Q p q ps qs n B N S).
 Qed.
+
+(* Theorem B: at an equilibrium the iteration's derivative, in log-densities, is e -> (tau e - S e) / (tau + beta). *)
+Theorem theorem_B_linearisation (g : game) (p e : generator g) (q : classifier g) (tau : R)
+  (i : seed g) (z : text g) :
+  0 < beta g -> 0 <= tau -> nash (full g) p q -> centred p e -> 0 < ref i z ->
+  is_derive (fun h : R => ln (step tau (perturb p e h) (posterior (perturb p e h)) i z)) 0
+    ((tau * e i z - response p e i z) / (tau + beta g)).
+Proof. move=> B T N C P. exact: (linearisation B p q tau e i z T N C P). Qed.
+
+(* S is self-adjoint with spectrum in [0, 1], as quadratic forms on perturbations. *)
+Theorem theorem_B_spectrum (g : game) (p : generator g) : is_generator p ->
+  (forall e f, centred p e -> centred p f -> inner p e (response p f) = inner p (response p e) f) /\
+  (forall e, centred p e -> 0 <= inner p e (response p e) <= inner p e e) /\
+  forall nu e, eigenvector p nu e -> 0 <= nu <= 1.
+Proof.
+move=> Hp. split; first by move=> e f; exact: response_symmetric. split; last by move=> nu e; exact: eigenvalue_range.
+move=> e C. split; [exact: response_ge0|exact: response_le1].
+Qed.
+
+(* With two labels and no real data, the matrix M = I - N: symmetric, between 0 and the identity. *)
+Theorem theorem_B_matrix (g : game) (p : generator g) (a b : label g) :
+  is_generator p -> (forall y z, @anchor g y z = 0) -> a <> b -> (forall y, y = a \/ y = b) ->
+  (forall z t, similarity p a b z t = similarity p a b t z) /\
+  forall f, 0 <= similarity_form p a b f f <= \rsum_(z : text g) (f z * f z).
+Proof.
+move=> Hp A ab L. split; first by move=> z t; exact: similarity_symmetric.
+move=> f. split; [exact: similarity_ge0|exact: (similarity_le p a b Hp A ab L f)].
+Qed.
+
+(* Every eigenvalue is stable if and only if 2 tau + beta > 1, once the texts are many: (|Y| - 1) |Z| >= n. *)
+Theorem theorem_B_threshold (g : game) (p : generator g) (tau : R) :
+  is_generator p -> (forall y z, @anchor g y z = 0) -> (forall y z, 0 < mass p y z) ->
+  (#|seed g| + #|text g| <= #|label g| * #|text g|)%nat -> 0 < beta g -> 0 <= tau ->
+  (forall nu e, eigenvector p nu e -> Rabs ((tau - nu) / (tau + beta g)) < 1) <-> 1 < 2 * tau + beta g.
+Proof. move=> Hp A M C B T. exact: (threshold p Hp tau A M C B T). Qed.
+
+(* And where 2 tau + beta > 1 the dynamics themselves converge from every start near the equilibrium. *)
+Theorem theorem_B_attraction (g : game) (ps : generator g) (qs : classifier g) (tau : R) :
+  0 < beta g -> 0 <= tau -> nash (full g) ps qs -> 1 < 2 * tau + beta g ->
+  exists r d, 0 < r < 1 /\ 0 < d /\ forall p q, run (full g) tau p q ->
+    (forall i z, Rabs (p 0%nat i z - ps i z) <= d) ->
+    forall n, divergence ps (p n) <= 2 * ((r ^ 2) ^ n * variance ps (p 0%nat)).
+Proof. move=> B T N H. exact: (local_stability ps qs tau B T N H). Qed.
 
 (* beta = 1 is the exact threshold: with two texts, the paper's iteration converges if and only if beta > 1. *)
 Theorem example_1 (beta : R) (B : 0 <= beta) (Q : class (two_texts 0 beta B)) (x : R) p q :
