@@ -1,0 +1,424 @@
+From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
+From Coq Require Import Reals Lra Psatz.
+From Nashguard Require Import Sums Logs KlMatrix.
+From Nashguard Require Averages Damped Existence Pinsker.
+Open Scope R_scope.
+
+(** * Distributions *)
+
+Section Distributions.
+Variable T : finType.
+Implicit Types f p q : T -> R.
+
+Lemma top_exists f (i0 : T) : exists i, forall j, f j <= f i.
+Proof.
+suff H (s : seq T) : exists i, f i0 <= f i /\ forall j, j \in s -> f j <= f i.
+{ have [i [_ Hi]] := H (enum T). exists i => j. by apply: Hi; rewrite mem_enum. }
+elim: s => [|k s [i [H0 Hi]]]; first by exists i0; split; [right|].
+case: (Rle_dec (f k) (f i)) => [L|/Rnot_le_lt L].
+- exists i. split=> // j. rewrite inE => /orP [/eqP ->|/Hi]; lra.
+- exists k. split=> [|j]; first lra. rewrite inE => /orP [/eqP ->|/Hi]; lra.
+Qed.
+
+Lemma positive_exists p : (forall i, 0 <= p i) -> \rsum_(i : T) p i = 1 -> exists i, 0 < p i.
+Proof.
+move=> p0 p1. have [i0 _ |N] := pickP (fun _ : T => true); last by move: p1; rewrite big_pred0 //; lra.
+have [i H] := top_exists p i0. exists i. case: (Rlt_dec 0 (p i)) => // N.
+have := rsum_le _ p (fun _ => 0) (fun j => Rle_trans _ _ _ (H j) (Rnot_lt_le _ _ N)). rewrite rsum_0; lra.
+Qed.
+
+Lemma kl_ext p p' q q' : (forall i, p i = p' i) -> (forall i, q i = q' i) -> kl p q = kl p' q'.
+Proof. move=> H K. apply: rsum_ext => i. by rewrite H K. Qed.
+
+Section Divergence.
+Variables (p q : T -> R).
+Hypotheses (p0 : forall i, 0 <= p i) (p1 : \rsum_(i : T) p i = 1) (q0 : forall i, 0 <= q i)
+  (q1 : \rsum_(i : T) q i = 1) (pq : forall i, q i = 0 -> p i = 0).
+
+Lemma kl_excess : kl p q = \rsum_(i : T) (p i * ln (p i / q i) - (p i - q i)).
+Proof. rewrite rsum_sub rsum_sub p1 q1 /kl. ring. Qed.
+
+Lemma excess_ge0 i : 0 <= p i * ln (p i / q i) - (p i - q i).
+Proof.
+case: (q0 i) => [Q|Q]; first by have := gibbs_le (p i) (q i) (p0 i) Q; lra. rewrite pq -?Q //; lra.
+Qed.
+
+Lemma kl_ge0 : 0 <= kl p q.
+Proof. rewrite kl_excess. apply: rsum_ge0; exact: excess_ge0. Qed.
+
+Lemma kl_eq0 : kl p q = 0 -> forall i, p i = q i.
+Proof.
+rewrite kl_excess => /(rsum_eq0 _ _ excess_ge0) E i. case: (q0 i) => [Q|Q]; last by rewrite pq -?Q.
+case: (Req_dec (p i) (q i)) => // N. have := gibbs_lt (p i) (q i) (p0 i) Q N. have := E i. lra.
+Qed.
+
+Lemma kl_le m : 0 < m -> (forall i, 0 < q i -> m <= q i) -> kl p q <= - ln m.
+Proof.
+move=> m0 H. have -> : - ln m = \rsum_(i : T) (p i * - ln m) by rewrite rsum_scalr p1; ring.
+apply: rsum_le => i. case: (p0 i) => [P|<-]; last lra. apply: Rmult_le_compat_l; first exact: p0.
+have Q : 0 < q i by case: (q0 i) => // Q; have := pq i (esym Q); lra.
+have L : p i <= 1 by rewrite -p1; exact: (rsum_single_le _ p). rewrite ln_div //.
+have := ln_le _ _ P L. have := ln_le _ _ m0 (H i Q). rewrite ln_1; lra.
+Qed.
+End Divergence.
+
+Lemma kl_self p : (forall i, 0 <= p i) -> kl p p = 0.
+Proof.
+move=> p0. rewrite -[RHS](rsum_0 T). apply: rsum_ext => i. case: (p0 i) => [P|<-]; last ring.
+rewrite /Rdiv Rinv_r ?ln_1; lra.
+Qed.
+End Distributions.
+
+(** * One player: proximal steps and best replies to given utilities *)
+
+Section Player.
+Variables (T : finType) (P : prior T).
+Implicit Types (tau : R) (u v p q : T -> R).
+Notation r := (reference P).
+Notation t := (temperature P).
+
+Definition worth u p := \rsum_(i : T) (p i * u i) - t * kl p r.
+
+Definition interior p := strategy P p /\ forall i, (0 < t -> 0 < r i) -> 0 < p i.
+
+Definition weight tau q u i := if Rlt_dec 0 (q i) then exp ((tau * ln (q i) + t * ln (r i) + u i) / (tau + t)) else 0.
+Definition normaliser tau q u := \rsum_(i : T) weight tau q u i.
+Definition step tau q u i := weight tau q u i / normaliser tau q u.
+Definition reply u := step 0 r u.
+
+Lemma live p q i : strategy P p -> interior q -> p i = 0 \/ [/\ 0 < p i, 0 < q i & 0 < t -> 0 < r i].
+Proof.
+move=> [p0 _ pr] [_ qi]. case: (p0 i) => [H|<-]; last by left. right.
+have R : 0 < t -> 0 < r i.
+{ move=> t0. case: (reference_ge0 _ P i) => // E. have := pr t0 i (esym E). lra. }
+split=> //. exact: qi.
+Qed.
+
+Lemma support p q : strategy P p -> interior q -> forall i, q i = 0 -> p i = 0.
+Proof. move=> Sp Iq i E. case: (live p q i Sp Iq) => // -[_ H _]. lra. Qed.
+
+Lemma reference_interior : 0 < t -> interior r.
+Proof.
+move=> t0. split; last by move=> i; apply. by split=> //; [exact: reference_ge0|exact: reference_1].
+Qed.
+
+Lemma divergence_ge0 p q : strategy P p -> interior q -> 0 <= kl p q.
+Proof. move=> Sp Iq. have [p0 p1 _] := Sp. have [q0 q1 _] := proj1 Iq. apply: kl_ge0 => //; exact: support. Qed.
+
+Lemma divergence_eq0 p q : strategy P p -> interior q -> kl p q = 0 -> forall i, p i = q i.
+Proof. move=> Sp Iq. have [p0 p1 _] := Sp. have [q0 q1 _] := proj1 Iq. apply: kl_eq0 => //; exact: support. Qed.
+
+Lemma weight_ge0 tau q u i : 0 <= weight tau q u i.
+Proof. rewrite /weight. case: Rlt_dec => H /=; [left; exact: exp_pos|lra]. Qed.
+
+Lemma weight_pos tau q u i : 0 < q i -> 0 < weight tau q u i.
+Proof. rewrite /weight. case: Rlt_dec => //= H _. exact: exp_pos. Qed.
+
+Lemma normaliser_pos tau q u : interior q -> 0 < normaliser tau q u.
+Proof.
+move=> [[q0 q1 _] _]. have [i H] := positive_exists _ _ q0 q1.
+exact: rsum_gt0 (weight_ge0 tau q u) (weight_pos tau q u i H).
+Qed.
+
+Lemma step_interior tau q u : interior q -> interior (step tau q u).
+Proof.
+move=> Iq. have N := normaliser_pos tau q u Iq. have [[q0 _ qr] qi] := Iq. split; first split.
+- move=> i. apply: Rmult_le_pos; [exact: weight_ge0|left; exact: Rinv_0_lt_compat].
+- rewrite /step /Rdiv rsum_scalr. apply: Rinv_r. rewrite -/(normaliser tau q u). lra.
+- move=> t0 i /(qr t0 i) E. rewrite /step /weight. case: Rlt_dec => H /=; [lra|exact: Rmult_0_l].
+- move=> i /qi H. apply: Rdiv_lt_0_compat => //. exact: weight_pos.
+Qed.
+
+(* Gibbs' identity: what is left of the worth is a divergence from the step. *)
+Lemma step_identity tau q u p : 0 < tau + t -> interior q -> strategy P p ->
+  worth u p - tau * kl p q = (tau + t) * ln (normaliser tau q u) - (tau + t) * kl p (step tau q u).
+Proof.
+move=> k0 Iq Sp. have N := normaliser_pos tau q u Iq. have [_ p1 _] := Sp. rewrite /worth /kl.
+have -> : (tau + t) * ln (normaliser tau q u) = \rsum_(i : T) (p i * ((tau + t) * ln (normaliser tau q u)))
+  by rewrite rsum_scalr p1; ring.
+rewrite -!rsum_scal -!rsum_sub. apply: rsum_ext => i. case: (live p q i Sp Iq) => [->|[A B C]]; first ring.
+have E : t * ln (p i / r i) = t * (ln (p i) - ln (r i)).
+{ case: (temperature_ge0 _ P) => [t0|<-]; last ring. rewrite ln_div //. exact: C. }
+have -> : t * (p i * ln (p i / r i)) = p i * (t * ln (p i / r i)) by ring.
+rewrite E /step !ln_div //; [|exact: weight_pos|apply: Rdiv_lt_0_compat => //; exact: weight_pos].
+rewrite /weight. case: Rlt_dec => //= H. rewrite ln_exp. field. lra.
+Qed.
+
+Lemma step_maximal tau q u p : 0 < tau + t -> interior q -> strategy P p ->
+  worth u p - tau * kl p q = worth u (step tau q u) - tau * kl (step tau q u) q - (tau + t) * kl p (step tau q u).
+Proof.
+move=> k0 Iq Sp. have [Ss _] := step_interior tau q u Iq. have [s0 _ _] := Ss.
+rewrite (step_identity tau q u p) // (step_identity tau q u (step tau q u)) // kl_self //. ring.
+Qed.
+
+Lemma reply_interior u : 0 < t -> interior (reply u).
+Proof. move=> t0. apply: step_interior. exact: reference_interior. Qed.
+
+Lemma reply_regret u p : 0 < t -> strategy P p -> worth u (reply u) - worth u p = t * kl p (reply u).
+Proof.
+move=> t0 Sp. have := step_maximal 0 r u p ltac:(lra) (reference_interior t0) Sp. rewrite -/(reply u). lra.
+Qed.
+
+Lemma reply_worth u : 0 < t -> worth u (reply u) = t * ln (normaliser 0 r u).
+Proof.
+move=> t0. have [S _] := reply_interior u t0. have [s0 _ _] := S.
+have := step_identity 0 r u (reply u) ltac:(lra) (reference_interior t0) S. rewrite -/(reply u) kl_self //. lra.
+Qed.
+
+Definition best u b := strategy P b /\ forall p, strategy P p -> worth u p <= worth u b.
+
+Lemma reply_best u : 0 < t -> best u (reply u).
+Proof.
+move=> t0. split; first exact: (proj1 (reply_interior u t0)). move=> p Sp. have := reply_regret u p t0 Sp.
+have := divergence_ge0 p _ Sp (reply_interior u t0). nra.
+Qed.
+
+Lemma best_unique u b : 0 < t -> best u b -> forall i, b i = reply u i.
+Proof.
+move=> t0 [Sb M]. have I := reply_interior u t0. apply: divergence_eq0 => //.
+have := reply_regret u b t0 Sb. have := M _ (proj1 I). have := divergence_ge0 b _ Sb I. nra.
+Qed.
+
+Lemma pure_worth u p k : t = 0 -> strategy P p -> \rsum_(i : T) (p i * (u k - u i)) = u k - worth u p.
+Proof.
+move=> t0 [_ p1 _]. rewrite /worth t0 Rmult_0_l Rminus_0_r. rewrite (rsum_ext _ _ (fun i => p i * u k - p i * u i)).
+- by rewrite rsum_sub rsum_scalr p1; ring.
+- move=> i; ring.
+Qed.
+
+Definition pure (k : T) (i : T) := if i == k then 1 else 0.
+
+Lemma pure_strategy k : t = 0 -> strategy P (pure k).
+Proof.
+move=> t0. split; [by move=> i; rewrite /pure; case: eqP => _; lra| |lra].
+rewrite (bigD1 k) //= big1 /pure ?eqxx ?Rplus_0_r // => i /negbTE -> //.
+Qed.
+
+Lemma pure_best u : t = 0 -> exists k, (forall i, u i <= u k) /\ best u (pure k) /\ worth u (pure k) = u k.
+Proof.
+move=> t0. have [i0 _] := positive_exists _ _ (reference_ge0 _ P) (reference_1 _ P). have [k K] := top_exists _ u i0.
+exists k. have S := pure_strategy k t0. have E := pure_worth u _ k t0 S.
+have {}E : worth u (pure k) = u k.
+{ rewrite big1 in E; first lra. move=> i _. rewrite /pure. case: eqP => [->|_]; ring. }
+split=> //. split=> //. split=> // p Sp. have F := pure_worth u p k t0 Sp. have [p0 _ _] := Sp.
+have : 0 <= \rsum_(i : T) (p i * (u k - u i)); last lra.
+apply: rsum_ge0 => i. apply: Rmult_le_pos => //. have := K i. lra.
+Qed.
+
+(* Without a temperature a best reply earns the most of all pure strategies. *)
+Lemma best_pure u b : t = 0 -> best u b -> exists k, (forall i, u i <= u k) /\ worth u b = u k.
+Proof.
+move=> t0 [Sb M]. have [k [K [[Sk N] E]]] := pure_best u t0. exists k. split=> //.
+have := M _ Sk. have := N _ Sb. lra.
+Qed.
+
+Lemma best_exists u : exists b, best u b.
+Proof.
+case: (temperature_ge0 _ P) => [t0|/esym t0]; first by exists (reply u); exact: reply_best.
+by have [k [_ [B _]]] := pure_best u t0; exists (pure k).
+Qed.
+
+Lemma worth_ext u v p : (forall i, u i = v i) -> worth u p = worth v p.
+Proof. move=> E. congr (_ - _). apply: rsum_ext => i. by rewrite E. Qed.
+End Player.
+Arguments worth {T} P u p.
+Arguments interior {T} P p.
+Arguments step {T} P tau q u i.
+Arguments normaliser {T} P tau q u.
+Arguments weight {T} P tau q u i.
+Arguments reply {T} P u i.
+Arguments best {T} P u b.
+
+(** * Smoothness relative to entropy *)
+
+(* Hoeffding's lemma, for numbers that may all be equal. *)
+Lemma hoeffding (T : finType) (p h : T -> R) lo d s : (forall i, 0 <= p i) -> \rsum_(i : T) p i = 1 -> 0 <= d -> 0 <= s ->
+  (forall i, lo <= h i <= lo + d) ->
+  ln (\rsum_(i : T) (p i * exp (s * h i))) <= s * (\rsum_(i : T) (p i * h i)) + s ^ 2 * d ^ 2 / 8.
+Proof.
+move=> p0 p1 d0 s0 H. rewrite -[X in _ <= X]ln_exp. apply: ln_le.
+{ have [i Pi] := positive_exists _ _ p0 p1. apply: (rsum_gt0 _ _ i) => [j|].
+  - apply: Rmult_le_pos => //. left. exact: exp_pos.
+  - apply: Rmult_lt_0_compat => //. exact: exp_pos. }
+case: d0 => [d0|E]; first exact: (Averages.hoeffding T p h lo d s (conj p0 p1) d0 s0 H). rewrite -E in H *. right.
+have K i : h i = lo by have := H i; lra.
+rewrite (rsum_ext _ _ (fun i => p i * exp (s * lo))); last by move=> i; rewrite K.
+rewrite (rsum_ext _ (fun i => p i * h i) (fun i => p i * lo)); last by move=> i; rewrite K.
+rewrite !rsum_scalr p1 Rmult_1_l. congr exp. field.
+Qed.
+
+Section Smoothness.
+Variables (S T : finType) (P : prior T) (B : S -> T -> R) (w : R).
+Implicit Types (a b : S -> R) (u v : T -> R).
+Notation t := (temperature P).
+Hypothesis B_w : forall i k j l, B i j - B i l - B k j + B k l <= w.
+
+Definition utilities a j := \rsum_(i : S) (a i * B i j).
+
+(* Utilities whose difference spreads over d: the replies' divergence is at most d^2 / (8 t^2). *)
+Lemma reply_spread u v d : 0 < t -> 0 <= d -> (forall j l, (u j - v j) - (u l - v l) <= d) ->
+  t * kl (reply P v) (reply P u) <= d ^ 2 / (8 * t).
+Proof.
+move=> t0 d0 H. have Iv := reply_interior _ P v t0. have [[y0 y1 _] _] := Iv.
+have R := reply_regret _ P u (reply P v) t0 (proj1 Iv). rewrite -R reply_worth //.
+have Rv := reply_worth _ P v t0. set y := reply P v in y0 y1 Iv R Rv *.
+have E : worth P u y = worth P v y + \rsum_(j : T) (y j * (u j - v j)).
+{ rewrite /worth. have -> : \rsum_(j : T) (y j * (u j - v j)) = \rsum_(j : T) (y j * u j) - \rsum_(j : T) (y j * v j)
+    by rewrite -rsum_sub; apply: rsum_ext => j; ring. ring. }
+have Nv := normaliser_pos _ P 0 _ v (reference_interior _ P t0).
+have Nu : normaliser P 0 (reference P) u = normaliser P 0 (reference P) v *
+  \rsum_(j : T) (y j * exp (/ t * (u j - v j))).
+{ rewrite -rsum_scal. apply: rsum_ext => j. rewrite /y /reply /step.
+  have -> : weight P 0 (reference P) u j = weight P 0 (reference P) v j * exp (/ t * (u j - v j)).
+  { rewrite /weight. case: Rlt_dec => /= _; last ring. rewrite -exp_plus. congr exp. field. lra. }
+  field. lra. }
+have [j0 _] := positive_exists _ _ y0 y1. have [m M] := top_exists _ (fun j => v j - u j) j0.
+have R0 j : u m - v m <= u j - v j <= u m - v m + d by have /= := M j; have := H j m; lra.
+have L := hoeffding T y (fun j => u j - v j) (u m - v m) d (/ t) y0 y1 d0 (Rlt_le _ _ (Rinv_0_lt_compat _ t0)) R0.
+have X : 0 < \rsum_(j : T) (y j * exp (/ t * (u j - v j))).
+{ have [j Pj] := positive_exists _ _ y0 y1. apply: (rsum_gt0 _ _ j) => [l|].
+  - apply: Rmult_le_pos => //. left. exact: exp_pos.
+  - apply: Rmult_lt_0_compat => //. exact: exp_pos. }
+rewrite E Rv Nu ln_mult //. move: L => /(Rmult_le_compat_l t _ _ (Rlt_le _ _ t0)).
+have -> : forall s, t * (/ t * s + (/ t) ^ 2 * d ^ 2 / 8) = s + d ^ 2 / (8 * t) by move=> s; field; lra.
+lra.
+Qed.
+
+(* A difference of distributions, of sum 0, sees a row difference of the matrix only through its oscillation. *)
+Lemma utilities_spread a b j l : \rsum_(i : S) a i = 1 -> \rsum_(i : S) b i = 1 ->
+  (utilities a j - utilities b j) - (utilities a l - utilities b l) <= w / 2 * \rsum_(i : S) Rabs (a i - b i).
+Proof.
+move=> a1 b1. case: (pickP (fun _ : S => true)) => [i0 _|N]; last by move: a1; rewrite big_pred0 //; lra.
+set c := fun i => B i j - B i l. have [k K] := top_exists _ c i0. set e := c k - w / 2.
+have -> : utilities a j - utilities b j - (utilities a l - utilities b l) =
+  \rsum_(i : S) ((a i - b i) * (c i - e)) + e * (\rsum_(i : S) a i - \rsum_(i : S) b i).
+{ rewrite /utilities -rsum_sub -!rsum_sub -rsum_scal -rsum_add. apply: rsum_ext => i. rewrite /c. ring. }
+rewrite a1 b1 Rminus_diag_eq // Rmult_0_r Rplus_0_r -rsum_scal. apply: rsum_le => i.
+have W : Rabs (c i - e) <= w / 2 by apply: Rabs_le; have := K i; have := B_w k i j l; rewrite /e /c; lra.
+apply: Rle_trans (Rle_abs _) _. rewrite Rabs_mult Rmult_comm.
+apply: Rmult_le_compat_r => //. exact: Rabs_pos.
+Qed.
+
+Lemma reply_smooth a b : 0 < t -> (forall i, 0 <= a i) -> \rsum_(i : S) a i = 1 -> (forall i, 0 <= b i) ->
+  \rsum_(i : S) b i = 1 -> (forall i, a i = 0 -> b i = 0) ->
+  t * kl (reply P (utilities a)) (reply P (utilities b)) <= w ^ 2 / (16 * t) * kl b a.
+Proof.
+move=> t0 a0 a1 b0 b1 ab. have Pin := Pinsker.pinsker b a b0 a0 ab b1 a1. set d := \rsum_(i : S) Rabs _ in Pin.
+have [i0 _] := positive_exists _ _ a0 a1. have [j0 _] := positive_exists _ _ (reference_ge0 _ P) (reference_1 _ P).
+have w0 : 0 <= w by have := B_w i0 i0 j0 j0; lra.
+have d0 : 0 <= w / 2 * d by apply: Rmult_le_pos; [lra|apply: rsum_ge0 => i; exact: Rabs_pos].
+apply: Rle_trans (reply_spread _ _ _ t0 d0 (fun j l => utilities_spread b a j l b1 a1)) _.
+have -> : (w / 2 * d) ^ 2 / (8 * t) = w ^ 2 / (32 * t) * d ^ 2 by field; lra.
+have -> : w ^ 2 / (16 * t) * kl b a = w ^ 2 / (32 * t) * (2 * kl b a) by field; lra.
+apply: Rmult_le_compat_l => //. apply: Rmult_le_pos; first exact: pow2_ge_0. left. apply: Rinv_0_lt_compat. lra.
+Qed.
+End Smoothness.
+Arguments utilities {S T} B a j.
+
+(** * The game *)
+
+Section Play.
+Variable g : game.
+Notation bx := (temperature (row_prior g)).
+Notation by_ := (temperature (column_prior g)).
+Notation rx := (reference (row_prior g)).
+Notation ry := (reference (column_prior g)).
+Implicit Types (x u : row_type g -> R) (y v : column_type g -> R) (tau w e : R).
+
+Definition row_utilities y := utilities (fun j i => payoffs g i j) y.
+Definition column_utilities x := utilities (fun i j => - payoffs g i j) x.
+Definition row_reply y := reply (row_prior g) (row_utilities y).
+Definition column_reply x := reply (column_prior g) (column_utilities x).
+
+Definition row_best y x := strategy (row_prior g) x /\ forall u, strategy (row_prior g) u -> payoff g u y <= payoff g x y.
+Definition column_best x y :=
+  strategy (column_prior g) y /\ forall v, strategy (column_prior g) v -> payoff g x y <= payoff g x v.
+
+Definition exploitability x y e :=
+  exists u v, [/\ row_best y u, column_best x v & e = payoff g u y - payoff g x v].
+
+Definition interaction w := forall i k j l, payoffs g i j - payoffs g i l - payoffs g k j + payoffs g k l <= w.
+
+Lemma payoff_row x y : payoff g x y = worth (row_prior g) (row_utilities y) x + by_ * kl y ry.
+Proof.
+rewrite /payoff /worth. congr (_ - _ + _). apply: rsum_ext => i. rewrite -rsum_scal. apply: rsum_ext => j. ring.
+Qed.
+
+Lemma payoff_column x y : payoff g x y = - worth (column_prior g) (column_utilities x) y - bx * kl x rx.
+Proof.
+rewrite /payoff /worth rsum_swap. have -> : \rsum_(j : column_type g) (y j * column_utilities x j) =
+  - \rsum_(j : column_type g) \rsum_(i : row_type g) (x i * payoffs g i j * y j); last ring.
+have -> : forall s, - s = -1 * s by move=> s; ring.
+rewrite -rsum_scal. apply: rsum_ext => j. rewrite -!rsum_scal. apply: rsum_ext => i. ring.
+Qed.
+
+Lemma payoff_ext x x' y y' : (forall i, x i = x' i) -> (forall j, y j = y' j) -> payoff g x y = payoff g x' y'.
+Proof.
+move=> Ex Ey. rewrite /payoff (kl_ext _ x x' rx rx Ex) // (kl_ext _ y y' ry ry Ey) //. congr (_ - _ + _).
+apply: rsum_ext => i. apply: rsum_ext => j. by rewrite Ex Ey.
+Qed.
+
+Lemma row_best_worth y x : row_best y x <-> best (row_prior g) (row_utilities y) x.
+Proof. split=> -[Sx M]; split=> // u Su; have := M u Su; rewrite !payoff_row; lra. Qed.
+
+Lemma column_best_worth x y : column_best x y <-> best (column_prior g) (column_utilities x) y.
+Proof. split=> -[Sy M]; split=> // v Sv; have := M v Sv; rewrite !payoff_column; lra. Qed.
+
+Lemma row_best_exists y : exists x, row_best y x.
+Proof. have [x B] := best_exists _ (row_prior g) (row_utilities y). exists x. exact/row_best_worth. Qed.
+
+Lemma column_best_exists x : exists y, column_best x y.
+Proof. have [y B] := best_exists _ (column_prior g) (column_utilities x). exists y. exact/column_best_worth. Qed.
+
+(* Proposition 7.1, the row player. *)
+Theorem row_regret x y u : strategy (row_prior g) x -> row_best y u ->
+  (0 < bx -> (forall i, u i = row_reply y i) /\ payoff g u y - payoff g x y = bx * kl x (row_reply y)) /\
+  (bx = 0 -> exists k, (forall i, row_utilities y i <= row_utilities y k) /\
+    payoff g u y - payoff g x y = \rsum_(i : row_type g) (x i * (row_utilities y k - row_utilities y i))).
+Proof.
+move=> Sx /row_best_worth B. rewrite !payoff_row. split=> t0.
+- split; first exact: best_unique. have R := reply_regret _ _ (row_utilities y) x t0 Sx.
+  have [Sr M] := reply_best _ _ (row_utilities y) t0. have := M u (proj1 B). have := proj2 B _ Sr.
+  rewrite -R -/(row_reply y). lra.
+- have [k [K E]] := best_pure _ _ _ _ t0 B. exists k. split=> //. rewrite (pure_worth _ _ _ _ _ t0 Sx) E. ring.
+Qed.
+
+(* Proposition 7.1, the column player. *)
+Theorem column_regret x y v : strategy (column_prior g) y -> column_best x v ->
+  (0 < by_ -> (forall j, v j = column_reply x j) /\ payoff g x y - payoff g x v = by_ * kl y (column_reply x)) /\
+  (by_ = 0 -> exists l, (forall j, column_utilities x j <= column_utilities x l) /\
+    payoff g x y - payoff g x v = \rsum_(j : column_type g) (y j * (column_utilities x l - column_utilities x j))).
+Proof.
+move=> Sy /column_best_worth B. rewrite !payoff_column. split=> t0.
+- split; first exact: best_unique. have R := reply_regret _ _ (column_utilities x) y t0 Sy.
+  have [Sr M] := reply_best _ _ (column_utilities x) t0. have := M v (proj1 B). have := proj2 B _ Sr.
+  rewrite -R -/(column_reply x). lra.
+- have [k [K E]] := best_pure _ _ _ _ t0 B. exists k. split=> //. rewrite (pure_worth _ _ _ _ _ t0 Sy) E. ring.
+Qed.
+
+Section Columns.
+Hypothesis by_pos : 0 < by_.
+
+Lemma column_reply_interior x : interior (column_prior g) (column_reply x).
+Proof. exact: reply_interior. Qed.
+
+Lemma column_reply_best x : column_best x (column_reply x).
+Proof. apply/column_best_worth. exact: reply_best. Qed.
+
+Lemma column_excess x y : strategy (column_prior g) y ->
+  payoff g x y = payoff g x (column_reply x) + by_ * kl y (column_reply x).
+Proof. move=> Sy. have := proj2 (proj1 (column_regret x y _ Sy (column_reply_best x)) by_pos). lra. Qed.
+
+(* Proposition 7.2. *)
+Theorem smooth w x u : interaction w -> strategy (row_prior g) x -> strategy (row_prior g) u ->
+  (forall i, x i = 0 -> u i = 0) ->
+  payoff g u (column_reply x) - payoff g u (column_reply u) = by_ * kl (column_reply x) (column_reply u) /\
+  0 <= by_ * kl (column_reply x) (column_reply u) <= w ^ 2 / (16 * by_) * kl u x.
+Proof.
+move=> W [x0 x1 _] [u0 u1 _] xu. split; first by rewrite (column_excess u _ (proj1 (column_reply_interior x))); ring.
+split; first by apply: Rmult_le_pos; [lra|apply: divergence_ge0; [exact: (proj1 (column_reply_interior x))|
+  exact: column_reply_interior]].
+apply: reply_smooth => // i k j l. have := W k i j l. lra.
+Qed.
+End Columns.
+End Play.
