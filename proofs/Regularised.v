@@ -420,5 +420,279 @@ split; first by apply: Rmult_le_pos; [lra|apply: divergence_ge0; [exact: (proj1 
   exact: column_reply_interior]].
 apply: reply_smooth => // i k j l. have := W k i j l. lra.
 Qed.
+
+Lemma guarantee_le x v : strategy (column_prior g) v -> payoff g x (column_reply x) <= payoff g x v.
+Proof. exact: (proj2 (column_reply_best x)). Qed.
+
+(** * Theorem D *)
+
+Section Steps.
+Variables (tau w : R).
+Hypotheses (tau_pos : 0 < tau) (Hw : interaction w) (Hc : w ^ 2 <= 16 * by_ * tau).
+
+Definition advance x := step (row_prior g) tau x (row_utilities (column_reply x)).
+Fixpoint run x n := if n is m.+1 then advance (run x m) else x.
+
+Lemma bx_ge0 : 0 <= bx.
+Proof. exact: temperature_ge0. Qed.
+
+Lemma run_interior x n : interior (row_prior g) x -> interior (row_prior g) (run x n).
+Proof. move=> I. elim: n => [|n IH] //. exact: step_interior. Qed.
+
+Lemma smooth_step x u : interior (row_prior g) x -> strategy (row_prior g) u ->
+  payoff g u (column_reply x) - payoff g u (column_reply u) <= tau * kl u x.
+Proof.
+move=> Ix Su. have [-> [_ H]] := smooth w x u Hw (proj1 Ix) Su (support _ _ _ _ Su Ix). apply: Rle_trans H _.
+apply: Rmult_le_compat_r; first exact: divergence_ge0 Su Ix. apply: (Rmult_le_reg_l (16 * by_)); first lra.
+have -> : 16 * by_ * (w ^ 2 / (16 * by_)) = w ^ 2 by field; lra. lra.
+Qed.
+
+(* What a step earns, against any strategy u. *)
+Lemma balance x u : interior (row_prior g) x -> strategy (row_prior g) u ->
+  payoff g u (column_reply x) - payoff g (advance x) (column_reply (advance x)) <=
+  tau * kl u x - (tau + bx) * kl u (advance x).
+Proof.
+move=> Ix Su. have I1 : interior (row_prior g) (advance x) by exact: step_interior.
+have M := step_maximal _ _ tau x (row_utilities (column_reply x)) u _ Ix Su. have B := bx_ge0.
+have {}M := M ltac:(lra). rewrite -/(advance x) in M. have := smooth_step x _ Ix (proj1 I1).
+rewrite !(payoff_row _ (column_reply x)). lra.
+Qed.
+
+Lemma advance_increases x : interior (row_prior g) x ->
+  payoff g x (column_reply x) <= payoff g (advance x) (column_reply (advance x)).
+Proof.
+move=> Ix. have := balance x x Ix (proj1 Ix). have I1 : interior (row_prior g) (advance x) by exact: step_interior.
+have [[x0 _ _] _] := Ix. rewrite kl_self //. have B := bx_ge0.
+have := Rmult_le_pos (tau + bx) _ ltac:(lra) (divergence_ge0 _ _ _ _ (proj1 Ix) I1). lra.
+Qed.
+
+Lemma run_increases x m n : interior (row_prior g) x ->
+  payoff g (run x m) (column_reply (run x m)) <= payoff g (run x (m + n)) (column_reply (run x (m + n))).
+Proof.
+move=> Ix. elim: n => [|n IH]; first by rewrite addn0; right. rewrite addnS.
+exact: Rle_trans IH (advance_increases _ (run_interior _ _ Ix)).
+Qed.
+
+(** * Averages of the replies *)
+
+Definition growth := 1 + bx / tau.
+Definition average x n j := (\rsum_(s : 'I_n) (growth ^ s * column_reply (run x s) j)) / Damped.geometric growth n.
+
+Lemma growth_1 : 1 <= growth.
+Proof. have := Rmult_le_pos _ _ bx_ge0 (Rlt_le _ _ (Rinv_0_lt_compat _ tau_pos)). rewrite /growth /Rdiv. lra. Qed.
+
+Lemma growth_pow n : 1 <= growth ^ n.
+Proof. apply: pow_R1_Rle. exact: growth_1. Qed.
+
+Lemma geometric_sum n : Damped.geometric growth n = \rsum_(s : 'I_n) (growth ^ s).
+Proof. elim: n => [|n IH]; first by rewrite big_ord0. by rewrite big_ord_recr /= IH. Qed.
+
+Lemma geometric_ge n : INR n <= Damped.geometric growth n.
+Proof. elim: n => [|n IH]; first by right. rewrite S_INR /=. have := growth_pow n. lra. Qed.
+
+Lemma geometric_pos n : 0 < Damped.geometric growth n.+1.
+Proof. apply: Rlt_le_trans (geometric_ge _). exact: lt_0_INR (Nat.lt_0_succ n). Qed.
+
+Lemma average_interior x n : interior (column_prior g) (average x n.+1).
+Proof.
+have G := geometric_pos n. have W s : 0 < growth ^ s by have := growth_pow s; lra.
+have I s := column_reply_interior (run x s). have y0 s j : 0 <= column_reply (run x s) j by have [[H _ _] _] := I s.
+have T j : 0 <= \rsum_(s : 'I_n.+1) (growth ^ s * column_reply (run x s) j).
+{ apply: rsum_ge0 => s. apply: Rmult_le_pos => //. left. exact: W. }
+split; first split.
+- move=> j. apply: Rmult_le_pos => //. left. exact: Rinv_0_lt_compat.
+- rewrite rsum_scalr rsum_swap (rsum_ext _ _ (fun s : 'I_n.+1 => growth ^ s)).
+  + rewrite -geometric_sum. apply: Rinv_r. lra.
+  + move=> s. rewrite rsum_scal. have [[_ -> _] _] := I s. ring.
+- move=> t0 j H. rewrite /average big1 ?/Rdiv ?Rmult_0_l // => s _. have [[_ _ Z] _] := I s. rewrite Z //. ring.
+- move=> j H. apply: Rdiv_lt_0_compat => //. apply: (rsum_gt0 _ _ ord0) => [s|].
+  + apply: Rmult_le_pos => //. left. exact: W.
+  + apply: Rmult_lt_0_compat => //. exact: (proj2 (I _)).
+Qed.
+
+Lemma payoff_tangent u y v : strategy (column_prior g) v -> interior (column_prior g) y ->
+  payoff g u v = \rsum_(j : column_type g) (v j * (by_ * ln (y j / ry j) - column_utilities u j)) - bx * kl u rx
+    + by_ * kl v y.
+Proof.
+move=> Sv Iy. rewrite payoff_column /worth.
+suff : by_ * kl v ry - by_ * kl v y - \rsum_(j : column_type g) (v j * column_utilities u j) =
+  \rsum_(j : column_type g) (v j * (by_ * ln (y j / ry j) - column_utilities u j)) by lra.
+rewrite /kl -!rsum_scal -!rsum_sub. apply: rsum_ext => j. case: (live _ _ v y j Sv Iy) => [->|[A B C]]; first ring.
+have R := C by_pos. rewrite !ln_div //. ring.
+Qed.
+
+(* Jensen's inequality: the payoff is convex in y. *)
+Lemma average_payoff x u n : Damped.geometric growth n.+1 * payoff g u (average x n.+1) <=
+  \rsum_(s : 'I_n.+1) (growth ^ s * payoff g u (column_reply (run x s))).
+Proof.
+have G := geometric_pos n. have Ib := average_interior x n. have [[b0 _ _] _] := Ib.
+have I s := column_reply_interior (run x s).
+have E j : Damped.geometric growth n.+1 * average x n.+1 j = \rsum_(s : 'I_n.+1) (growth ^ s * column_reply (run x s) j)
+  by rewrite /average; field; lra.
+move: (average x n.+1) Ib b0 E => y Iy y0 E.
+rewrite (payoff_tangent u y y (proj1 Iy) Iy) kl_self // Rmult_0_r Rplus_0_r. pose c j := by_ * ln (y j / ry j) - column_utilities u j.
+have -> : Damped.geometric growth n.+1 * (\rsum_(j : column_type g) (y j * c j) - bx * kl u rx) =
+  \rsum_(s : 'I_n.+1) (growth ^ s * (\rsum_(j : column_type g) (column_reply (run x s) j * c j) - bx * kl u rx)).
+{ rewrite Rmult_minus_distr_l -rsum_scal.
+  rewrite (rsum_ext _ _ (fun j => \rsum_(s : 'I_n.+1) (growth ^ s * column_reply (run x s) j * c j))).
+  - rewrite -rsum_swap geometric_sum -rsum_scalr -rsum_sub. apply: rsum_ext => s.
+    rewrite Rmult_minus_distr_l -rsum_scal. congr (_ - _). apply: rsum_ext => j. ring.
+  - move=> j. rewrite rsum_scalr -E. ring. }
+apply: rsum_le => s. apply: Rmult_le_compat_l; first by have := growth_pow s; lra.
+rewrite (payoff_tangent u y _ (proj1 (I s)) Iy).
+have := Rmult_le_pos _ _ (Rlt_le _ _ by_pos) (divergence_ge0 _ _ _ _ (proj1 (I s)) Iy). rewrite /c. lra.
+Qed.
+
+(* The weights growth^s make the balance telescope. *)
+Lemma telescope x u n : interior (row_prior g) x -> strategy (row_prior g) u ->
+  \rsum_(s : 'I_n) (growth ^ s * payoff g u (column_reply (run x s)))
+  - Damped.geometric growth n * payoff g (run x n) (column_reply (run x n)) <=
+  tau * kl u x - tau * growth ^ n * kl u (run x n).
+Proof.
+move=> Ix Su. elim: n => [|n IH]; first by rewrite big_ord0 /=; lra. rewrite big_ord_recr /=.
+have In := run_interior x n Ix. have B := balance _ u In Su. have M := advance_increases _ In.
+have W := growth_pow n. have G := Rle_trans _ _ _ (pos_INR n) (geometric_ge n).
+have E : tau * (growth * growth ^ n) = growth ^ n * (tau + bx) by rewrite /growth; field; lra.
+rewrite E. move: B => /(Rmult_le_compat_l (growth ^ n) _ _ ltac:(lra)). have := Rmult_le_compat_l _ _ _ G M. move: IH. set S := \rsum_(s : 'I_n) _. set k := growth ^ n. lra.
+Qed.
+
+Lemma average_bound x u n : interior (row_prior g) x -> strategy (row_prior g) u ->
+  Damped.geometric growth n * (payoff g u (average x n) - payoff g (run x n) (column_reply (run x n))) <= tau * kl u x.
+Proof.
+move=> Ix Su. have D0 := divergence_ge0 _ _ _ _ Su Ix. have B := Rmult_le_pos _ _ (Rlt_le _ _ tau_pos) D0.
+case: n => [|n]; first by rewrite Rmult_0_l. have In := run_interior x n.+1 Ix. have := telescope x u n.+1 Ix Su.
+have := average_payoff x u n. have := divergence_ge0 _ _ _ _ Su In => D. have W := growth_pow n.+1.
+have := Rmult_le_pos _ _ (Rmult_le_pos tau (growth ^ n.+1) ltac:(lra) ltac:(lra)) D. lra.
+Qed.
+
+Lemma rates a b n : Damped.geometric growth n * a <= tau * b ->
+  (growth ^ n - 1) * a <= bx * b /\ (bx = 0 -> INR n * a <= tau * b).
+Proof.
+move=> H. split=> [|E].
+- rewrite -Damped.geometric_closed. have -> : growth - 1 = bx / tau by rewrite /growth; ring.
+  have -> : bx / tau * Damped.geometric growth n * a = bx / tau * (Damped.geometric growth n * a) by ring.
+  have -> : bx * b = bx / tau * (tau * b) by field; lra. apply: Rmult_le_compat_l => //.
+  apply: Rmult_le_pos; [exact: bx_ge0|left; exact: Rinv_0_lt_compat].
+- have W : growth = 1 by rewrite /growth E; field; lra. by rewrite W Damped.geometric_1 in H.
+Qed.
+
+(* Corollary D.2. *)
+Theorem gap_bound x k n e : interior (row_prior g) x -> (forall u, strategy (row_prior g) u -> kl u x <= k) ->
+  exploitability (run x n) (average x n) e ->
+  (growth ^ n - 1) * e <= bx * k /\ (bx = 0 -> INR n * e <= tau * k).
+Proof.
+move=> Ix K [u [v [[Su _] [Sv Mv] ->]]]. apply: rates. have := average_bound x u n Ix Su.
+have := Mv _ (proj1 (column_reply_interior (run x n))). have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ tau_pos) (K u Su).
+have G := Rle_trans _ _ _ (pos_INR n) (geometric_ge n). have := guarantee_le (run x n) v Sv => A B C.
+have -> : payoff g (run x n) v = payoff g (run x n) (column_reply (run x n)) by lra. lra.
+Qed.
+
+(** * Convergence to an equilibrium *)
+
+Section Equilibrium.
+Variables (xs : row_type g -> R) (ys : column_type g -> R).
+Hypothesis N : nash g xs ys.
+
+Lemma nash_column j : ys j = column_reply xs j.
+Proof.
+have [_ Sy _ M] := N. apply: best_unique => //. apply/column_best_worth. by split.
+Qed.
+
+Lemma nash_row u : strategy (row_prior g) u -> payoff g u ys <= payoff g xs ys - bx * kl u xs.
+Proof.
+move=> Su. have [Sx _ M _] := N. have [t0|E] := bx_ge0; last by rewrite -E; have := M u Su; lra.
+have [E R] := proj1 (row_regret u ys xs Su (conj Sx M)) t0.
+rewrite (kl_ext _ u u xs (row_reply ys)) //. lra.
+Qed.
+
+Lemma nash_value u : strategy (row_prior g) u ->
+  payoff g u (column_reply u) + bx * kl u xs + by_ * kl ys (column_reply u) <= payoff g xs ys.
+Proof. move=> Su. have [_ Sy _ _] := N. have := column_excess u ys Sy. have := nash_row u Su. lra. Qed.
+
+(* Theorem D, one round. *)
+Theorem energy x : interior (row_prior g) x ->
+  (tau + bx) * kl xs (advance x) + bx * kl (advance x) xs + by_ * kl ys (column_reply (advance x))
+    + by_ * kl (column_reply x) ys <= tau * kl xs x.
+Proof.
+move=> Ix. have [Sx Sy M My] := N. have I1 : interior (row_prior g) (advance x) by exact: step_interior.
+have := balance x xs Ix Sx. have := nash_value _ (proj1 I1).
+rewrite (column_excess xs (column_reply x)); last exact: (proj1 (column_reply_interior x)).
+rewrite (kl_ext _ (column_reply x) (column_reply x) ys (column_reply xs)) //; last exact: nash_column.
+rewrite -(payoff_ext xs xs ys (column_reply xs)) //; last exact: nash_column. lra.
+Qed.
+
+Lemma nash_row_ge0 u : strategy (row_prior g) u -> 0 <= bx * kl u xs.
+Proof.
+move=> Su. have [Sx _ M _] := N. have [t0|<-] := bx_ge0; last by right; ring. apply: Rmult_le_pos; first exact: bx_ge0.
+have [E _] := proj1 (row_regret u ys xs Su (conj Sx M)) t0.
+rewrite (kl_ext _ u u xs (row_reply ys)) //. apply: divergence_ge0 Su _. exact: reply_interior.
+Qed.
+
+Lemma nash_column_ge0 v : strategy (column_prior g) v -> 0 <= by_ * kl v ys.
+Proof.
+move=> Sv. rewrite (kl_ext _ v v ys (column_reply xs)) //; last exact: nash_column.
+apply: Rmult_le_pos; first lra. exact: divergence_ge0 Sv (column_reply_interior xs).
+Qed.
+
+(* Corollary D.1. *)
+Theorem linear x n : interior (row_prior g) x -> growth ^ n * kl xs (run x n) <= kl xs x.
+Proof.
+move=> Ix. have [Sx Sy _ _] := N. elim: n => [|n IH]; first by rewrite /=; lra. have In := run_interior x n Ix.
+have I1 := run_interior x n.+1 Ix. have W := growth_pow n. have E := energy _ In. rewrite -/(run x n.+1) in E.
+have A := nash_row_ge0 _ (proj1 I1). have B := nash_column_ge0 _ (proj1 (column_reply_interior (run x n))).
+have := Rmult_le_pos _ _ (Rlt_le _ _ by_pos) (divergence_ge0 _ _ _ _ Sy (column_reply_interior (run x n.+1))) => C.
+apply: Rle_trans IH. rewrite [growth ^ _.+1]/=. have -> : growth * growth ^ n = growth ^ n * growth by ring.
+rewrite Rmult_assoc. apply: Rmult_le_compat_l; first lra. apply: (Rmult_le_reg_l tau) => //.
+have -> : tau * (growth * kl xs (run x n.+1)) = (tau + bx) * kl xs (run x n.+1) by rewrite /growth; field; lra.
+lra.
+Qed.
+
+Theorem value_bound x n : interior (row_prior g) x ->
+  by_ * kl ys (column_reply (run x n)) <= payoff g xs ys - payoff g (run x n) (column_reply (run x n)) /\
+  (growth ^ n - 1) * (payoff g xs ys - payoff g (run x n) (column_reply (run x n))) <= bx * kl xs x /\
+  (bx = 0 -> INR n * (payoff g xs ys - payoff g (run x n) (column_reply (run x n))) <= tau * kl xs x).
+Proof.
+move=> Ix. have [Sx Sy _ My] := N. have Sn := proj1 (run_interior x n Ix). split.
+- have := nash_value _ Sn. have := nash_row_ge0 _ Sn. lra.
+- apply: rates. case: n Sn => [|n] _.
+  + rewrite /= Rmult_0_l. apply: Rmult_le_pos; [lra|exact: divergence_ge0 Sx Ix].
+  + apply: Rle_trans (average_bound x xs n.+1 Ix Sx). have G := geometric_pos n.
+    apply: Rmult_le_compat_l; first lra. have := My _ (proj1 (average_interior x n)). lra.
+Qed.
+
+(* Corollary D.3. *)
+Theorem last_pair x n u : interior (row_prior g) x -> 0 < bx -> row_best (column_reply (run x n)) u ->
+  payoff g u (column_reply (run x n)) - payoff g xs ys <=
+  (1 + w ^ 2 / (16 * bx * by_)) * (w ^ 2 / (16 * by_)) * kl xs (run x n).
+Proof.
+move=> Ix bx_pos Hu. have [Sx Sy M My] := N. have In := run_interior x n Ix. move: (run x n) In Hu => z Iz Hu.
+have Iy := column_reply_interior z. have Iys := column_reply_interior xs. set y := column_reply z in Iy Hu *.
+have [_ R] := proj1 (row_regret xs y u Sx Hu) bx_pos.
+have Ex i : xs i = row_reply ys i by exact: (proj1 (proj1 (row_regret xs ys xs Sx (conj Sx M)) bx_pos)).
+have C := column_excess xs y (proj1 Iy). rewrite -(payoff_ext xs xs ys (column_reply xs)) // in C; last exact: nash_column.
+have Ey : kl y (column_reply xs) = kl y ys by apply: kl_ext => // j; rewrite nash_column.
+have [y0 y1 _] := proj1 Iy. have [s0 s1 _] := Sy.
+have Z j : ys j = 0 -> y j = 0 by rewrite nash_column; exact: support (proj1 Iy) Iys j.
+have W i k j l : payoffs g j i - payoffs g l i - payoffs g j k + payoffs g l k <= w by have := Hw j l i k; lra.
+have S := reply_smooth _ _ (row_prior g) (fun j i => payoffs g i j) w W ys y bx_pos s0 s1 y0 y1 Z.
+have [_ [_ L]] := smooth w z xs Hw (proj1 Iz) Sx (support _ _ _ _ Sx Iz). rewrite -/y Ey in L.
+rewrite -/(row_reply y) -/(row_reply ys) in S.
+rewrite -(kl_ext _ xs (row_reply ys) (row_reply y) (row_reply y)) // in S.
+have Q : 0 <= w ^ 2 / (16 * bx * by_).
+{ apply: Rmult_le_pos; first exact: pow2_ge_0. left. apply: Rinv_0_lt_compat. apply: Rmult_lt_0_compat; lra. }
+have K : w ^ 2 / (16 * bx) * kl y ys = w ^ 2 / (16 * bx * by_) * (by_ * kl y ys) by field; lra.
+have := Rmult_le_compat_l _ _ _ Q L. rewrite Ey in C. rewrite K in S. move: S C L.
+set q := w ^ 2 / (16 * bx * by_). set l := w ^ 2 / (16 * by_). lra.
+Qed.
+
+(* The equilibria: maximisers of G and their one reply. *)
+Theorem equilibria x y : nash g x y <->
+  [/\ strategy (row_prior g) x, forall u, strategy (row_prior g) u ->
+        payoff g u (column_reply u) <= payoff g x (column_reply x)
+    & forall j, y j = ys j] /\ forall j, y j = column_reply x j.
+Proof.
+Admitted.
+End Equilibrium.
+End Steps.
 End Columns.
 End Play.
