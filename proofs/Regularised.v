@@ -1,5 +1,5 @@
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
-From Coq Require Import Reals Lra Psatz.
+From Coq Require Import Reals Lra Lia Psatz ConstructiveEpsilon.
 From Nashguard Require Import Sums Logs KlMatrix.
 From Nashguard Require Averages Damped Existence Pinsker.
 Open Scope R_scope.
@@ -685,14 +685,228 @@ have := Rmult_le_compat_l _ _ _ Q L. rewrite Ey in C. rewrite K in S. move: S C 
 set q := w ^ 2 / (16 * bx * by_). set l := w ^ 2 / (16 * by_). lra.
 Qed.
 
-(* The equilibria: maximisers of G and their one reply. *)
-Theorem equilibria x y : nash g x y <->
-  [/\ strategy (row_prior g) x, forall u, strategy (row_prior g) u ->
-        payoff g u (column_reply u) <= payoff g x (column_reply x)
-    & forall j, y j = ys j] /\ forall j, y j = column_reply x j.
+(* The equilibria are the maximisers of G with their replies; y and the value are unique, and x if bx > 0. *)
+Lemma maximiser_nash x : strategy (row_prior g) x -> payoff g xs ys <= payoff g x (column_reply x) ->
+  (forall j, ys j = column_reply x j) /\ nash g x (column_reply x).
 Proof.
-Admitted.
+move=> Sx H. have [Ss Sy M _] := N. have V := nash_value x Sx. have A := nash_row_ge0 x Sx.
+have D := divergence_ge0 _ _ _ _ Sy (column_reply_interior x).
+have E : forall j, ys j = column_reply x j.
+{ apply: divergence_eq0 Sy (column_reply_interior x) _. apply: Rle_antisym D. apply: (Rmult_le_reg_l by_) => //. lra. }
+split=> //. split=> //; [exact: (proj1 (column_reply_interior x))| |exact: (proj2 (column_reply_best x))].
+move=> u Su. have := M u Su. rewrite (payoff_ext u u ys (column_reply x)) //. lra.
+Qed.
 End Equilibrium.
 End Steps.
+
+Theorem equilibria x y x' y' : nash g x y -> (nash g x' y' <->
+  [/\ strategy (row_prior g) x', forall u, strategy (row_prior g) u ->
+      payoff g u (column_reply u) <= payoff g x' (column_reply x')
+    & forall j, y' j = column_reply x' j]).
+Proof.
+move=> N. have [Sx Sy _ _] := N. have E := nash_column x y N. split=> [N'|[Sx' M E']].
+- have [Sx' _ _ _] := N'. have E' := nash_column x' y' N'. split=> // u Su. have := nash_value x' y' N' u Su.
+  have := nash_row_ge0 x' y' N' u Su. rewrite (payoff_ext x' x' y' (column_reply x')) //.
+  have [_ Sy' _ _] := N'.
+  have := Rmult_le_pos _ _ (Rlt_le _ _ by_pos) (divergence_ge0 _ _ _ _ Sy' (column_reply_interior u)). lra.
+- have [|_ [A B C D]] := maximiser_nash x y N x' Sx'; first by rewrite (payoff_ext x x y (column_reply x)) //; exact: M.
+  have P u : payoff g u y' = payoff g u (column_reply x') by exact: payoff_ext.
+  split=> //; last by move=> v Sv; rewrite P; exact: D.
+  + have [b0 b1 bZ] := B. split=> [j||t0 j H]; rewrite ?E' //; last exact: bZ. by rewrite (rsum_ext _ _ _ E').
+  + move=> u Su. rewrite !P. exact: C.
+Qed.
+
+Theorem equilibrium_unique x y x' y' : nash g x y -> nash g x' y' ->
+  [/\ forall j, y' j = y j, payoff g x' y' = payoff g x y & 0 < bx -> forall i, x' i = x i].
+Proof.
+move=> N N'. have [Sx' M' E'] := proj1 (equilibria x y x' y' N) N'. have [Sx M E] := proj1 (equilibria x y x y N) N.
+have V : payoff g x' (column_reply x') = payoff g x (column_reply x) by apply: Rle_antisym; [exact: M|exact: M'].
+have [|Y _] := maximiser_nash x y N x' Sx'; first by rewrite V (payoff_ext x x y (column_reply x)) //; right.
+have {}Y j : y' j = y j by rewrite Y.
+split=> // [|bx_pos i]; first by rewrite (payoff_ext x' x' y' (column_reply x')) // V; exact: payoff_ext.
+have [_ _ B _] := N. have [_ _ B' _] := N'. rewrite (proj1 (proj1 (row_regret x y x Sx (conj Sx B)) bx_pos)).
+apply: (proj1 (proj1 (row_regret x y x' Sx _) bx_pos)). split=> // u Su.
+rewrite (payoff_ext u u y y') // (payoff_ext x' x' y y') //. exact: B'.
+Qed.
 End Columns.
 End Play.
+
+(** * Limits *)
+
+Lemma cv_subsequence (v : nat -> R) l psi : (forall n, (n <= psi n)%nat) -> Un_cv v l -> Un_cv (fun n => v (psi n)) l.
+Proof. move=> H C e He. have [m Hm] := C e He. exists m => n Hn. apply: Hm. have /leP := H n. lia. Qed.
+
+(* Comparisons of reals are decided, so that the subsequence is found by searching: no choice is needed. *)
+Lemma subsequence (v : nat -> R) : (forall n, 0 <= v n <= 1) ->
+  exists psi l, (forall n, (n <= psi n)%nat) /\ Un_cv (fun n => v (psi n)) l.
+Proof.
+move=> H. have [l L] := Bolzano_Weierstrass v _ (compact_P3 0 1) H.
+have ex n : exists p, (n <= p)%nat /\ Rabs (v p - l) < / (INR n + 1).
+{ have [p [A B]] := L (disc l (RinvN n)) n (ex_intro _ (RinvN n) (fun _ h => h)). exists p. by split=> //; apply/leP. }
+have dec n p : {(n <= p)%nat /\ Rabs (v p - l) < / (INR n + 1)} + {~ ((n <= p)%nat /\ Rabs (v p - l) < / (INR n + 1))}.
+{ case: (boolP (n <= p)%nat) => [A|A]; last by right=> -[].
+  by case: (Rlt_dec (Rabs (v p - l)) (/ (INR n + 1))) => B; [left|right=> -[]]. }
+exists (fun n => proj1_sig (epsilon_smallest _ (dec n) (ex n))), l.
+have K n := proj1 (proj2_sig (epsilon_smallest _ (dec n) (ex n))). split=> [n|e He]; first exact: (proj1 (K n)).
+have [m Hm] := @RinvN_cv e He. exists m => n Hn. have := Hm n Hn. rewrite /R_dist Rminus_0_r.
+have := proj2 (K n). have := Rle_abs (/ (INR n + 1)). rewrite /RinvN /=. lra.
+Qed.
+
+Lemma subsequences (T : finType) (v : nat -> T -> R) : (forall n i, 0 <= v n i <= 1) ->
+  exists psi l, (forall n, (n <= psi n)%nat) /\ forall i, Un_cv (fun n => v (psi n) i) (l i).
+Proof.
+move=> H. suff [psi [l [A B]]] : exists psi (l : T -> R), (forall n, (n <= psi n)%nat) /\
+  forall i, i \in enum T -> Un_cv (fun n => v (psi n) i) (l i) by exists psi, l; split=> // i; apply: B; rewrite mem_enum.
+elim: (enum T) => [|k s [psi [l [A B]]]]; first by exists (fun n => n), (fun _ => 0).
+have [chi [m [A' B']]] := subsequence (fun n => v (psi n) k) (fun n => H (psi n) k).
+exists (fun n => psi (chi n)), (fun i => if i == k then m else l i). split=> [n|i].
+- exact: leq_trans (A' n) (A (chi n)).
+- rewrite inE. case: eqP => [-> //|_ /= /B]. exact: cv_subsequence.
+Qed.
+
+Lemma ln_square z : 0 < z -> ln z ^ 2 <= 4 * (z + 2 + / z).
+Proof.
+move=> z0. have s0 := sqrt_lt_R0 z z0. have E := sqrt_sqrt z (Rlt_le _ _ z0). move: (sqrt z) s0 E => s s0 <-.
+have i0 := Rinv_0_lt_compat _ s0. have A := ln_le_sub1 s s0. have B := ln_le_sub1 _ i0. rewrite ln_Rinv // in B.
+rewrite ln_mult //. have -> : 4 * (s * s + 2 + / (s * s)) = (2 * (s + / s)) ^ 2 by field; lra.
+apply: pow_maj_Rabs. apply: Rabs_le. lra.
+Qed.
+
+(* z ln (z / r) is continuous, at 0 too. *)
+Lemma entropy_cv (v : nat -> R) l r : (forall n, 0 <= v n) -> 0 < r -> Un_cv v l ->
+  Un_cv (fun n => v n * ln (v n / r)) (l * ln (l / r)).
+Proof.
+move=> v0 r0 C. have [l0|E] := Existence.cv_ge 0 v l v0 C.
+- apply: CV_mult => //. apply: Existence.cv_ln; first exact: Rdiv_lt_0_compat.
+  apply: CV_mult => //. exact: Existence.cv_const.
+- rewrite -E Rmult_0_l. rewrite -E in C.
+  apply: (Existence.cv_square _ (fun n => v n * (v n * v n * (4 / r) + v n * 8 + 4 * r))) => [n|].
+  + case: (v0 n) => [P|<-]; last lra. have /(Rmult_le_compat_l (v n ^ 2)) := ln_square _ (Rdiv_lt_0_compat _ _ P r0).
+    have -> : v n ^ 2 * (4 * (v n / r + 2 + / (v n / r))) = v n * (v n * v n * (4 / r) + v n * 8 + 4 * r) by field; lra.
+    rewrite Rminus_0_r Rpow_mult_distr. apply. exact: pow2_ge_0.
+  + rewrite -(Rmult_0_l (0 * 0 * (4 / r) + 0 * 8 + 4 * r)). apply: CV_mult => //. apply: CV_plus.
+    * apply: CV_plus; apply: CV_mult; try exact: Existence.cv_const; [exact: CV_mult|by []].
+    * exact: Existence.cv_const.
+Qed.
+
+Section Limits.
+Variables (T : finType) (P : prior T) (p : nat -> T -> R) (l : T -> R).
+Hypotheses (Sp : forall n, strategy P (p n)) (C : forall i, Un_cv (fun n => p n i) (l i)).
+
+Lemma strategy_cv : strategy P l.
+Proof.
+split=> [i||t0 i H].
+- apply: Existence.cv_ge (C i) => n. by have [p0 _ _] := Sp n.
+- apply: (UL_sequence (fun n => \rsum_(i : T) p n i)); first exact: Existence.cv_sum.
+  apply: (Existence.cv_ext (fun _ => 1)) => [n|]; last exact: Existence.cv_const. by have [_ -> _] := Sp n.
+- apply: (UL_sequence _ _ _ (C i)). apply: (Existence.cv_ext (fun _ => 0)) => [n|]; last exact: Existence.cv_const.
+  have [_ _ Z] := Sp n. by rewrite Z.
+Qed.
+
+Lemma cost_cv : Un_cv (fun n => temperature P * kl (p n) (reference P)) (temperature P * kl l (reference P)).
+Proof.
+have [t0|<-] := temperature_ge0 _ P; last first.
+{ rewrite Rmult_0_l. apply: (Existence.cv_ext (fun _ => 0)) => [n|]; [ring|exact: Existence.cv_const]. }
+apply: Existence.cv_scal. apply: Existence.cv_sum => i. case: (reference_ge0 _ P i) => [r0|E].
+- apply: entropy_cv => // n. by have [p0 _ _] := Sp n.
+- have [_ _ Z] := strategy_cv. rewrite Z // Rmult_0_l. apply: (Existence.cv_ext (fun _ => 0)) => [n|].
+  + have [_ _ Zn] := Sp n. rewrite Zn //. ring.
+  + exact: Existence.cv_const.
+Qed.
+End Limits.
+
+Lemma payoff_cv g x y xl yl : (forall n, strategy (row_prior g) (x n)) -> (forall n, strategy (column_prior g) (y n)) ->
+  (forall i, Un_cv (fun n => x n i) (xl i)) -> (forall j, Un_cv (fun n => y n j) (yl j)) ->
+  Un_cv (fun n => payoff g (x n) (y n)) (payoff g xl yl).
+Proof.
+move=> Sx Sy Cx Cy. apply: CV_plus; last exact: cost_cv. apply: CV_minus; last exact: cost_cv.
+apply: Existence.cv_sum => i. apply: Existence.cv_sum => j. apply: CV_mult => //. apply: CV_mult => //.
+exact: Existence.cv_const.
+Qed.
+
+(** * Existence of an equilibrium *)
+
+Lemma positive_floor (T : finType) (q : T -> R) : exists m, 0 < m /\ forall i, 0 < q i -> m <= q i.
+Proof.
+suff [m [m0 H]] : exists m, 0 < m /\ forall i, i \in enum T -> 0 < q i -> m <= q i
+  by exists m; split=> // i; apply: H; rewrite mem_enum.
+elim: (enum T) => [|k s [m [m0 H]]]; first by exists 1; split=> //; lra.
+exists (if Rlt_dec 0 (q k) then Rmin m (q k) else m). case: Rlt_dec => /= K.
+- split=> [|i]; first exact: Rmin_pos. rewrite inE => /orP [/eqP -> _|/H L Q]; first exact: Rmin_r.
+  exact: Rle_trans (Rmin_l _ _) (L Q).
+- split=> // i. by rewrite inE => /orP [/eqP ->|/H].
+Qed.
+
+Lemma uniform_strategy (T : finType) (P : prior T) : (forall i, 0 < reference P i) \/ temperature P = 0 ->
+  interior P (fun _ => / INR #|T|).
+Proof.
+have [i0 _] := positive_exists _ _ (reference_ge0 _ P) (reference_1 _ P).
+have n0 : 0 < INR #|T| by apply: lt_0_INR; apply/ltP; apply/card_gt0P; exists i0.
+have u0 := Rinv_0_lt_compat _ n0. move=> H. split=> //. split=> [_||t0 i E]; first lra.
+- rewrite rsum_const. apply: Rinv_r. lra.
+- case: H => [H|]; last lra. have := H i. lra.
+Qed.
+
+Lemma interior_exists (T : finType) (P : prior T) : exists q, interior P q.
+Proof.
+have [t0|E] := temperature_ge0 _ P; first by exists (reference P); exact: reference_interior.
+by eexists; apply: uniform_strategy; right.
+Qed.
+
+Lemma interaction_exists g : exists w, interaction g w.
+Proof.
+exists (4 * \rsum_(i : row_type g) \rsum_(j : column_type g) Rabs (payoffs g i j)) => i k j l.
+have H a b : Rabs (payoffs g a b) <= \rsum_(i : row_type g) \rsum_(j : column_type g) Rabs (payoffs g i j).
+{ apply: Rle_trans (rsum_single_le _ (fun i => \rsum_(j : column_type g) Rabs (payoffs g i j)) a _).
+  - apply: (rsum_single_le _ (fun j => Rabs (payoffs g a j))) => c. exact: Rabs_pos.
+  - move=> c. apply: rsum_ge0 => d. exact: Rabs_pos. }
+have := H i j. have := H i l. have := H k j. have := H k l. move: (\rsum_(i : row_type g) _) => s.
+split_Rabs; lra.
+Qed.
+
+(* The pairs of a step and the average of the replies before it hold every payoff ever more closely: by Corollary D.2
+   a limit point of theirs is a saddle point. *)
+Theorem nash_exists g : 0 < temperature (column_prior g) -> exists x y, nash g x y.
+Proof.
+move=> t0. have [w W] := interaction_exists g. have [x0 I0] := interior_exists _ (row_prior g).
+have [m [m0 Hm]] := positive_floor _ x0. set k := - ln m.
+have K u : strategy (row_prior g) u -> kl u x0 <= k.
+{ move=> Su. have [[q0 q1 _] _] := I0. have [u0 u1 _] := Su. apply: kl_le => //. exact: support Su I0. }
+set tau := w ^ 2 / (16 * temperature (column_prior g)) + 1.
+have w2 := Rmult_le_pos _ _ (pow2_ge_0 w) (Rlt_le _ _ (Rinv_0_lt_compat (16 * temperature (column_prior g)) ltac:(lra))).
+have tau0 : 0 < tau by rewrite /tau /Rdiv; lra.
+have Hc : w ^ 2 <= 16 * temperature (column_prior g) * tau.
+{ have -> : 16 * temperature (column_prior g) * tau = w ^ 2 + 16 * temperature (column_prior g) by rewrite /tau; field;
+    lra. lra. }
+pose x n := run g tau x0 n.+1. pose y n := average g tau x0 n.+1.
+have Sx n : strategy (row_prior g) (x n) := proj1 (run_interior g tau x0 n.+1 I0).
+have Sy n : strategy (column_prior g) (y n) := proj1 (average_interior g t0 tau tau0 x0 n).
+have B u v n : strategy (row_prior g) u -> strategy (column_prior g) v ->
+  payoff g u (y n) - payoff g (x n) v <= tau * k * / (INR n + 1).
+{ move=> Su Sv. have A := average_bound g t0 tau w tau0 W Hc x0 u n.+1 I0 Su. rewrite -/(x n) -/(y n) in A.
+  have G := guarantee_le g t0 (x n) v Sv. have L := geometric_ge g tau tau0 n.+1.
+  have N := lt_0_INR n.+1 (Nat.lt_0_succ n). rewrite -S_INR. apply: (Rmult_le_reg_l (INR n.+1)) => //.
+  have -> : INR n.+1 * (tau * k * / INR n.+1) = tau * k by field; lra.
+  have D := Rmult_le_compat_l _ _ _ (Rlt_le _ _ tau0) (K u Su).
+  have D0 := Rmult_le_pos _ _ (Rlt_le _ _ tau0) (divergence_ge0 _ _ _ _ Su I0).
+  move: A G. move: (payoff g u (y n)) (payoff g (x n) v) (payoff g (x n) _) => a b c A G.
+  case: (Rle_lt_dec (a - b) 0) => H; first by have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ N) H; lra.
+  have := Rmult_le_compat_r (a - b) _ _ (Rlt_le _ _ H) L.
+  have := Rmult_le_compat_l (Damped.geometric (growth g tau) n.+1) (a - b) (a - c) ltac:(lra) ltac:(lra). lra. }
+pose z n (i : row_type g + column_type g) := match i with inl i => x n i | inr j => y n j end.
+have H n i : 0 <= z n i <= 1.
+{ case: i => i /=; [have [p0 p1 _] := Sx n|have [p0 p1 _] := Sy n]; split=> //; rewrite -p1;
+    [exact: (rsum_single_le _ (x n))|exact: (rsum_single_le _ (y n))]. }
+have [psi [l [A C]]] := subsequences _ z H.
+pose xl i := l (inl i). pose yl j := l (inr j).
+have Cx i : Un_cv (fun n => x (psi n) i) (xl i) := C (inl i). have Cy j : Un_cv (fun n => y (psi n) j) (yl j) := C (inr j).
+have Sxl := strategy_cv _ _ _ _ (fun n => Sx (psi n)) Cx. have Syl := strategy_cv _ _ _ _ (fun n => Sy (psi n)) Cy.
+have saddle u v : strategy (row_prior g) u -> strategy (column_prior g) v -> payoff g u yl <= payoff g xl v.
+{ move=> Su Sv.
+  have L1 := payoff_cv g _ _ u yl (fun _ => Su) (fun n => Sy (psi n)) (fun i => Existence.cv_const (u i)) Cy.
+  have L2 := payoff_cv g _ _ xl v (fun n => Sx (psi n)) (fun _ => Sv) Cx (fun j => Existence.cv_const (v j)).
+  have L3 := Existence.cv_scal (tau * k) _ _ (cv_subsequence _ _ _ A RinvN_cv).
+  have := Existence.cv_ge 0 _ _ _ (CV_minus _ _ _ _ L3 (CV_minus _ _ _ _ L1 L2)) => /(_ _)/Wrap []; last by lra.
+  move=> n /=. have := B u v (psi n) Su Sv. lra. }
+exists xl, yl. split=> // [u Su|v Sv]; exact: saddle.
+Qed.
