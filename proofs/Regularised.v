@@ -10,6 +10,18 @@ Section Distributions.
 Variable T : finType.
 Implicit Types f p q : T -> R.
 
+Definition top f := let s := [seq f i | i <- enum T] in foldr Rmax (head 0 s) s.
+
+Lemma top_is f k : (forall i, f i <= f k) -> top f = f k.
+Proof.
+move=> H. rewrite /top. set z := head _ _. have Hz : z <= f k.
+{ rewrite /z. have : k \in enum T by rewrite mem_enum. by case: (enum T) => [|i s] //= _. }
+have : k \in enum T by rewrite mem_enum. have : forall s, foldr Rmax z [seq f i | i <- s] <= f k.
+{ elim=> [|i s IH] //=. exact: Rmax_lub. }
+elim: (enum T) => [|i s IH] //= L. have A := L s. rewrite inE => /orP [/eqP <-|/IH E]; first exact: Rmax_left.
+rewrite E //. exact: Rmax_right.
+Qed.
+
 Lemma top_exists f (i0 : T) : exists i, forall j, f j <= f i.
 Proof.
 suff H (s : seq T) : exists i, f i0 <= f i /\ forall j, j \in s -> f j <= f i.
@@ -165,6 +177,8 @@ move=> t0. have [S _] := reply_interior u t0. have [s0 _ _] := S.
 have := step_identity 0 r u (reply u) ltac:(lra) (reference_interior t0) S. rewrite -/(reply u) kl_self //. lra.
 Qed.
 
+Definition regret u p := if Rlt_dec 0 t then t * kl p (reply u) else \rsum_(i : T) (p i * (top _ u - u i)).
+
 Definition best u b := strategy P b /\ forall p, strategy P p -> worth u p <= worth u b.
 
 Lemma reply_best u : 0 < t -> best u (reply u).
@@ -205,21 +219,24 @@ have : 0 <= \rsum_(i : T) (p i * (u k - u i)); last lra.
 apply: rsum_ge0 => i. apply: Rmult_le_pos => //. have := K i. lra.
 Qed.
 
-(* Without a temperature a best reply earns the most of all pure strategies. *)
-Lemma best_pure u b : t = 0 -> best u b -> exists k, (forall i, u i <= u k) /\ worth u b = u k.
-Proof.
-move=> t0 [Sb M]. have [k [K [[Sk N] E]]] := pure_best u t0. exists k. split=> //.
-have := M _ Sk. have := N _ Sb. lra.
-Qed.
-
 Lemma best_exists u : exists b, best u b.
 Proof.
 case: (temperature_ge0 _ P) => [t0|/esym t0]; first by exists (reply u); exact: reply_best.
 by have [k [_ [B _]]] := pure_best u t0; exists (pure k).
 Qed.
 
-Lemma worth_ext u v p : (forall i, u i = v i) -> worth u p = worth v p.
-Proof. move=> E. congr (_ - _). apply: rsum_ext => i. by rewrite E. Qed.
+(* A best reply's advantage in closed form, at a temperature or without one. *)
+Lemma best_regret u b p : best u b -> strategy P p -> worth u b - worth u p = regret u p.
+Proof.
+move=> [Sb M] Sp. rewrite /regret. case: Rlt_dec => /= t0.
+- have [Sr N] := reply_best u t0. have := reply_regret u p t0 Sp. have := M _ Sr. have := N _ Sb. lra.
+- have {}t0 : t = 0 by have := temperature_ge0 _ P; lra. have [k [K [[Sk N] E]]] := pure_best u t0.
+  rewrite (top_is _ _ _ K) (pure_worth u p k t0 Sp). have := M _ Sk. have := N _ Sb. lra.
+Qed.
+
+Lemma regret_ge0 u p : strategy P p -> 0 <= regret u p.
+Proof. move=> Sp. have [b B] := best_exists u. rewrite -(best_regret u b p B Sp). have := proj2 B p Sp. lra. Qed.
+
 End Player.
 Arguments worth {T} P u p.
 Arguments interior {T} P p.
@@ -228,6 +245,8 @@ Arguments normaliser {T} P tau q u.
 Arguments weight {T} P tau q u i.
 Arguments reply {T} P u i.
 Arguments best {T} P u b.
+Arguments top {T} f.
+Arguments regret {T} P u p.
 
 (** * Smoothness relative to entropy *)
 
@@ -370,30 +389,37 @@ Proof. have [x B] := best_exists _ (row_prior g) (row_utilities y). exists x. ex
 Lemma column_best_exists x : exists y, column_best x y.
 Proof. have [y B] := best_exists _ (column_prior g) (column_utilities x). exists y. exact/column_best_worth. Qed.
 
-(* Proposition 7.1, the row player. *)
-Theorem row_regret x y u : strategy (row_prior g) x -> row_best y u ->
-  (0 < bx -> (forall i, u i = row_reply y i) /\ payoff g u y - payoff g x y = bx * kl x (row_reply y)) /\
-  (bx = 0 -> exists k, (forall i, row_utilities y i <= row_utilities y k) /\
-    payoff g u y - payoff g x y = \rsum_(i : row_type g) (x i * (row_utilities y k - row_utilities y i))).
+(* Proposition 7.1. *)
+Lemma row_regret x y u : strategy (row_prior g) x -> row_best y u ->
+  payoff g u y - payoff g x y = regret (row_prior g) (row_utilities y) x.
+Proof. move=> Sx /row_best_worth B. rewrite !payoff_row -(best_regret _ _ _ u) //. ring. Qed.
+
+Lemma column_regret x y v : strategy (column_prior g) y -> column_best x v ->
+  payoff g x y - payoff g x v = regret (column_prior g) (column_utilities x) y.
+Proof. move=> Sy /column_best_worth B. rewrite !payoff_column -(best_regret _ _ _ v) //. ring. Qed.
+
+Theorem gap x y e : strategy (row_prior g) x -> strategy (column_prior g) y -> exploitability x y e <->
+  e = regret (row_prior g) (row_utilities y) x + regret (column_prior g) (column_utilities x) y.
 Proof.
-move=> Sx /row_best_worth B. rewrite !payoff_row. split=> t0.
-- split; first exact: best_unique. have R := reply_regret _ _ (row_utilities y) x t0 Sx.
-  have [Sr M] := reply_best _ _ (row_utilities y) t0. have := M u (proj1 B). have := proj2 B _ Sr.
-  rewrite -R -/(row_reply y). lra.
-- have [k [K E]] := best_pure _ _ _ _ t0 B. exists k. split=> //. rewrite (pure_worth _ _ _ _ _ t0 Sx) E. ring.
+move=> Sx Sy. split=> [[u [v [Bu Bv ->]]]|->].
+- rewrite -(row_regret x y u) // -(column_regret x y v) //. ring.
+- have [u Bu] := row_best_exists y. have [v Bv] := column_best_exists x. exists u, v. split=> //.
+  rewrite -(row_regret x y u) // -(column_regret x y v) //. ring.
 Qed.
 
-(* Proposition 7.1, the column player. *)
-Theorem column_regret x y v : strategy (column_prior g) y -> column_best x v ->
-  (0 < by_ -> (forall j, v j = column_reply x j) /\ payoff g x y - payoff g x v = by_ * kl y (column_reply x)) /\
-  (by_ = 0 -> exists l, (forall j, column_utilities x j <= column_utilities x l) /\
-    payoff g x y - payoff g x v = \rsum_(j : column_type g) (y j * (column_utilities x l - column_utilities x j))).
+(* With a temperature. *)
+Lemma row_soft x y u : strategy (row_prior g) x -> row_best y u -> 0 < bx ->
+  (forall i, u i = row_reply y i) /\ payoff g u y - payoff g x y = bx * kl x (row_reply y).
 Proof.
-move=> Sy /column_best_worth B. rewrite !payoff_column. split=> t0.
-- split; first exact: best_unique. have R := reply_regret _ _ (column_utilities x) y t0 Sy.
-  have [Sr M] := reply_best _ _ (column_utilities x) t0. have := M v (proj1 B). have := proj2 B _ Sr.
-  rewrite -R -/(column_reply x). lra.
-- have [k [K E]] := best_pure _ _ _ _ t0 B. exists k. split=> //. rewrite (pure_worth _ _ _ _ _ t0 Sy) E. ring.
+move=> Sx B t0. split; first by apply: best_unique => //; exact/row_best_worth.
+rewrite (row_regret x y u) // /regret. by case: Rlt_dec.
+Qed.
+
+Lemma column_soft x y v : strategy (column_prior g) y -> column_best x v -> 0 < by_ ->
+  (forall j, v j = column_reply x j) /\ payoff g x y - payoff g x v = by_ * kl y (column_reply x).
+Proof.
+move=> Sy B t0. split; first by apply: best_unique => //; exact/column_best_worth.
+rewrite (column_regret x y v) // /regret. by case: Rlt_dec.
 Qed.
 
 Section Columns.
@@ -407,7 +433,7 @@ Proof. apply/column_best_worth. exact: reply_best. Qed.
 
 Lemma column_excess x y : strategy (column_prior g) y ->
   payoff g x y = payoff g x (column_reply x) + by_ * kl y (column_reply x).
-Proof. move=> Sy. have := proj2 (proj1 (column_regret x y _ Sy (column_reply_best x)) by_pos). lra. Qed.
+Proof. move=> Sy. have := proj2 (column_soft x y _ Sy (column_reply_best x) by_pos). lra. Qed.
 
 (* Proposition 7.2. *)
 Theorem smooth w x u : interaction w -> strategy (row_prior g) x -> strategy (row_prior g) u ->
@@ -447,15 +473,22 @@ apply: Rmult_le_compat_r; first exact: divergence_ge0 Su Ix. apply: (Rmult_le_re
 have -> : 16 * by_ * (w ^ 2 / (16 * by_)) = w ^ 2 by field; lra. lra.
 Qed.
 
+(* The step is the one maximiser of F(u, y) - tau KL(u || x), and what every other u loses. *)
+Lemma proximal x u : interior (row_prior g) x -> strategy (row_prior g) u ->
+  payoff g u (column_reply x) - tau * kl u x =
+  payoff g (advance x) (column_reply x) - tau * kl (advance x) x - (tau + bx) * kl u (advance x).
+Proof.
+move=> Ix Su. have B := bx_ge0. rewrite !(payoff_row _ (column_reply x)).
+have := step_maximal _ (row_prior g) tau x (row_utilities (column_reply x)) u ltac:(lra) Ix Su. rewrite -/(advance x). lra.
+Qed.
+
 (* What a step earns, against any strategy u. *)
 Lemma balance x u : interior (row_prior g) x -> strategy (row_prior g) u ->
   payoff g u (column_reply x) - payoff g (advance x) (column_reply (advance x)) <=
   tau * kl u x - (tau + bx) * kl u (advance x).
 Proof.
 move=> Ix Su. have I1 : interior (row_prior g) (advance x) by exact: step_interior.
-have M := step_maximal _ _ tau x (row_utilities (column_reply x)) u _ Ix Su. have B := bx_ge0.
-have {}M := M ltac:(lra). rewrite -/(advance x) in M. have := smooth_step x _ Ix (proj1 I1).
-rewrite !(payoff_row _ (column_reply x)). lra.
+have := proximal x u Ix Su. have := smooth_step x _ Ix (proj1 I1). lra.
 Qed.
 
 Lemma advance_increases x : interior (row_prior g) x ->
@@ -601,7 +634,7 @@ Qed.
 Lemma nash_row u : strategy (row_prior g) u -> payoff g u ys <= payoff g xs ys - bx * kl u xs.
 Proof.
 move=> Su. have [Sx _ M _] := N. have [t0|E] := bx_ge0; last by rewrite -E; have := M u Su; lra.
-have [E R] := proj1 (row_regret u ys xs Su (conj Sx M)) t0.
+have [E R] := row_soft u ys xs Su (conj Sx M) t0.
 rewrite (kl_ext _ u u xs (row_reply ys)) //. lra.
 Qed.
 
@@ -624,7 +657,7 @@ Qed.
 Lemma nash_row_ge0 u : strategy (row_prior g) u -> 0 <= bx * kl u xs.
 Proof.
 move=> Su. have [Sx _ M _] := N. have [t0|<-] := bx_ge0; last by right; ring. apply: Rmult_le_pos; first exact: bx_ge0.
-have [E _] := proj1 (row_regret u ys xs Su (conj Sx M)) t0.
+have [E _] := row_soft u ys xs Su (conj Sx M) t0.
 rewrite (kl_ext _ u u xs (row_reply ys)) //. apply: divergence_ge0 Su _. exact: reply_interior.
 Qed.
 
@@ -667,8 +700,8 @@ Theorem last_pair x n u : interior (row_prior g) x -> 0 < bx -> row_best (column
 Proof.
 move=> Ix bx_pos Hu. have [Sx Sy M My] := N. have In := run_interior x n Ix. move: (run x n) In Hu => z Iz Hu.
 have Iy := column_reply_interior z. have Iys := column_reply_interior xs. set y := column_reply z in Iy Hu *.
-have [_ R] := proj1 (row_regret xs y u Sx Hu) bx_pos.
-have Ex i : xs i = row_reply ys i by exact: (proj1 (proj1 (row_regret xs ys xs Sx (conj Sx M)) bx_pos)).
+have [_ R] := row_soft xs y u Sx Hu bx_pos.
+have Ex i : xs i = row_reply ys i by exact: (proj1 (row_soft xs ys xs Sx (conj Sx M) bx_pos)).
 have C := column_excess xs y (proj1 Iy). rewrite -(payoff_ext xs xs ys (column_reply xs)) // in C; last exact: nash_column.
 have Ey : kl y (column_reply xs) = kl y ys by apply: kl_ext => // j; rewrite nash_column.
 have [y0 y1 _] := proj1 Iy. have [s0 s1 _] := Sy.
@@ -724,8 +757,8 @@ have V : payoff g x' (column_reply x') = payoff g x (column_reply x) by apply: R
 have [|Y _] := maximiser_nash x y N x' Sx'; first by rewrite V (payoff_ext x x y (column_reply x)) //; right.
 have {}Y j : y' j = y j by rewrite Y.
 split=> // [|bx_pos i]; first by rewrite (payoff_ext x' x' y' (column_reply x')) // V; exact: payoff_ext.
-have [_ _ B _] := N. have [_ _ B' _] := N'. rewrite (proj1 (proj1 (row_regret x y x Sx (conj Sx B)) bx_pos)).
-apply: (proj1 (proj1 (row_regret x y x' Sx _) bx_pos)). split=> // u Su.
+have [_ _ B _] := N. have [_ _ B' _] := N'. rewrite (proj1 (row_soft x y x Sx (conj Sx B) bx_pos)).
+apply: (proj1 (row_soft x y x' Sx _ bx_pos)). split=> // u Su.
 rewrite (payoff_ext u u y y') // (payoff_ext x' x' y y') //. exact: B'.
 Qed.
 End Columns.
