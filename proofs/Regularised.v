@@ -1,5 +1,6 @@
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Lia Psatz ConstructiveEpsilon.
+From Coquelicot Require Import Coquelicot.
 From Nashguard Require Import Sums Logs KlMatrix.
 From Nashguard Require Averages Damped Existence Pinsker.
 Open Scope R_scope.
@@ -356,6 +357,8 @@ Definition column_best x y :=
 Definition exploitability x y e :=
   exists u v, [/\ row_best y u, column_best x v & e = payoff g u y - payoff g x v].
 
+Definition least_payoff x := payoff g x (column_reply x).
+
 Definition interaction w := forall i k j l, payoffs g i j - payoffs g i l - payoffs g k j + payoffs g k l <= w.
 
 Lemma payoff_row x y : payoff g x y = worth (row_prior g) (row_utilities y) x + by_ * kl y ry.
@@ -398,7 +401,7 @@ Lemma column_regret x y v : strategy (column_prior g) y -> column_best x v ->
   payoff g x y - payoff g x v = regret (column_prior g) (column_utilities x) y.
 Proof. move=> Sy /column_best_worth B. rewrite !payoff_column -(best_regret _ _ _ v) //. ring. Qed.
 
-Theorem gap x y e : strategy (row_prior g) x -> strategy (column_prior g) y -> exploitability x y e <->
+Theorem gap_regrets x y e : strategy (row_prior g) x -> strategy (column_prior g) y -> exploitability x y e <->
   e = regret (row_prior g) (row_utilities y) x + regret (column_prior g) (column_utilities x) y.
 Proof.
 move=> Sx Sy. split=> [[u [v [Bu Bv ->]]]|->].
@@ -454,7 +457,7 @@ Proof. exact: (proj2 (column_reply_best x)). Qed.
 
 Section Steps.
 Variables (tau w : R).
-Hypotheses (tau_pos : 0 < tau) (Hw : interaction w) (Hc : w ^ 2 <= 16 * by_ * tau).
+Hypotheses (tau_pos : 0 < tau) (Hw : interaction w) (Hc : w ^ 2 / (16 * by_) <= tau).
 
 Definition advance x := step (row_prior g) tau x (row_utilities (column_reply x)).
 Fixpoint run x n := if n is m.+1 then advance (run x m) else x.
@@ -469,8 +472,7 @@ Lemma smooth_step x u : interior (row_prior g) x -> strategy (row_prior g) u ->
   payoff g u (column_reply x) - payoff g u (column_reply u) <= tau * kl u x.
 Proof.
 move=> Ix Su. have [-> [_ H]] := smooth w x u Hw (proj1 Ix) Su (support _ _ _ _ Su Ix). apply: Rle_trans H _.
-apply: Rmult_le_compat_r; first exact: divergence_ge0 Su Ix. apply: (Rmult_le_reg_l (16 * by_)); first lra.
-have -> : 16 * by_ * (w ^ 2 / (16 * by_)) = w ^ 2 by field; lra. lra.
+apply: Rmult_le_compat_r => //. exact: divergence_ge0 Su Ix.
 Qed.
 
 (* The step is the one maximiser of F(u, y) - tau KL(u || x), and what every other u loses. *)
@@ -908,9 +910,7 @@ have K u : strategy (row_prior g) u -> kl u x0 <= k.
 set tau := w ^ 2 / (16 * temperature (column_prior g)) + 1.
 have w2 := Rmult_le_pos _ _ (pow2_ge_0 w) (Rlt_le _ _ (Rinv_0_lt_compat (16 * temperature (column_prior g)) ltac:(lra))).
 have tau0 : 0 < tau by rewrite /tau /Rdiv; lra.
-have Hc : w ^ 2 <= 16 * temperature (column_prior g) * tau.
-{ have -> : 16 * temperature (column_prior g) * tau = w ^ 2 + 16 * temperature (column_prior g) by rewrite /tau; field;
-    lra. lra. }
+have Hc : w ^ 2 / (16 * temperature (column_prior g)) <= tau by rewrite /tau; lra.
 pose x n := run g tau x0 n.+1. pose y n := average g tau x0 n.+1.
 have Sx n : strategy (row_prior g) (x n) := proj1 (run_interior g tau x0 n.+1 I0).
 have Sy n : strategy (column_prior g) (y n) := proj1 (average_interior g t0 tau tau0 x0 n).
@@ -942,4 +942,243 @@ have saddle u v : strategy (row_prior g) u -> strategy (column_prior g) v -> pay
   have := Existence.cv_ge 0 _ _ _ (CV_minus _ _ _ _ L3 (CV_minus _ _ _ _ L1 L2)) => /(_ _)/Wrap []; last by lra.
   move=> n /=. have := B u v (psi n) Su Sv. lra. }
 exists xl, yl. split=> // [u Su|v Sv]; exact: saddle.
+Qed.
+
+(** * The constant of Proposition 7.2 is the least *)
+
+Section Sharp.
+Variables (t w : R).
+Hypotheses (t0 : 0 < t) (w0 : 0 < w).
+Let k := w / (2 * t).
+
+Definition tilt e (b : bool) := if b then / 2 + e else / 2 - e.
+
+(* Both sides vanish to second order at e = 0, and their second derivatives there are w^2 / (4 t) and 4 L. *)
+Lemma second_order L : 0 <= L -> (forall e, 0 < e < / 2 ->
+    t * ln ((exp (k * e) + exp (- (k * e))) / 2) <= L * ((/ 2 + e) * ln (1 + 2 * e) + (/ 2 - e) * ln (1 - 2 * e))) ->
+  w ^ 2 / (16 * t) <= L.
+Proof.
+move=> L0 H. apply: Rnot_lt_le => Lw. set M := w ^ 2 / (16 * t) in Lw.
+have k0 : 0 < k by apply: Rdiv_lt_0_compat; lra.
+have E : t * k * k = 4 * M by rewrite /k /M; field; lra.
+have D0 : 0 < 2 * (L * k + 2 * M) by nra.
+set e := Rmin (/ 4) ((M - L) / (2 * (L * k + 2 * M))).
+have e0 : 0 < e by apply: Rmin_pos; [lra|apply: Rdiv_lt_0_compat; lra].
+have e4 : e <= / 4 := Rmin_l _ _.
+have eM : e * (L * k + 2 * M) < M - L.
+{ have /(Rmult_le_compat_r _ _ _ (Rlt_le _ _ D0)) := Rmin_r (/ 4) ((M - L) / (2 * (L * k + 2 * M))). rewrite -/e.
+  have -> : (M - L) / (2 * (L * k + 2 * M)) * (2 * (L * k + 2 * M)) = M - L by field; lra. lra. }
+pose f s := L * ((/ 2 + s) * ln (1 + 2 * s) + (/ 2 - s) * ln (1 - 2 * s)) - t * ln ((exp (k * s) + exp (- (k * s))) / 2).
+pose f' s := L * (ln (1 + 2 * s) - ln (1 - 2 * s)) - t * k * (exp (k * s) - exp (- (k * s))) / (exp (k * s) + exp (- (k * s))).
+have D s : 0 <= s <= e -> derivable_pt_lim f s (f' s).
+{ move=> Hs. have A := exp_pos (k * s). have B := exp_pos (- (k * s)). apply/is_derive_Reals. rewrite /f /f'.
+  auto_derive; first lra. rewrite -!/(1 - 2 * s). field. lra. }
+have [c [F Hc]] := MVT_cor2 f f' 0 e e0 D.
+have f0 : f 0 = 0.
+{ rewrite /f !Rmult_0_r Ropp_0 exp_0 !Rplus_0_r !Rminus_0_r ln_1. have -> : (1 + 1) / 2 = 1 by field. rewrite ln_1. ring. }
+have fe : 0 <= f e by have := H e ltac:(lra); rewrite /f; lra.
+have kc : 0 < k * c by apply: Rmult_lt_0_compat; lra.
+have up : ln (1 + 2 * c) - ln (1 - 2 * c) <= 4 * c / (1 - 2 * c).
+{ rewrite -ln_div; try lra. have := ln_le_sub1 ((1 + 2 * c) / (1 - 2 * c)) ltac:(apply: Rdiv_lt_0_compat; lra).
+  have -> : (1 + 2 * c) / (1 - 2 * c) - 1 = 4 * c / (1 - 2 * c) by field; lra. lra. }
+have lo : k * c / (1 + k * c) <= (exp (k * c) - exp (- (k * c))) / (exp (k * c) + exp (- (k * c))).
+{ have A := exp_pos (k * c). have B := exp_pos (- (k * c)).
+  have : exp (- (k * c)) * (1 + 2 * (k * c)) <= exp (k * c).
+  { have -> : exp (k * c) = exp (- (k * c)) * exp (2 * (k * c)) by rewrite -exp_plus; congr exp; ring.
+    apply: Rmult_le_compat_l; [lra|exact: exp_ineq1_le]. }
+  move: (exp (k * c)) (exp (- (k * c))) A B => p q A B X.
+  apply: (Rmult_le_reg_r ((1 + k * c) * (p + q))); first by apply: Rmult_lt_0_compat; lra.
+  have -> : k * c / (1 + k * c) * ((1 + k * c) * (p + q)) = k * c * (p + q) by field; lra.
+  have -> : (p - q) / (p + q) * ((1 + k * c) * (p + q)) = (p - q) * (1 + k * c) by field; lra. lra. }
+have neg : f' c <= 4 * c * (L / (1 - 2 * c) - M / (1 + k * c)).
+{ have -> : 4 * c * (L / (1 - 2 * c) - M / (1 + k * c)) = L * (4 * c / (1 - 2 * c)) - t * k * (k * c / (1 + k * c)).
+  { have -> : t * k * (k * c / (1 + k * c)) = t * k * k * (c / (1 + k * c)) by field; lra. rewrite E. field. lra. }
+  have := Rmult_le_compat_l _ _ _ L0 up.
+  have := Rmult_le_compat_l (t * k) _ _ ltac:(apply: Rmult_le_pos; lra) lo. rewrite /f' /Rdiv. lra. }
+have : L / (1 - 2 * c) < M / (1 + k * c).
+{ apply: (Rmult_lt_reg_r ((1 - 2 * c) * (1 + k * c))); first by apply: Rmult_lt_0_compat; lra.
+  have -> : L / (1 - 2 * c) * ((1 - 2 * c) * (1 + k * c)) = L * (1 + k * c) by field; lra.
+  have -> : M / (1 + k * c) * ((1 - 2 * c) * (1 + k * c)) = M * (1 - 2 * c) by field; lra.
+  have : c * (L * k + 2 * M) < e * (L * k + 2 * M) by apply: Rmult_lt_compat_r; lra. lra. }
+move=> X. have Y : 4 * c * (L / (1 - 2 * c) - M / (1 + k * c)) < 0 by nra. rewrite f0 in F. nra.
+Qed.
+
+Definition fair s (s0 : 0 <= s) : prior bool_finType.
+Proof. by refine (@Prior _ (fun _ => / 2) s _ _ s0) => [_|]; [lra|rewrite rsum_bool; lra]. Defined.
+
+(* Matching pennies, paid w / 4 for a match. *)
+Definition pennies := Game bool_finType bool_finType (fun i j => if i == j then w / 4 else - (w / 4))
+  (fair 0 (Rle_refl 0)) (fair t (Rlt_le _ _ t0)).
+
+Lemma pennies_interaction : interaction pennies w.
+Proof. by move=> [] [] [] [] /=; lra. Qed.
+
+Lemma pennies_weight u j : weight (column_prior pennies) 0 (fun _ => / 2) u j = / 2 * exp (u j / t).
+Proof.
+rewrite /weight. case: Rlt_dec => /= [H|]; last lra.
+have -> : / 2 * exp (u j / t) = exp (ln (/ 2) + u j / t) by rewrite exp_plus exp_ln; lra. congr exp. field. lra.
+Qed.
+
+Lemma pennies_utilities e j : column_utilities pennies (tilt e) j = if j then - (e * w / 2) else e * w / 2.
+Proof. rewrite /column_utilities /utilities rsum_bool /tilt. case: j => /=; field. Qed.
+
+Lemma tilt_strategy e : 0 <= e < / 2 -> strategy (row_prior pennies) (tilt e).
+Proof. move=> H. split=> [[]||] /=; rewrite ?rsum_bool /tilt; lra. Qed.
+
+Lemma pennies_excess e : t * kl (column_reply pennies (tilt 0)) (column_reply pennies (tilt e)) =
+  t * ln ((exp (k * e) + exp (- (k * e))) / 2).
+Proof.
+set y := column_reply pennies (tilt 0). have Iy : interior (column_prior pennies) y by exact: column_reply_interior.
+have U j : column_utilities pennies (tilt 0) j / t = 0 by rewrite pennies_utilities; case: j; field; lra.
+have Y j : y j = / 2.
+{ rewrite /y /column_reply /reply /step /normaliser rsum_bool !pennies_weight !U exp_0. field. }
+rewrite -(reply_regret _ (column_prior pennies) _ y t0 (proj1 Iy)) (reply_worth _ (column_prior pennies)) //.
+have -> : worth (column_prior pennies) (column_utilities pennies (tilt e)) y = 0.
+{ rewrite /worth /kl !rsum_bool !Y !pennies_utilities /= /Rdiv Rinv_r ?ln_1; lra. }
+rewrite Rminus_0_r /normaliser rsum_bool !pennies_weight !pennies_utilities. congr (_ * ln _).
+have -> : - (e * w / 2) / t = - (k * e) by rewrite /k; field; lra. have -> : e * w / 2 / t = k * e by rewrite /k; field; lra.
+field.
+Qed.
+
+Lemma tilt_divergence e : 0 < e < / 2 -> kl (tilt e) (tilt 0) = (/ 2 + e) * ln (1 + 2 * e) + (/ 2 - e) * ln (1 - 2 * e).
+Proof. move=> H. rewrite /kl rsum_bool /tilt. congr (_ * ln _ + _ * ln _); field. Qed.
+
+Theorem smooth_least L : (forall g x u, temperature (column_prior g) = t -> interaction g w ->
+    strategy (row_prior g) x -> strategy (row_prior g) u -> (forall i, x i = 0 -> u i = 0) ->
+    t * kl (column_reply g x) (column_reply g u) <= L * kl u x) ->
+  w ^ 2 / (16 * t) <= L.
+Proof.
+move=> H. have M : 0 < w ^ 2 / (16 * t) by apply: Rdiv_lt_0_compat; nra.
+suff : w ^ 2 / (16 * t) <= Rmax 0 L by rewrite /Rmax; case: Rle_dec; lra.
+apply: second_order => [|e He]; first exact: Rmax_l.
+have [S0 Se] : strategy (row_prior pennies) (tilt 0) /\ strategy (row_prior pennies) (tilt e)
+  by split; apply: tilt_strategy; lra.
+have Z i : tilt 0 i = 0 -> tilt e i = 0 by rewrite /tilt; case: i; lra.
+rewrite -pennies_excess -tilt_divergence //. apply: Rle_trans (H pennies (tilt 0) (tilt e) erefl pennies_interaction S0 Se Z) _.
+apply: Rmult_le_compat_r; last exact: Rmax_r. have [a0 a1 _] := S0. have [b0 b1 _] := Se. exact: kl_ge0.
+Qed.
+End Sharp.
+
+(** * Headlines *)
+
+(* Best replies and the gap in closed form: a temperature's KL from the one best reply, or what each pure strategy lacks. *)
+Theorem proposition_7_1 (g : game) x y e : strategy (row_prior g) x -> strategy (column_prior g) y ->
+  let r := regret (row_prior g) (row_utilities g y) x in
+  let c := regret (column_prior g) (column_utilities g x) y in
+  (forall u, row_best g y u -> payoff g u y - payoff g x y = r) /\
+  (forall v, column_best g x v -> payoff g x y - payoff g x v = c) /\
+  (exploitability g x y e <-> e = r + c) /\ 0 <= r /\ 0 <= c.
+Proof.
+move=> Sx Sy. split=> [u B|]; first exact: row_regret. split=> [v B|]; first exact: column_regret.
+split; first exact: gap_regrets. by split; exact: regret_ge0.
+Qed.
+
+(* With a temperature the best reply is unique, r e^(u / t) normalised; best replies always exist. *)
+Theorem proposition_7_1_replies (g : game) x y :
+  (0 < temperature (row_prior g) -> forall u, row_best g y u -> forall i, u i = row_reply g y i) /\
+  (0 < temperature (column_prior g) -> forall v, column_best g x v -> forall j, v j = column_reply g x j) /\
+  (exists u, row_best g y u) /\ exists v, column_best g x v.
+Proof.
+split=> [t0 u B|]; first by apply: best_unique => //; exact/row_best_worth.
+split=> [t0 v B|]; first by apply: best_unique => //; exact/column_best_worth.
+split; [exact: row_best_exists|exact: column_best_exists].
+Qed.
+
+(* Smoothness relative to entropy, with the least constant. *)
+Theorem proposition_7_2 (g : game) (w : R) x u : let t := temperature (column_prior g) in
+  0 < t -> interaction g w -> strategy (row_prior g) x -> strategy (row_prior g) u -> (forall i, x i = 0 -> u i = 0) ->
+  payoff g u (column_reply g x) - least_payoff g u = t * kl (column_reply g x) (column_reply g u) /\
+  0 <= t * kl (column_reply g x) (column_reply g u) <= w ^ 2 / (16 * t) * kl u x.
+Proof. move=> t t0. exact: smooth. Qed.
+
+Theorem proposition_7_2_sharp (t w L : R) : 0 < t -> 0 < w ->
+  (forall g x u, temperature (column_prior g) = t -> interaction g w ->
+    strategy (row_prior g) x -> strategy (row_prior g) u -> (forall i, x i = 0 -> u i = 0) ->
+    t * kl (column_reply g x) (column_reply g u) <= L * kl u x) ->
+  w ^ 2 / (16 * t) <= L.
+Proof. move=> t0 w0. exact: smooth_least. Qed.
+
+(* The equilibria of a game with a temperature for the column player: they exist, they are the maximisers of
+   G(x) = min_y F(x, y) with their replies, and only x may differ, where the row player has no temperature. *)
+Theorem theorem_D_equilibria (g : game) : 0 < temperature (column_prior g) ->
+  (exists x y, nash g x y) /\ forall x y x' y', nash g x y ->
+  (nash g x' y' <-> [/\ strategy (row_prior g) x', forall u, strategy (row_prior g) u -> least_payoff g u <= least_payoff g x'
+                      & forall j, y' j = column_reply g x' j]) /\
+  (nash g x' y' -> [/\ forall j, y' j = y j, payoff g x' y' = payoff g x y
+                     & 0 < temperature (row_prior g) -> forall i, x' i = x i]).
+Proof.
+move=> t0. split; first exact: nash_exists. move=> x y x' y' N.
+split; [exact: (equilibria g t0 x y x' y' N)|exact: (equilibrium_unique g t0 x y x' y' N)].
+Qed.
+
+(* The row player's proximal best reply to the column player's best reply: the step is the one maximiser. *)
+Theorem theorem_D_step (g : game) (tau : R) x u : 0 < tau -> interior (row_prior g) x -> strategy (row_prior g) u ->
+  let y := column_reply g x in let x' := run g tau x 1 in
+  payoff g u y - tau * kl u x =
+  payoff g x' y - tau * kl x' x - (tau + temperature (row_prior g)) * kl u x' /\ 0 <= kl u x'.
+Proof.
+move=> tau0 Ix Su. split; first exact: proximal. apply: divergence_ge0 Su _. exact: (run_interior _ _ _ 1).
+Qed.
+
+(* Theorem D: the energy balance of a round. *)
+Theorem theorem_D (g : game) (tau w : R) x0 xs ys n :
+  let s := temperature (row_prior g) in let t := temperature (column_prior g) in
+  0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau -> interior (row_prior g) x0 -> nash g xs ys ->
+  let x := run g tau x0 in let y n := column_reply g (x n) in
+  (tau + s) * kl xs (x n.+1) + s * kl (x n.+1) xs + t * kl ys (y n.+1) + t * kl (y n) ys <= tau * kl xs (x n).
+Proof.
+move=> s t t0 tau0 W H I N x y. apply: (energy g t0 tau w) => //. exact: run_interior.
+Qed.
+
+(* Strategies and values: D_n falls by 1 + s / tau a round, or values like 1 / n where s = 0. *)
+Theorem corollary_D_1 (g : game) (tau w : R) x0 xs ys n :
+  let s := temperature (row_prior g) in let t := temperature (column_prior g) in
+  0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau -> interior (row_prior g) x0 -> nash g xs ys ->
+  let x := run g tau x0 in let y n := column_reply g (x n) in let d := payoff g xs ys - least_payoff g (x n) in
+  kl xs (x n) <= kl xs x0 / (1 + s / tau) ^ n /\
+  least_payoff g (x n) <= least_payoff g (x n.+1) /\
+  t * kl ys (y n) <= d /\ ((1 + s / tau) ^ n - 1) * d <= s * kl xs x0 /\ (s = 0 -> INR n * d <= tau * kl xs x0).
+Proof.
+move=> s t t0 tau0 W H I N x y d. split.
+- have G : 0 < growth g tau ^ n by have := growth_pow g tau tau0 n; lra.
+  apply: (Rmult_le_reg_l _ _ _ G). rewrite -/(growth g tau). have := linear g t0 tau w tau0 W H xs ys N x0 n I.
+  have -> : growth g tau ^ n * (kl xs x0 / growth g tau ^ n) = kl xs x0 by field; lra. by [].
+- split; last exact: (value_bound g t0 tau w). apply: (advance_increases g t0 tau w) => //. exact: run_interior.
+Qed.
+
+(* The gap of x_n and the average of the replies before it. *)
+Theorem corollary_D_2 (g : game) (tau w k : R) x0 n e :
+  let s := temperature (row_prior g) in let t := temperature (column_prior g) in
+  0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau -> interior (row_prior g) x0 ->
+  (forall u, strategy (row_prior g) u -> kl u x0 <= k) ->
+  exploitability g (run g tau x0 n) (average g tau x0 n) e ->
+  ((1 + s / tau) ^ n - 1) * e <= s * k /\ (s = 0 -> INR n * e <= tau * k).
+Proof. move=> s t t0 tau0 W H I K. exact: (gap_bound g t0 tau w). Qed.
+
+(* From the uniform strategy, where no row is ruled out, k = ln m for m rows. *)
+Theorem corollary_D_2_uniform (g : game) : let x0 := fun _ => / INR #|row_type g| in
+  (forall i, 0 < reference (row_prior g) i) \/ temperature (row_prior g) = 0 ->
+  interior (row_prior g) x0 /\ forall u, strategy (row_prior g) u -> kl u x0 <= ln (INR #|row_type g|).
+Proof.
+move=> x0 H. have I := uniform_strategy _ _ H. split=> // u Su. have [u0 u1 _] := Su. have [[q0 q1 _] _] := I.
+have n0 : 0 < / INR #|row_type g| by have [i _] := positive_exists _ _ q0 q1; exact: (proj2 I i) (fun t0 => match H with
+  or_introl h => h i | or_intror h => False_ind _ (Rlt_not_eq _ _ t0 (esym h)) end).
+have P := Rinv_0_lt_compat _ n0. rewrite Rinv_inv in P. rewrite -[ln _]Ropp_involutive -ln_Rinv //.
+apply: kl_le => //; [exact: support Su I|move=> i _; by right].
+Qed.
+
+(* The last pair, where both players have a temperature. *)
+Theorem corollary_D_3 (g : game) (tau w : R) x0 xs ys n u :
+  let s := temperature (row_prior g) in let t := temperature (column_prior g) in
+  0 < s -> 0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau -> interior (row_prior g) x0 -> nash g xs ys ->
+  let y := column_reply g (run g tau x0 n) in row_best g y u ->
+  payoff g u y - payoff g xs ys <=
+  (1 + w ^ 2 / (16 * s * t)) * (w ^ 2 / (16 * t)) * (kl xs x0 / (1 + s / tau) ^ n).
+Proof.
+move=> s t s0 t0 tau0 W H I N y B. apply: Rle_trans (last_pair g t0 tau w W xs ys N x0 n u I s0 B) _.
+have [D _] := corollary_D_1 g tau w x0 xs ys n t0 tau0 W H I N.
+apply: Rmult_le_compat_l => //. have i0 := Rinv_0_lt_compat (16 * t) ltac:(lra).
+have j0 : 0 < / (16 * s * t) by apply: Rinv_0_lt_compat; apply: Rmult_lt_0_compat; lra.
+apply: Rmult_le_pos; last by apply: Rmult_le_pos; [exact: pow2_ge_0|left; exact: i0].
+apply: Rplus_le_le_0_compat; first lra. apply: Rmult_le_pos; [exact: pow2_ge_0|left; exact: j0].
 Qed.
