@@ -1,3 +1,40 @@
+(* Matrix games with a KL term per player: proximal best replies converge (section 10: Definition 5, Proposition 7,
+   Theorem D and Corollaries D.1 to D.3).  Strategies, KL and the payoff F(x, y) = x'Ay - s KL(x || reference)
+   + t KL(y || reference), which the row player raises and the column player lowers, are those of KlMatrix.v.
+
+   One player with a prior P, that is a reference r and a temperature t, who faces utilities u:
+   worth P u p         == sum_i p_i u_i - t KL(p || r), what the player raises
+   interior P p        == p is a strategy, positive wherever some strategy is
+   step P tau q u      == proportional to (q^tau r^t e^u)^(1 / (tau + t)), the proximal best reply from q
+   reply P u           == proportional to r e^(u / t), the best reply at a temperature t > 0
+   top u               == the largest of the u_i
+   regret P u p        == t KL(p || reply P u), and sum_i p_i (top u - u_i) if t = 0
+   best_regret         == what p lacks against a best reply is regret P u p
+   reply_spread        == t KL(reply v || reply u) <= d^2 / (8 t), where u - v spreads over at most d
+   reply_smooth        == Proposition 7.2 for either player
+
+   The game g; x is a row strategy, y a column strategy, tau the step's weight:
+   row_utilities g y, column_utilities g x == Ay and -A'x
+   row_reply g y, column_reply g x         == the best replies in closed form, for a positive temperature
+   row_best g y x, column_best g x y       == x is a best reply to y, y is a best reply to x
+   exploitability g x y e == e is the gap: what two best replies would gain, summed
+   least_payoff g x    == G(x), the payoff of x against its best reply (column temperature positive)
+   interaction g w     == A_ij - A_il - A_kj + A_kl <= w for all rows i, k and columns j, l
+   run g tau x n       == x_n of Theorem D from x_0 = x: in each round a step against column_reply g x_n
+   growth g tau        == 1 + (row temperature) / tau, written w in the paper's corollaries
+   average g tau x n   == the average of y_0, ..., y_(n-1), weights growth^s
+
+   proposition_7_1, proposition_7_1_replies == regrets, the gap and best replies in closed form
+   proposition_7_2     == 0 <= F(u, y_x) - G(u) = t KL(y_x || y_u) <= w^2 / (16 t) KL(u || x)
+   proposition_7_2_range == w = 2 r where payoffs lie within r of each other
+   proposition_7_2_sharp == no smaller constant will do
+   theorem_D_equilibria == they exist, are the maximisers of G with their replies, and only x may differ, at s = 0
+   theorem_D_step      == the step is the one maximiser of F(u, y) - tau KL(u || x)
+   theorem_D           == the energy balance of a round, for tau >= w^2 / (16 t)
+   corollary_D_1, corollary_D_2, corollary_D_2_uniform, corollary_D_3 == strategies and values, the gap, the last pair
+
+   How existence is proved: by Corollary D.2, which needs no equilibrium, F(u, average) - F(x_n, v) <= K / n for all u
+   and v at once; a limit point of the pairs is a saddle point. Subsequences are found by search, without choice. *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Lia Psatz ConstructiveEpsilon.
 From Coquelicot Require Import Coquelicot.
@@ -164,6 +201,15 @@ move=> k0 Iq Sp. have [Ss _] := step_interior tau q u Iq. have [s0 _ _] := Ss.
 rewrite (step_identity tau q u p) // (step_identity tau q u (step tau q u)) // kl_self //. ring.
 Qed.
 
+Lemma reply_weight u i : 0 < t -> weight 0 r u i = r i * exp (u i / t).
+Proof.
+move=> t0. rewrite /weight. case: Rlt_dec => /= H; last by have := reference_ge0 _ P i => R; have -> : r i = 0; lra.
+have -> : r i * exp (u i / t) = exp (ln (r i) + u i / t) by rewrite exp_plus exp_ln. congr exp. field. lra.
+Qed.
+
+Lemma reply_closed u i : 0 < t -> reply u i = r i * exp (u i / t) / \rsum_(k : T) (r k * exp (u k / t)).
+Proof. move=> t0. rewrite /reply /step reply_weight //. congr (_ / _). apply: rsum_ext => k. exact: reply_weight. Qed.
+
 Lemma reply_interior u : 0 < t -> interior (reply u).
 Proof. move=> t0. apply: step_interior. exact: reference_interior. Qed.
 
@@ -252,7 +298,8 @@ Arguments regret {T} P u p.
 (** * Smoothness relative to entropy *)
 
 (* Hoeffding's lemma, for numbers that may all be equal. *)
-Lemma hoeffding (T : finType) (p h : T -> R) lo d s : (forall i, 0 <= p i) -> \rsum_(i : T) p i = 1 -> 0 <= d -> 0 <= s ->
+Lemma hoeffding (T : finType) (p h : T -> R) lo d s :
+  (forall i, 0 <= p i) -> \rsum_(i : T) p i = 1 -> 0 <= d -> 0 <= s ->
   (forall i, lo <= h i <= lo + d) ->
   ln (\rsum_(i : T) (p i * exp (s * h i))) <= s * (\rsum_(i : T) (p i * h i)) + s ^ 2 * d ^ 2 / 8.
 Proof.
@@ -350,7 +397,8 @@ Definition column_utilities x := utilities (fun i j => - payoffs g i j) x.
 Definition row_reply y := reply (row_prior g) (row_utilities y).
 Definition column_reply x := reply (column_prior g) (column_utilities x).
 
-Definition row_best y x := strategy (row_prior g) x /\ forall u, strategy (row_prior g) u -> payoff g u y <= payoff g x y.
+Definition row_best y x :=
+  strategy (row_prior g) x /\ forall u, strategy (row_prior g) u -> payoff g u y <= payoff g x y.
 Definition column_best x y :=
   strategy (column_prior g) y /\ forall v, strategy (column_prior g) v -> payoff g x y <= payoff g x v.
 
@@ -481,7 +529,8 @@ Lemma proximal x u : interior (row_prior g) x -> strategy (row_prior g) u ->
   payoff g (advance x) (column_reply x) - tau * kl (advance x) x - (tau + bx) * kl u (advance x).
 Proof.
 move=> Ix Su. have B := bx_ge0. rewrite !(payoff_row _ (column_reply x)).
-have := step_maximal _ (row_prior g) tau x (row_utilities (column_reply x)) u ltac:(lra) Ix Su. rewrite -/(advance x). lra.
+have := step_maximal _ (row_prior g) tau x (row_utilities (column_reply x)) u ltac:(lra) Ix Su.
+rewrite -/(advance x). lra.
 Qed.
 
 (* What a step earns, against any strategy u. *)
@@ -499,13 +548,6 @@ Proof.
 move=> Ix. have := balance x x Ix (proj1 Ix). have I1 : interior (row_prior g) (advance x) by exact: step_interior.
 have [[x0 _ _] _] := Ix. rewrite kl_self //. have B := bx_ge0.
 have := Rmult_le_pos (tau + bx) _ ltac:(lra) (divergence_ge0 _ _ _ _ (proj1 Ix) I1). lra.
-Qed.
-
-Lemma run_increases x m n : interior (row_prior g) x ->
-  payoff g (run x m) (column_reply (run x m)) <= payoff g (run x (m + n)) (column_reply (run x (m + n))).
-Proof.
-move=> Ix. elim: n => [|n IH]; first by rewrite addn0; right. rewrite addnS.
-exact: Rle_trans IH (advance_increases _ (run_interior _ _ Ix)).
 Qed.
 
 (** * Averages of the replies *)
@@ -565,7 +607,8 @@ have I s := column_reply_interior (run x s).
 have E j : Damped.geometric growth n.+1 * average x n.+1 j = \rsum_(s : 'I_n.+1) (growth ^ s * column_reply (run x s) j)
   by rewrite /average; field; lra.
 move: (average x n.+1) Ib b0 E => y Iy y0 E.
-rewrite (payoff_tangent u y y (proj1 Iy) Iy) kl_self // Rmult_0_r Rplus_0_r. pose c j := by_ * ln (y j / ry j) - column_utilities u j.
+rewrite (payoff_tangent u y y (proj1 Iy) Iy) kl_self // Rmult_0_r Rplus_0_r.
+pose c j := by_ * ln (y j / ry j) - column_utilities u j.
 have -> : Damped.geometric growth n.+1 * (\rsum_(j : column_type g) (y j * c j) - bx * kl u rx) =
   \rsum_(s : 'I_n.+1) (growth ^ s * (\rsum_(j : column_type g) (column_reply (run x s) j * c j) - bx * kl u rx)).
 { rewrite Rmult_minus_distr_l -rsum_scal.
@@ -588,7 +631,8 @@ move=> Ix Su. elim: n => [|n IH]; first by rewrite big_ord0 /=; lra. rewrite big
 have In := run_interior x n Ix. have B := balance _ u In Su. have M := advance_increases _ In.
 have W := growth_pow n. have G := Rle_trans _ _ _ (pos_INR n) (geometric_ge n).
 have E : tau * (growth * growth ^ n) = growth ^ n * (tau + bx) by rewrite /growth; field; lra.
-rewrite E. move: B => /(Rmult_le_compat_l (growth ^ n) _ _ ltac:(lra)). have := Rmult_le_compat_l _ _ _ G M. move: IH. set S := \rsum_(s : 'I_n) _. set k := growth ^ n. lra.
+rewrite E. move: B => /(Rmult_le_compat_l (growth ^ n) _ _ ltac:(lra)). have := Rmult_le_compat_l _ _ _ G M.
+move: IH. set S := \rsum_(s : 'I_n) _. set k := growth ^ n. lra.
 Qed.
 
 Lemma average_bound x u n : interior (row_prior g) x -> strategy (row_prior g) u ->
@@ -704,7 +748,8 @@ move=> Ix bx_pos Hu. have [Sx Sy M My] := N. have In := run_interior x n Ix. mov
 have Iy := column_reply_interior z. have Iys := column_reply_interior xs. set y := column_reply z in Iy Hu *.
 have [_ R] := row_soft xs y u Sx Hu bx_pos.
 have Ex i : xs i = row_reply ys i by exact: (proj1 (row_soft xs ys xs Sx (conj Sx M) bx_pos)).
-have C := column_excess xs y (proj1 Iy). rewrite -(payoff_ext xs xs ys (column_reply xs)) // in C; last exact: nash_column.
+have C := column_excess xs y (proj1 Iy).
+rewrite -(payoff_ext xs xs ys (column_reply xs)) // in C; last exact: nash_column.
 have Ey : kl y (column_reply xs) = kl y ys by apply: kl_ext => // j; rewrite nash_column.
 have [y0 y1 _] := proj1 Iy. have [s0 s1 _] := Sy.
 have Z j : ys j = 0 -> y j = 0 by rewrite nash_column; exact: support (proj1 Iy) Iys j.
@@ -791,7 +836,8 @@ Lemma subsequences (T : finType) (v : nat -> T -> R) : (forall n i, 0 <= v n i <
   exists psi l, (forall n, (n <= psi n)%nat) /\ forall i, Un_cv (fun n => v (psi n) i) (l i).
 Proof.
 move=> H. suff [psi [l [A B]]] : exists psi (l : T -> R), (forall n, (n <= psi n)%nat) /\
-  forall i, i \in enum T -> Un_cv (fun n => v (psi n) i) (l i) by exists psi, l; split=> // i; apply: B; rewrite mem_enum.
+  forall i, i \in enum T -> Un_cv (fun n => v (psi n) i) (l i)
+  by exists psi, l; split=> // i; apply: B; rewrite mem_enum.
 elim: (enum T) => [|k s [psi [l [A B]]]]; first by exists (fun n => n), (fun _ => 0).
 have [chi [m [A' B']]] := subsequence (fun n => v (psi n) k) (fun n => H (psi n) k).
 exists (fun n => psi (chi n)), (fun i => if i == k then m else l i). split=> [n|i].
@@ -908,7 +954,8 @@ have [m [m0 Hm]] := positive_floor _ x0. set k := - ln m.
 have K u : strategy (row_prior g) u -> kl u x0 <= k.
 { move=> Su. have [[q0 q1 _] _] := I0. have [u0 u1 _] := Su. apply: kl_le => //. exact: support Su I0. }
 set tau := w ^ 2 / (16 * temperature (column_prior g)) + 1.
-have w2 := Rmult_le_pos _ _ (pow2_ge_0 w) (Rlt_le _ _ (Rinv_0_lt_compat (16 * temperature (column_prior g)) ltac:(lra))).
+have i0 := Rinv_0_lt_compat (16 * temperature (column_prior g)) ltac:(lra).
+have w2 := Rmult_le_pos _ _ (pow2_ge_0 w) (Rlt_le _ _ i0).
 have tau0 : 0 < tau by rewrite /tau /Rdiv; lra.
 have Hc : w ^ 2 / (16 * temperature (column_prior g)) <= tau by rewrite /tau; lra.
 pose x n := run g tau x0 n.+1. pose y n := average g tau x0 n.+1.
@@ -932,7 +979,8 @@ have H n i : 0 <= z n i <= 1.
     [exact: (rsum_single_le _ (x n))|exact: (rsum_single_le _ (y n))]. }
 have [psi [l [A C]]] := subsequences _ z H.
 pose xl i := l (inl i). pose yl j := l (inr j).
-have Cx i : Un_cv (fun n => x (psi n) i) (xl i) := C (inl i). have Cy j : Un_cv (fun n => y (psi n) j) (yl j) := C (inr j).
+have Cx i : Un_cv (fun n => x (psi n) i) (xl i) := C (inl i).
+have Cy j : Un_cv (fun n => y (psi n) j) (yl j) := C (inr j).
 have Sxl := strategy_cv _ _ _ _ (fun n => Sx (psi n)) Cx. have Syl := strategy_cv _ _ _ _ (fun n => Sy (psi n)) Cy.
 have saddle u v : strategy (row_prior g) u -> strategy (column_prior g) v -> payoff g u yl <= payoff g xl v.
 { move=> Su Sv.
@@ -968,14 +1016,17 @@ have e4 : e <= / 4 := Rmin_l _ _.
 have eM : e * (L * k + 2 * M) < M - L.
 { have /(Rmult_le_compat_r _ _ _ (Rlt_le _ _ D0)) := Rmin_r (/ 4) ((M - L) / (2 * (L * k + 2 * M))). rewrite -/e.
   have -> : (M - L) / (2 * (L * k + 2 * M)) * (2 * (L * k + 2 * M)) = M - L by field; lra. lra. }
-pose f s := L * ((/ 2 + s) * ln (1 + 2 * s) + (/ 2 - s) * ln (1 - 2 * s)) - t * ln ((exp (k * s) + exp (- (k * s))) / 2).
-pose f' s := L * (ln (1 + 2 * s) - ln (1 - 2 * s)) - t * k * (exp (k * s) - exp (- (k * s))) / (exp (k * s) + exp (- (k * s))).
+pose f s := L * ((/ 2 + s) * ln (1 + 2 * s) + (/ 2 - s) * ln (1 - 2 * s))
+  - t * ln ((exp (k * s) + exp (- (k * s))) / 2).
+pose f' s := L * (ln (1 + 2 * s) - ln (1 - 2 * s))
+  - t * k * (exp (k * s) - exp (- (k * s))) / (exp (k * s) + exp (- (k * s))).
 have D s : 0 <= s <= e -> derivable_pt_lim f s (f' s).
 { move=> Hs. have A := exp_pos (k * s). have B := exp_pos (- (k * s)). apply/is_derive_Reals. rewrite /f /f'.
   auto_derive; first lra. rewrite -!/(1 - 2 * s). field. lra. }
 have [c [F Hc]] := MVT_cor2 f f' 0 e e0 D.
 have f0 : f 0 = 0.
-{ rewrite /f !Rmult_0_r Ropp_0 exp_0 !Rplus_0_r !Rminus_0_r ln_1. have -> : (1 + 1) / 2 = 1 by field. rewrite ln_1. ring. }
+{ rewrite /f !Rmult_0_r Ropp_0 exp_0 !Rplus_0_r !Rminus_0_r ln_1. have -> : (1 + 1) / 2 = 1 by field.
+  rewrite ln_1. ring. }
 have fe : 0 <= f e by have := H e ltac:(lra); rewrite /f; lra.
 have kc : 0 < k * c by apply: Rmult_lt_0_compat; lra.
 have up : ln (1 + 2 * c) - ln (1 - 2 * c) <= 4 * c / (1 - 2 * c).
@@ -1013,12 +1064,6 @@ Definition pennies := Game bool_finType bool_finType (fun i j => if i == j then 
 Lemma pennies_interaction : interaction pennies w.
 Proof. by move=> [] [] [] [] /=; lra. Qed.
 
-Lemma pennies_weight u j : weight (column_prior pennies) 0 (fun _ => / 2) u j = / 2 * exp (u j / t).
-Proof.
-rewrite /weight. case: Rlt_dec => /= [H|]; last lra.
-have -> : / 2 * exp (u j / t) = exp (ln (/ 2) + u j / t) by rewrite exp_plus exp_ln; lra. congr exp. field. lra.
-Qed.
-
 Lemma pennies_utilities e j : column_utilities pennies (tilt e) j = if j then - (e * w / 2) else e * w / 2.
 Proof. rewrite /column_utilities /utilities rsum_bool /tilt. case: j => /=; field. Qed.
 
@@ -1031,12 +1076,14 @@ Proof.
 set y := column_reply pennies (tilt 0). have Iy : interior (column_prior pennies) y by exact: column_reply_interior.
 have U j : column_utilities pennies (tilt 0) j / t = 0 by rewrite pennies_utilities; case: j; field; lra.
 have Y j : y j = / 2.
-{ rewrite /y /column_reply /reply /step /normaliser rsum_bool !pennies_weight !U exp_0. field. }
+{ rewrite /y /column_reply reply_closed // rsum_bool /= !U exp_0. field. }
 rewrite -(reply_regret _ (column_prior pennies) _ y t0 (proj1 Iy)) (reply_worth _ (column_prior pennies)) //.
 have -> : worth (column_prior pennies) (column_utilities pennies (tilt e)) y = 0.
 { rewrite /worth /kl !rsum_bool !Y !pennies_utilities /= /Rdiv Rinv_r ?ln_1; lra. }
-rewrite Rminus_0_r /normaliser rsum_bool !pennies_weight !pennies_utilities. congr (_ * ln _).
-have -> : - (e * w / 2) / t = - (k * e) by rewrite /k; field; lra. have -> : e * w / 2 / t = k * e by rewrite /k; field; lra.
+rewrite Rminus_0_r /normaliser rsum_bool !(reply_weight _ (column_prior pennies)) // !pennies_utilities /=.
+congr (_ * ln _).
+have -> : - (e * w / 2) / t = - (k * e) by rewrite /k; field; lra.
+have -> : e * w / 2 / t = k * e by rewrite /k; field; lra.
 field.
 Qed.
 
@@ -1054,14 +1101,15 @@ apply: second_order => [|e He]; first exact: Rmax_l.
 have [S0 Se] : strategy (row_prior pennies) (tilt 0) /\ strategy (row_prior pennies) (tilt e)
   by split; apply: tilt_strategy; lra.
 have Z i : tilt 0 i = 0 -> tilt e i = 0 by rewrite /tilt; case: i; lra.
-rewrite -pennies_excess -tilt_divergence //. apply: Rle_trans (H pennies (tilt 0) (tilt e) erefl pennies_interaction S0 Se Z) _.
+rewrite -pennies_excess -tilt_divergence //.
+apply: Rle_trans (H pennies (tilt 0) (tilt e) erefl pennies_interaction S0 Se Z) _.
 apply: Rmult_le_compat_r; last exact: Rmax_r. have [a0 a1 _] := S0. have [b0 b1 _] := Se. exact: kl_ge0.
 Qed.
 End Sharp.
 
 (** * Headlines *)
 
-(* Best replies and the gap in closed form: a temperature's KL from the one best reply, or what each pure strategy lacks. *)
+(* Regrets and the gap in closed form: t KL from the one best reply, or at t = 0 what the pure strategies lack. *)
 Theorem proposition_7_1 (g : game) x y e : strategy (row_prior g) x -> strategy (column_prior g) y ->
   let r := regret (row_prior g) (row_utilities g y) x in
   let c := regret (column_prior g) (column_utilities g x) y in
@@ -1073,15 +1121,22 @@ move=> Sx Sy. split=> [u B|]; first exact: row_regret. split=> [v B|]; first exa
 split; first exact: gap_regrets. by split; exact: regret_ge0.
 Qed.
 
-(* With a temperature the best reply is unique, r e^(u / t) normalised; best replies always exist. *)
+(* Best replies exist; at a positive temperature there is one, r e^(u / t) normalised. *)
 Theorem proposition_7_1_replies (g : game) x y :
-  (0 < temperature (row_prior g) -> forall u, row_best g y u -> forall i, u i = row_reply g y i) /\
-  (0 < temperature (column_prior g) -> forall v, column_best g x v -> forall j, v j = column_reply g x j) /\
-  (exists u, row_best g y u) /\ exists v, column_best g x v.
+  let s := temperature (row_prior g) in let r := reference (row_prior g) in
+  let t := temperature (column_prior g) in let q := reference (column_prior g) in
+  (exists u, row_best g y u) /\ (exists v, column_best g x v) /\
+  (0 < s -> forall u, row_best g y u -> forall i, u i = row_reply g y i /\
+    u i = r i * exp (row_utilities g y i / s) / \rsum_(k : row_type g) (r k * exp (row_utilities g y k / s))) /\
+  (0 < t -> forall v, column_best g x v -> forall j, v j = column_reply g x j /\
+    v j = q j * exp (column_utilities g x j / t) / \rsum_(l : column_type g) (q l * exp (column_utilities g x l / t))).
 Proof.
-split=> [t0 u B|]; first by apply: best_unique => //; exact/row_best_worth.
-split=> [t0 v B|]; first by apply: best_unique => //; exact/column_best_worth.
-split; [exact: row_best_exists|exact: column_best_exists].
+split; first exact: row_best_exists. split; first exact: column_best_exists.
+split=> t0 b B i; rewrite -reply_closed //; split; apply: best_unique => //.
+- exact/row_best_worth.
+- exact/row_best_worth.
+- exact/column_best_worth.
+- exact/column_best_worth.
 Qed.
 
 (* Smoothness relative to entropy, with the least constant. *)
@@ -1091,6 +1146,17 @@ Theorem proposition_7_2 (g : game) (w : R) x u : let t := temperature (column_pr
   0 <= t * kl (column_reply g x) (column_reply g u) <= w ^ 2 / (16 * t) * kl u x.
 Proof. move=> t t0. exact: smooth. Qed.
 
+(* Payoffs within r of each other: the constant is r^2 / (4 t). *)
+Theorem proposition_7_2_range (g : game) (lo r : R) :
+  (forall i j, lo <= payoffs g i j <= lo + r) ->
+  interaction g (2 * r) /\ forall t, 0 < t -> (2 * r) ^ 2 / (16 * t) = r ^ 2 / (4 * t).
+Proof.
+move=> H. split=> [i k j l|t t0].
+- have := H i j. have := H i l. have := H k j. have := H k l. lra.
+- field. lra.
+Qed.
+
+(* No smaller constant in terms of w and t holds for all games. *)
 Theorem proposition_7_2_sharp (t w L : R) : 0 < t -> 0 < w ->
   (forall g x u, temperature (column_prior g) = t -> interaction g w ->
     strategy (row_prior g) x -> strategy (row_prior g) u -> (forall i, x i = 0 -> u i = 0) ->
@@ -1102,7 +1168,8 @@ Proof. move=> t0 w0. exact: smooth_least. Qed.
    G(x) = min_y F(x, y) with their replies, and only x may differ, where the row player has no temperature. *)
 Theorem theorem_D_equilibria (g : game) : 0 < temperature (column_prior g) ->
   (exists x y, nash g x y) /\ forall x y x' y', nash g x y ->
-  (nash g x' y' <-> [/\ strategy (row_prior g) x', forall u, strategy (row_prior g) u -> least_payoff g u <= least_payoff g x'
+  (nash g x' y' <-> [/\ strategy (row_prior g) x',
+                        forall u, strategy (row_prior g) u -> least_payoff g u <= least_payoff g x'
                       & forall j, y' j = column_reply g x' j]) /\
   (nash g x' y' -> [/\ forall j, y' j = y j, payoff g x' y' = payoff g x y
                      & 0 < temperature (row_prior g) -> forall i, x' i = x i]).
@@ -1161,8 +1228,7 @@ Theorem corollary_D_2_uniform (g : game) : let x0 := fun _ => / INR #|row_type g
   interior (row_prior g) x0 /\ forall u, strategy (row_prior g) u -> kl u x0 <= ln (INR #|row_type g|).
 Proof.
 move=> x0 H. have I := uniform_strategy _ _ H. split=> // u Su. have [u0 u1 _] := Su. have [[q0 q1 _] _] := I.
-have n0 : 0 < / INR #|row_type g| by have [i _] := positive_exists _ _ q0 q1; exact: (proj2 I i) (fun t0 => match H with
-  or_introl h => h i | or_intror h => False_ind _ (Rlt_not_eq _ _ t0 (esym h)) end).
+have [j Pj] := positive_exists _ _ q0 q1. have n0 : 0 < / INR #|row_type g| by exact: Pj.
 have P := Rinv_0_lt_compat _ n0. rewrite Rinv_inv in P. rewrite -[ln _]Ropp_involutive -ln_Rinv //.
 apply: kl_le => //; [exact: support Su I|move=> i _; by right].
 Qed.
@@ -1170,7 +1236,8 @@ Qed.
 (* The last pair, where both players have a temperature. *)
 Theorem corollary_D_3 (g : game) (tau w : R) x0 xs ys n u :
   let s := temperature (row_prior g) in let t := temperature (column_prior g) in
-  0 < s -> 0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau -> interior (row_prior g) x0 -> nash g xs ys ->
+  0 < s -> 0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau ->
+  interior (row_prior g) x0 -> nash g xs ys ->
   let y := column_reply g (run g tau x0 n) in row_best g y u ->
   payoff g u y - payoff g xs ys <=
   (1 + w ^ 2 / (16 * s * t)) * (w ^ 2 / (16 * t)) * (kl xs x0 / (1 + s / tau) ^ n).
