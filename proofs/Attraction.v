@@ -183,15 +183,11 @@ Lemma mass_close p ep y z : interior p -> 0 <= ep <= 1 / 4 -> (forall i z, 0 < p
   Rabs (mass p y z - mass ps y z - mass_shift ps (deviation p) y z) <= 3 * ep ^ 2 * mass ps y z.
 Proof.
 move=> Ip He D. have C := small_deviation p ep Ip He D.
-have E : mass p y z - mass ps y z = \rsum_(i : seed g) (if lab i == y then rho i * (p i z - ps i z) else 0).
-{ rewrite /mass. set a := \rsum_(i : seed g) _. set b := \rsum_(i : seed g) _.
-  have -> : a + anchor y z - (b + anchor y z) = a - b by ring. rewrite /a /b -rsum_sub. apply: rsum_ext => i.
-  case: eqP => _; ring. }
 split.
-- rewrite E. apply: mass_sum_le; [lra|move=> i; exact: (proj1 (C i z))].
+- rewrite mass_sub. apply: mass_sum_le; [lra|move=> i; exact: (proj1 (C i z))].
 - have -> : mass p y z - mass ps y z - mass_shift ps (deviation p) y z =
     \rsum_(i : seed g) (if lab i == y then rho i * (p i z - ps i z - ps i z * deviation p i z) else 0).
-  { rewrite E /mass_shift -rsum_sub. apply: rsum_ext => i. case: eqP => _; ring. }
+  { rewrite mass_sub /mass_shift -rsum_sub. apply: rsum_ext => i. case: eqP => _; ring. }
   apply: mass_sum_le; [have := pow2_ge_0 ep; lra|move=> i; exact: (proj2 (C i z))].
 Qed.
 

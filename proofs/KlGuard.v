@@ -491,7 +491,8 @@ apply: encloses_plus; apply: encloses_total.
 - move=> i. apply: encloses_times; first exact: encloses_value_of. rewrite Rplus_0_l.
   apply: encloses_times; first exact: encloses_of_Q. apply: encloses_log. apply: encloses_total => z.
   rewrite W. apply: encloses_times; first exact: encloses_value_of. rewrite !(L _ (label_ord V i)).
-  apply: encloses_exp. apply: encloses_over; last exact: encloses_of_Q. apply: encloses_negative. exact: encloses_log_of.
+  apply: encloses_exp. apply: encloses_over; last exact: encloses_of_Q. apply: encloses_negative.
+  exact: encloses_log_of.
 Qed.
 End Soundness.
 

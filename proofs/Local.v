@@ -87,10 +87,6 @@ Definition eigenvector nu e := centred e /\ 0 < inner e e /\ forall i z, 0 < p i
 
 Hypothesis Hp : is_generator p.
 
-Lemma rsum_by_label (F : seed g -> label g -> R) :
-  \rsum_(i : seed g) F i (lab i) = \rsum_(y : label g) \rsum_(i : seed g) (if lab i == y then F i y else 0).
-Proof. rewrite rsum_swap. apply: rsum_ext => i. by rewrite (rsum_select _ (lab i) (F i)). Qed.
-
 Lemma inner_sym e f : inner e f = inner f e.
 Proof. apply: avg_ext => i z. ring. Qed.
 

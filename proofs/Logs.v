@@ -8,6 +8,9 @@ From mathcomp Require Import ssreflect.
 From Coq Require Import Reals Lra.
 Open Scope R_scope.
 
+Lemma exp_le a b : a <= b -> exp a <= exp b.
+Proof. by case=> [/exp_increasing|->]; lra. Qed.
+
 Lemma ln_div a b : 0 < a -> 0 < b -> ln (a / b) = ln a - ln b.
 Proof. move=> Ha Hb. rewrite /Rdiv ln_mult ?ln_Rinv //; exact: Rinv_0_lt_compat. Qed.
 

@@ -290,7 +290,7 @@ Proof. exact: Contraction.theorem_4_2. Qed.
 (* The constants need not be assumed: delta = 1, and alpha from the reference. *)
 Theorem theorem_4_2P_constants (s : Contraction.setting) (alpha0 : R) :
   Contraction.bounds_normalisers s 1 /\
-  (0 < alpha0 -> (forall z, alpha0 <= Contraction.mass (@ref (Contraction.paper_game s)) z) ->
+  (0 < alpha0 -> (forall z, alpha0 <= text_mass (@ref (Contraction.paper_game s)) z) ->
      Contraction.bounds_masses s (Rpower (Contraction.gamma s) (/ Contraction.temperature s) * alpha0)).
 Proof. split; [exact: Contraction.normalisers_above_1|exact: Contraction.masses_above]. Qed.
 

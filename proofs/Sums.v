@@ -68,6 +68,31 @@ elim/big_ind2: _ => [|a b c d H1 H2|i _]; [rewrite Rabs_R0; lra| |lra].
 have := Rabs_triang b d; lra.
 Qed.
 
+Lemma rsum_gt0_ex f : 0 < \rsum_(i : T) f i -> exists i, 0 < f i.
+Proof.
+elim/big_ind: _ => [|a b IHa IHb H|i _]; [lra| |by exists i].
+case: (Rlt_le_dec 0 a) => Ha; first exact: IHa. apply: IHb; lra.
+Qed.
+
+Lemma rsum_eq_le f g : (forall i, f i <= g i) -> \rsum_(i : T) f i = \rsum_(i : T) g i -> forall i, f i = g i.
+Proof.
+move=> L E i. have P j : 0 <= g j - f j by have := L j; lra.
+have := rsum_eq0 _ P _ i. rewrite rsum_sub E. lra.
+Qed.
+
+Lemma rsum_two f i j : (forall k, 0 <= f k) -> i != j -> f i + f j <= \rsum_(k : T) f k.
+Proof.
+move=> H ij. rewrite (bigD1 i) //= (bigD1 j) //=; last by rewrite eq_sym.
+set S := \big[Rplus/0]_(k | _) _. suff : 0 <= S by lra.
+rewrite /S; elim/big_ind: _ => [|a b ? ?|k _]; [lra|lra|exact: H].
+Qed.
+
+Lemma rsum_select i f : \rsum_(j : T) (if i == j then f j else 0) = f i.
+Proof. rewrite -big_mkcond (eq_bigl (pred1 i)) ?big_pred1_eq // => j; exact: eq_sym. Qed.
+
+Lemma rsum_mul f g : (\rsum_(i : T) f i) * (\rsum_(j : T) g j) = \rsum_(i : T) \rsum_(j : T) (f i * g j).
+Proof. rewrite -rsum_scalr; apply: rsum_ext => i; by rewrite rsum_scal. Qed.
+
 Lemma rsum_0 : \rsum_(i : T) (0 : R) = 0.
 Proof. by rewrite big1. Qed.
 
@@ -81,6 +106,10 @@ End Sums.
 Lemma rsum_swap (S T : finType) (f : S -> T -> R) :
   \rsum_(i : S) \rsum_(j : T) f i j = \rsum_(j : T) \rsum_(i : S) f i j.
 Proof. exact: exchange_big. Qed.
+
+Lemma rsum_pair (S T : finType) (f : S * T -> R) :
+  \rsum_(i : prod_finType S T) f i = \rsum_(s : S) \rsum_(t : T) f (s, t).
+Proof. by rewrite pair_big; apply: eq_bigr => -[]. Qed.
 
 Lemma rsum_bool (f : bool -> R) : \rsum_(b : bool) f b = f true + f false.
 Proof. by rewrite /index_enum; case: index_enum_key; rewrite /= !unlock /= ; ring. Qed.

@@ -250,17 +250,22 @@ Proof. apply: answers_of split_posterior => p *; [exact: posterior_reply|exact: 
 Theorem clipped_answers gamma (Hg : 0 < gamma) : gamma < 1 / 2 ->
   answers (clipped g gamma Hg) (clip (logit (1 - gamma))).
 Proof.
-move=> H2. have two : #|label g| = 2%nat by exact: card_bool. have G : INR #|label g| * gamma <= 1 by rewrite two /=; lra.
-apply: (answers_of _ _ (clipped_posterior gamma Hg G)) => [p|p q z|x z y]; [exact: clipped_reply|exact: clipped_unique|].
+move=> H2. have two : #|label g| = 2%nat by exact: card_bool.
+have G : INR #|label g| * gamma <= 1 by rewrite two /=; lra.
+apply: (answers_of _ _ (clipped_posterior gamma Hg G)) => [p|p q z|x z y];
+  [exact: clipped_reply|exact: clipped_unique|].
 rewrite (clipped_two_labels _ _ _ _ _ _ (proj1 (split_interior x)) two) split_posterior.
 set l := logit (1 - gamma). have l0 : 0 < l by exact: bound_pos.
 have U : sigma l = 1 - gamma by apply: sigma_logit; lra.
 have L : sigma (- l) = gamma by rewrite sigma_opp U; ring.
 rewrite /split (sigma_opp (clip l x)) (sigma_opp x).
 case: (clip_cases l x ltac:(lra)) => [[B ->]|[[[B B'] ->]|[B ->]]].
-- have := sigma_le _ _ B. rewrite L => S. case: Bool.eqb; [rewrite Rmin_right ?Rmax_left|rewrite Rmin_left ?Rmax_right]; lra.
-- have := sigma_le _ _ B. have := sigma_le _ _ B'. rewrite L U => S S'. case: Bool.eqb; rewrite Rmin_right ?Rmax_right; lra.
-- have := sigma_le _ _ B. rewrite U => S. case: Bool.eqb; [rewrite Rmin_left ?Rmax_right|rewrite Rmin_right ?Rmax_left]; lra.
+- have := sigma_le _ _ B. rewrite L => S.
+  case: Bool.eqb; [rewrite Rmin_right ?Rmax_left|rewrite Rmin_left ?Rmax_right]; lra.
+- have := sigma_le _ _ B. have := sigma_le _ _ B'. rewrite L U => S S'.
+  case: Bool.eqb; rewrite Rmin_right ?Rmax_right; lra.
+- have := sigma_le _ _ B. rewrite U => S.
+  case: Bool.eqb; [rewrite Rmin_left ?Rmax_right|rewrite Rmin_right ?Rmax_left]; lra.
 Qed.
 
 Definition run_from Q tau x (p : nat -> generator g) (q : nat -> classifier g) := run Q tau p q /\ p 0%nat = split x.
