@@ -263,7 +263,7 @@ Lemma reference_distance m u : 0 < m -> (forall (i : seed g) z, 0 < ref i z -> m
 Proof.
 move=> Hm H Hu. have -> : - ln m = avg (fun i z => - ln m * u i z) by rewrite avg_scal avg_generator //; ring.
 apply: avg_le => i z. case: (generator_support u i z Hu) => [->|[A B]]; first lra.
-have U : u i z <= 1. { rewrite -(proj2 (proj2 Hu) i). exact: rsum_single_le _ (u i) z (proj1 Hu i). }
+have U := generator_le1 u i z Hu.
 rewrite (Rmult_comm (- ln m)). apply: Rmult_le_compat_l; first lra. rewrite ln_div //.
 have := ln_le _ _ A U. have := ln_le _ _ Hm (H i z B). rewrite ln_1; lra.
 Qed.

@@ -21,7 +21,7 @@
    check_nash        == check b c: the payoff of every equilibrium is in [value c, value c + gap c]        *)
 From Coq Require Import ZArith QArith Qreals Reals Lra Psatz.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
-From Nashguard Require Import Sums Logs Game Replies KlBounds.
+From Nashguard Require Import Sums Logs Game Replies Smooth Posterior KlBounds.
 Open Scope R_scope.
 
 (** * Bounds *)
@@ -41,38 +41,6 @@ Theorem bounds_nash Q p q v e p' q' : guarantees Q p v -> concedes Q q (v + e) -
   v <= payoff p' q' <= v + e.
 Proof.
 move=> [Hp G] [Hq C] [Hp' [M [Qq' R]]]. have := G q' Qq'. have := M p Hp. have := C p' Hp'. have := R q Hq. lra.
-Qed.
-
-(* The mass of label y among the texts z, generated and real: W_p(y, z). *)
-Definition fitted p z y := \rsum_(i : seed g) (if lab i == y then rho i * p i z else 0) + anchor y z.
-
-Lemma rsum_select (T : finType) (a : T) (f : T -> R) : \rsum_(y : T) (if a == y then f y else 0) = f a.
-Proof. rewrite -big_mkcond /= (big_pred1 a) // => y. by rewrite eq_sym. Qed.
-
-Lemma loss_fitted p q : loss p q = \rsum_(z : text g) \rsum_(y : label g) (fitted p z y * - ln (q z y)).
-Proof.
-have -> : loss p q = \rsum_(z : text g) \rsum_(i : seed g) (rho i * (p i z * - ln (q z (lab i)))) + real_loss q.
-{ rewrite rsum_swap. congr (_ + _). apply: rsum_ext => i. by rewrite rsum_scal. }
-have -> : real_loss q = \rsum_(z : text g) \rsum_(y : label g) (anchor y z * - ln (q z y)) by exact: rsum_swap.
-rewrite -rsum_add. apply: rsum_ext => z.
-rewrite (rsum_ext _ _ (fun i => \rsum_(y : label g) (if lab i == y then rho i * p i z * - ln (q z y) else 0))).
-- rewrite rsum_swap -rsum_add. apply: rsum_ext => y. rewrite /fitted Rmult_plus_distr_r -rsum_scalr. congr (_ + _).
-  apply: rsum_ext => i. case: eqP => _; ring.
-- move=> i. rewrite rsum_select. ring.
-Qed.
-
-Lemma fitted_ge0 p z y : is_generator p -> 0 <= fitted p z y.
-Proof.
-move=> [p0 _]. apply: Rplus_le_le_0_compat; last exact: anchor_ge0.
-apply: rsum_ge0 => i. case: eqP => _; last lra. apply: Rmult_le_pos => //. left; exact: rho_pos.
-Qed.
-
-(* An admissible classifier is positive wherever there is something to classify. *)
-Lemma fitted_pos p q z y : is_generator p -> admissible q -> 0 < fitted p z y -> 0 < q z y.
-Proof.
-move=> Hp [A B] H. case: (anchor_ge0 y z) => [R0|R0]; first exact: B.
-case: (Rlt_le_dec 0 (q z y)) => // N. exfalso. move: H. rewrite /fitted -R0 Rplus_0_r big1; first lra.
-move=> i _. case: eqP => // E. case: (generator_support p i z Hp) => [->|[_ /A]]; [ring|rewrite E; lra].
 Qed.
 
 Lemma concedes_admissible Q q v : 0 < beta g -> Q q -> step_constant 0 ref q <= v -> concedes Q q v.
@@ -319,7 +287,7 @@ Definition in_support : bool :=
   (size (rows (generator_table c)) == seeds c) && below (seeds c) (fun i => distribution (texts c) (p_row c i) &&
     below (texts c) (fun z => Z.eqb (whole (p_row c i) z) 0 || (0 <? whole (reference c i) z)%Z)).
 
-Definition live (y z : nat) : bool :=
+Definition is_live (y z : nat) : bool :=
   has (fun i => (label_at c i == y) && (0 <? whole (reference c i) z)%Z) (iota 0 (seeds c)) ||
   (0 <? Qnum (real_texts c).1)%Z && (0 <? whole (real_row c y) z)%Z.
 
@@ -327,18 +295,18 @@ Definition in_class : bool :=
   (size (rows (classifier_table c)) == texts c) && below (texts c) (fun z =>
     distribution (labels c) (q_row c z) && below (labels c) (fun y =>
     (Qnum (floor c) * Zpos (denominator (q_row c z)) <=? whole (q_row c z) y * QDen (floor c))%Z &&
-    (live y z ==> (0 <? whole (q_row c z) y)%Z))).
+    (is_live y z ==> (0 <? whole (q_row c z) y)%Z))).
 
-(* W_p(y, z) as integers over one denominator. *)
+(* W_p(y, z), the mass of Posterior.v, as integers over one denominator. *)
 Definition mass_over : Z :=
   Zpos (denominator (weights c) * common (generator_table c) * (common (real_texts c).2 * Qden (real_texts c).1)).
 
-Definition mass (z y : nat) : Z :=
+Definition fitted (z y : nat) : Z :=
   (sum (mkseq (fun i => if label_at c i == y then whole (weights c) i * whole (p_row c i) z else 0) (seeds c)) *
      Zpos (common (real_texts c).2 * Qden (real_texts c).1) +
    Qnum (real_texts c).1 * whole (real_row c y) z * Zpos (denominator (weights c) * common (generator_table c)))%Z.
 
-Definition masses (z : nat) : seq Z := mkseq (mass z) (labels c).
+Definition masses (z : nat) : seq Z := mkseq (fitted z) (labels c).
 
 Definition guaranteed : interval :=
   minus bits
@@ -383,13 +351,13 @@ case/andP=> _ /belowP S. have {}S i := andP (S i). do !split.
 - move=> i. exact: distribution_1 (proj1 (S i)).
 Qed.
 
-Lemma reference_live (i : seed (game_of V)) (z : text (game_of V)) : 0 < ref i z -> live c (lab i) z.
+Lemma reference_live (i : seed (game_of V)) (z : text (game_of V)) : 0 < ref i z -> is_live c (lab i) z.
 Proof.
 move=> /entry_gt0 /Z.ltb_lt H. apply/orP; left. apply/hasP. exists (i : nat); first by rewrite mem_iota ltn_ord.
 by rewrite eqxx.
 Qed.
 
-Lemma anchor_live (y : label (game_of V)) (z : text (game_of V)) : 0 < anchor y z -> live c y z.
+Lemma anchor_live (y : label (game_of V)) (z : text (game_of V)) : 0 < anchor y z -> is_live c y z.
 Proof.
 rewrite /= /real_mass => H. apply/orP; right.
 have L : 0 <= Q2R (real_texts c).1 by apply: Q2R_ge0; case/and5P: V => _ _ _ _ /and5P [].
@@ -405,7 +373,7 @@ Qed.
 Lemma in_class_member : in_class c -> class_of V q.
 Proof.
 case/andP=> _ /belowP S. have {}S z := andP (S z). have T z := belowP _ _ (proj2 (S z)).
-have pos (z : text (game_of V)) (y : label (game_of V)) : live c y z -> 0 < q z y.
+have pos (z : text (game_of V)) (y : label (game_of V)) : is_live c y z -> 0 < q z y.
 { move=> L. apply: entry_pos. apply/Z.ltb_lt. case/andP: (T z y) => _ /implyP. exact. }
 apply/class_ofP; do !split.
 - move=> z y. exact: distribution_ge0 (proj1 (S z)).
@@ -422,10 +390,10 @@ Qed.
 Lemma mass_over_pos : 0 < IZR (mass_over c).
 Proof. exact: IZR_lt. Qed.
 
-Lemma mass_fitted (z : text (game_of V)) (y : label (game_of V)) :
-  IZR (mass c z y) / IZR (mass_over c) = fitted p z y.
+Lemma fitted_mass (z : text (game_of V)) (y : label (game_of V)) :
+  IZR (fitted c z y) / IZR (mass_over c) = mass p y z.
 Proof.
-rewrite /fitted /mass /mass_over !Pos2Z.inj_mul !(plus_IZR, mult_IZR) (IZR_sum _ (seeds c)) ?size_mkseq //.
+rewrite /mass /fitted /mass_over !Pos2Z.inj_mul !(plus_IZR, mult_IZR) (IZR_sum _ (seeds c)) ?size_mkseq //.
 have W : forall i : 'I_(seeds c), nth 0%Z (mkseq (fun i => if label_at c i == y
   then whole (weights c) i * whole (p_row c i) z else 0) (seeds c))%Z i =
   (if lab (g := game_of V) i == y then whole (weights c) i * whole (p_row c i) z else 0)%Z.
@@ -460,18 +428,18 @@ Qed.
 Lemma real_guaranteed_le q' : is_generator p -> class_of V q' -> real_guaranteed <= payoff p q'.
 Proof.
 move=> Hp Hq. have Aq := member_admissible _ _ Hq. case/class_ofP: Hq => [[q0 q1] [_ qf]].
-have D := mass_over_pos. have F z y := mass_fitted z y.
-rewrite /real_guaranteed /payoff loss_fitted. apply: Rplus_le_compat_r.
+have D := mass_over_pos. have F z y := fitted_mass z y.
+rewrite /real_guaranteed /payoff loss_mean mean_mass. apply: Rplus_le_compat_r.
 rewrite /Rdiv -rsum_scalr. apply: rsum_le => z.
 apply: (Rle_trans _ ((\rsum_(y : 'I_(labels c)) (IZR (nth 0%Z (masses c z) y) * - ln (q' z y))) * / IZR (mass_over c))).
 - apply: Rmult_le_compat_r; first by left; exact: Rinv_0_lt_compat.
   apply: least_loss_le => //; first by rewrite size_mkseq.
   + move=> y. case: (ltnP y (labels c)) => [lt|ge]; last by rewrite nth_default ?size_mkseq //; lia.
     rewrite nth_mkseq //. apply: le_IZR. have := F z (Ordinal lt) => /= E.
-    have -> : IZR (mass c z y) = fitted p z (Ordinal lt) * IZR (mass_over c) by rewrite -E; field; lra.
-    apply: Rmult_le_pos; last lra. exact: fitted_ge0.
-  + move=> y. rewrite nth_mkseq // => /IZR_lt M. apply: (fitted_pos p) => //. rewrite -F.
-    exact: Rdiv_lt_0_compat.
+    have -> : IZR (fitted c z y) = mass p (Ordinal lt) z * IZR (mass_over c) by rewrite -E; field; lra.
+    apply: Rmult_le_pos; last lra. exact: mass_ge0.
+  + move=> y. rewrite nth_mkseq // => /IZR_lt M. apply: (proj2 (admissible_live q')) Aq _ _ _. apply: (mass_live p) => //.
+    rewrite -F. exact: Rdiv_lt_0_compat.
 - right. rewrite -rsum_scalr. apply: rsum_ext => y. rewrite nth_mkseq // -F. field. lra.
 Qed.
 

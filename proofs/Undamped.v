@@ -50,16 +50,6 @@ have W t : weight 0 (p n) (q n) i t = weight 0 ref (q n) i t by rewrite /weight 
 by rewrite W (rsum_ext _ _ (weight 0 ref (q n) i)).
 Qed.
 
-Lemma divergence_ext u u' v v' : (forall i z, u i z = u' i z) -> (forall i z, v i z = v' i z) ->
-  divergence u v = divergence u' v' :> R.
-Proof. move=> E E'. apply: avg_ext => i z. by rewrite E E'. Qed.
-
-Lemma payoff_ext u u' c : (forall i z, u i z = u' i z) -> payoff u c = payoff u' c :> R.
-Proof.
-move=> E. rewrite /payoff (divergence_ext u u' ref ref E) // /loss. congr (_ + _ - _).
-apply: avg_ext => i z. by rewrite E.
-Qed.
-
 Lemma undamped_reply n : reply Q (generator_reply (q n)) (q n.+1).
 Proof.
 have [HQ M] := run_reply _ _ _ _ HR n.+1. have E := proj2 (undamped_step n). split=> // q' HQ'.
