@@ -26,7 +26,7 @@
 From Coq Require Import Reals Lra.
 From Coquelicot Require Import Coquelicot.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
-From Nashguard Require Import Sums Matrix.
+From Nashguard Require Import Sums Logs Matrix.
 Open Scope R_scope.
 
 (** * Regret *)
@@ -96,9 +96,6 @@ Arguments row_regret {I J} A x y n x'.
 Arguments column_regret {I J} A x y n y'.
 
 (** * Hoeffding's lemma *)
-
-Local Lemma exp_le a b : a <= b -> exp a <= exp b.
-Proof. by case=> [/exp_increasing|->]; lra. Qed.
 
 Lemma nondecreasing f df : (forall u, derivable_pt_lim f u (df u)) -> (forall u, 0 <= u -> 0 <= df u) ->
   forall u, 0 <= u -> f 0 <= f u.

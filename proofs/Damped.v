@@ -18,7 +18,7 @@
      beta)  *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
-From Nashguard Require Import Sums Logs Game Replies Smooth.
+From Nashguard Require Import Sums Logs Game Replies Smooth Posterior.
 Open Scope R_scope.
 
 Section Run.
@@ -95,9 +95,6 @@ have Hp := run_generator _ _ _ _ HR n. have I1 := run_interior _ _ _ _ HR n.+1.
 have := balance (p n) (q n.+1) n Hp (proj1 (run_reply _ _ _ _ HR n.+1)). rewrite divergence_self //.
 have := divergence_ge0 (p n) (p n.+1) Hp I1. have := beta_ge0 g. nra.
 Qed.
-
-Lemma value_monotone m n : payoff (p m) (q m) <= payoff (p (m + n)%nat) (q (m + n)%nat).
-Proof. elim: n => [|n IH]; [rewrite addn0|rewrite addnS; have := value_increases (m + n)%nat]; lra. Qed.
 
 Section Equilibrium.
 Variables (ps : generator g) (qs : classifier g).
@@ -273,9 +270,7 @@ Theorem start_bound Q ps qs : (forall c, Q c -> forall z y, c z y <= 1) -> Q (fu
 Proof.
 move=> U HU [Hs [M [HQ M']]]. have Ir := @reference_interior g.
 have := M ref (proj1 Ir). have := M' _ HU. rewrite {2}/payoff {1}/payoff. set n := INR _.
-have n0 : 0 < n.
-{ apply: lt_0_INR. apply/ltP. apply/card_gt0P. case: (pickP (seed g)) => [i _|E]; first by exists (lab i).
-  have := rho_1 g. rewrite big_pred0 //; lra. }
+have n0 : 0 < n := @labels_pos g.
 have -> : loss ps (fun _ _ => / n) = total g * ln n by rewrite loss_mean mean_const // ln_Rinv //; ring.
 have -> : payoff ref qs = loss ref qs by rewrite /payoff divergence_self ?Rmult_0_r ?Rminus_0_r //; exact: (proj1 Ir).
 have : 0 <= loss ref qs; last by rewrite /payoff; lra.

@@ -22,6 +22,7 @@
 From Coq Require Import ZArith QArith Qreals Reals Lra Psatz.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Nashguard Require Import Sums Logs Game Replies Smooth Posterior KlBounds.
+From Nashguard Require Matrix.
 Open Scope R_scope.
 
 (** * Bounds *)
@@ -125,10 +126,10 @@ Qed.
 (* The entries above the floor, f nu <= w, share the room that the others leave: rounds of guessing which. *)
 Definition next w (nu : Z * Z) : Z * Z :=
   let free := [seq v <- w | Qnum f * nu.1 <=? v * (QDen f * nu.2)]%Z in
-  (sum free * QDen f, QDen f - Qnum f * Z.of_nat (size w - size free)%N)%Z.
+  (Matrix.sum free * QDen f, QDen f - Qnum f * Z.of_nat (size w - size free)%N)%Z.
 
 Definition multiplier w : positive * positive :=
-  let nu := iter (size w) (next w) (sum w, 1%Z) in (Z.to_pos nu.1, Z.to_pos nu.2).
+  let nu := iter (size w) (next w) (Matrix.sum w, 1%Z) in (Z.to_pos nu.1, Z.to_pos nu.2).
 
 Definition least_loss w : interval :=
   if all (Z.eqb 0) w then zero else
@@ -302,7 +303,7 @@ Definition mass_over : Z :=
   Zpos (denominator (weights c) * common (generator_table c) * (common (real_texts c).2 * Qden (real_texts c).1)).
 
 Definition fitted (z y : nat) : Z :=
-  (sum (mkseq (fun i => if label_at c i == y then whole (weights c) i * whole (p_row c i) z else 0) (seeds c)) *
+  (Matrix.sum (mkseq (fun i => if label_at c i == y then whole (weights c) i * whole (p_row c i) z else 0) (seeds c)) *
      Zpos (common (real_texts c).2 * Qden (real_texts c).1) +
    Qnum (real_texts c).1 * whole (real_row c y) z * Zpos (denominator (weights c) * common (generator_table c)))%Z.
 
@@ -393,7 +394,7 @@ Proof. exact: IZR_lt. Qed.
 Lemma fitted_mass (z : text (game_of V)) (y : label (game_of V)) :
   IZR (fitted c z y) / IZR (mass_over c) = mass p y z.
 Proof.
-rewrite /mass /fitted /mass_over !Pos2Z.inj_mul !(plus_IZR, mult_IZR) (IZR_sum _ (seeds c)) ?size_mkseq //.
+rewrite /mass /fitted /mass_over !Pos2Z.inj_mul !(plus_IZR, mult_IZR) (Matrix.IZR_sum _ (seeds c)) ?size_mkseq //.
 have W : forall i : 'I_(seeds c), nth 0%Z (mkseq (fun i => if label_at c i == y
   then whole (weights c) i * whole (p_row c i) z else 0) (seeds c))%Z i =
   (if lab (g := game_of V) i == y then whole (weights c) i * whole (p_row c i) z else 0)%Z.

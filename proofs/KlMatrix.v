@@ -24,6 +24,7 @@
 From Coq Require Import ZArith QArith Qreals Reals Lra Psatz.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Nashguard Require Import Sums Logs KlBounds.
+From Nashguard Require Matrix.
 Open Scope R_scope.
 
 (** * The game *)
@@ -134,8 +135,7 @@ Lemma tops_le u b p : strategy P p -> tops u b -> \rsum_(i : T) (p i * u i) - t 
 Proof.
 move=> Sp. rewrite /tops. case: Rlt_dec => [H ->|N H]; first exact: soft_best.
 have [p0 p1 _] := Sp. have -> : t = 0 by have := temperature_ge0 _ P; lra. rewrite Rmult_0_l Rminus_0_r.
-have -> : b = \rsum_(i : T) (p i * b) by rewrite rsum_scalr p1; ring.
-apply: rsum_le => i. exact: Rmult_le_compat_l.
+exact: (Matrix.average_le T p u b (conj p0 p1)).
 Qed.
 End BestReply.
 Arguments tops {T} P u b.
@@ -251,9 +251,9 @@ Definition is_strategy (k : nat) (a : attraction) (p : fractions) : bool :=
     below k (fun i => Z.eqb (whole p i) 0 || (0 <? whole (reference_of a) i)%Z)).
 
 Definition losses : seq Z :=
-  mkseq (fun j => - sum (mkseq (fun i => whole (row_strategy c) i * amount c i j) (lines c)))%Z (columns c).
+  mkseq (fun j => - Matrix.sum (mkseq (fun i => whole (row_strategy c) i * amount c i j) (lines c)))%Z (columns c).
 Definition gains : seq Z :=
-  mkseq (fun i => sum (mkseq (fun j => amount c i j * whole (column_strategy c) j) (columns c)))%Z (lines c).
+  mkseq (fun i => Matrix.sum (mkseq (fun j => amount c i j * whole (column_strategy c) j) (columns c)))%Z (lines c).
 
 Definition guaranteed : interval :=
   negative (plus bits
@@ -328,7 +328,7 @@ Notation y := (y_of V).
 Lemma losses_at (j : 'I_(columns c)) : - (\rsum_(i : row_type g) (x i * payoffs g i j)) =
   IZR (nth 0%Z (losses c) j) / IZR (Zpos (denominator (row_strategy c) * common (payoff_table c))).
 Proof.
-rewrite nth_mkseq // opp_IZR (IZR_sum _ (lines c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
+rewrite nth_mkseq // opp_IZR (Matrix.IZR_sum _ (lines c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
 have [a b] : 0 < IZR (Zpos (denominator (row_strategy c))) /\ 0 < IZR (Zpos (common (payoff_table c)))
   by split; exact: IZR_lt.
 rewrite /Rdiv -Ropp_mult_distr_l -rsum_scalr. congr (- _). apply: rsum_ext => i. rewrite nth_mkseq // mult_IZR.
@@ -338,7 +338,7 @@ Qed.
 Lemma gains_at (i : 'I_(lines c)) : \rsum_(j : column_type g) (payoffs g i j * y j) =
   IZR (nth 0%Z (gains c) i) / IZR (Zpos (denominator (column_strategy c) * common (payoff_table c))).
 Proof.
-rewrite nth_mkseq // (IZR_sum _ (columns c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
+rewrite nth_mkseq // (Matrix.IZR_sum _ (columns c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
 have [a b] : 0 < IZR (Zpos (denominator (column_strategy c))) /\ 0 < IZR (Zpos (common (payoff_table c)))
   by split; exact: IZR_lt.
 rewrite /Rdiv -rsum_scalr. apply: rsum_ext => j. rewrite nth_mkseq // mult_IZR.

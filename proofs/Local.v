@@ -450,12 +450,6 @@ move=> H i z. have P j t : 0 <= p j t * (e j t * e j t).
 case: (Rmult_integral _ _ (avg_eq0 _ P H i z)) => [->|]; first ring. case/Rmult_integral => ->; ring.
 Qed.
 
-Lemma some_seed : (0 < #|seed g|)%nat.
-Proof.
-rewrite lt0n; apply/negP => /eqP /card0_eq H. have := rho_1 g. rewrite big1; first lra.
-by move=> i; have := H i; rewrite !inE.
-Qed.
-
 Theorem eigenvalue_1 (A : {set label g * text g}) :
   (forall y z, (y, z) \in A -> anchor y z = 0 /\ 0 < mass p y z) ->
   (#|seed g| + #|[set yz.2 | yz in A]| <= #|A|)%nat -> exists e, eigenvector p 1 e.
@@ -464,7 +458,7 @@ move=> HA HN.
 pose a (j : text g + seed g) (yz : label g * text g) := match j with
   | inl z => if z == yz.2 then 1 else 0
   | inr i => if lab i == yz.1 then p i yz.2 / mass p yz.1 yz.2 else 0 end.
-case E: (enum (seed g)) => [|i0 l0]; first by have := some_seed; rewrite cardE E.
+case E: (enum (seed g)) => [|i0 l0]; first by have := @some_seed g; rewrite cardE E.
 pose l := [seq inl z | z <- enum [set yz.2 | yz in A]] ++ [seq inr i | i <- l0].
 have Hl : (size l < #|A|)%nat.
 { apply: leq_trans HN. rewrite size_cat !size_map -cardE [#|seed g|]cardE E /= addnC addSn. exact: leqnn. }

@@ -84,11 +84,11 @@ split=> [H|[A B] y z [[i [<- R]]|L]]; [|exact: A|exact: B].
 split=> [i z R|y z R]; apply: H; [by left; exists i|by right].
 Qed.
 
+Lemma some_seed : (0 < #|seed g|)%nat.
+Proof. have [i _] : exists i : seed g, 0 < rho i by apply: rsum_gt0_ex; rewrite rho_1; lra. apply/card_gt0P. by exists i. Qed.
+
 Lemma labels_pos : 0 < INR #|label g|.
-Proof.
-have [i _] : exists i : seed g, 0 < rho i by apply: rsum_gt0_ex; rewrite rho_1; lra.
-apply: lt_0_INR. apply/ltP. apply/card_gt0P. by exists (lab i).
-Qed.
+Proof. have /card_gt0P [i _] := some_seed. apply: lt_0_INR. apply/ltP. apply/card_gt0P. by exists (lab i). Qed.
 
 (* How much worse a reply to another generator, or any other classifier, does at p than p's reply. *)
 Lemma reply_excess Q p q q' y z : is_generator p -> reply Q p q -> Q q' ->

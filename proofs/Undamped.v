@@ -66,14 +66,6 @@ apply: (Rmult_le_reg_l (beta g)); first lra. apply: Rle_trans S _. apply: Rle_tr
 right. rewrite /=. field. lra.
 Qed.
 
-Theorem undamped_distance n : 1 < beta g ->
-  beta g * divergence ps (p n.+1) <= (value_against (q 0%nat) - payoff ps qs) / beta g ^ n.
-Proof.
-move=> B. have D := reply_distance Q ps qs (q n) ltac:(lra) N (proj1 (run_reply _ _ _ _ HR n)).
-rewrite (divergence_ext ps ps (p n.+1) (generator_reply (q n))) //; last exact: (proj2 (undamped_step n)).
-have := undamped_linear n B. lra.
-Qed.
-
 Theorem undamped_gap n e : 1 < beta g -> exploitability Q (p n.+2) (q n.+2) e ->
   (beta g - 1) * e <= value_against (q n) - payoff ps qs.
 Proof.
@@ -108,7 +100,6 @@ set c := divergence (generator_reply (q n.+1)) (generator_reply (q n.+2)) in A2 
 have : beta g * c <= a by nra.
 nra.
 Qed.
-
 End Trajectory.
 
 Theorem undamped_start Q ps qs q : nash Q ps qs -> reply Q ref q ->
