@@ -8,8 +8,8 @@
    class_Q               == Q: the conditional distributions with q(y|z) >= gamma (two labels: in [gamma, 1 - gamma])
    domain_D, in_DQ       == D: the generators with p >= gamma^(1/beta) r; D x Q
    clip, classifier_reply == T_theta p: the posterior P(y,z) / P(z) clipped to [gamma, 1 - gamma]
-   generator_reply       == T_phi q (Game.v)
-   both_reply, two_rounds == T(p, q) = (T_phi q, T_theta p): both players move at once; T^2
+   both_reply, two_rounds == T(p, q) = (T_phi q, T_theta p), with T_phi q = generator_reply q (Game.v): both players
+                            move at once; T^2
    same                  == equal at every argument
    fixed p q             == T(p, q) = (p, q)
    bounds_normalisers s delta == delta > 0 is below every normaliser sum_z r q^(-1/beta), q in Q
@@ -31,6 +31,7 @@
    classifier_replyE     == T_theta p is the clipped_posterior of Posterior.v
    nash_fixed            == equilibria are the fixed points
    contraction           == T^2 contracts with c(beta), contraction_sharp: with c'(beta)
+   in_box gam q          == every entry of q is in [gam, 1]
    contracts_converges   == T^2 contracts with c -> converges c: the fixed point is the equilibrium of Theorem 1
    theorem_4_2           == c(beta) < 1 -> converges c(beta); theorem_4_2_sharp: the same for c'(beta);
                             theorem_4_2_derived: the same with delta = 1 and alpha from masses_above
@@ -336,15 +337,6 @@ have := Rmult_le_compat_l (/ beta g) (ln (q' z (lab i)) - ln (q z (lab i)) + (ln
 Qed.
 End Reply.
 
-(* The l1 distance separates. *)
-Section Metric.
-Context {S T : finType}.
-Implicit Types f h : S -> T -> R.
-
-Lemma distance_ge0 f h : 0 <= distance f h.
-Proof. apply: rsum_ge0 => i; apply: rsum_ge0 => z; exact: Rabs_pos. Qed.
-End Metric.
-
 (* The paper's game: two labels, both best replies, and the constants. *)
 Section Paper.
 Context {s : setting}.
@@ -560,7 +552,8 @@ move=> [a0 Ha] Qq. split=> [N|/fixedP [Ep Eq]].
   apply: (clipped_unique _ _ _ p q z I) => //. apply: Rlt_le_trans a0 (Ha p z _).
   have -> : p = generator_reply q by do 2 (apply: functional_extensionality => ?). exact: reply_domain.
 - have I := generator_reply_interior q. rewrite Ep in I. apply/(nash_fixed_point beta_pos).
-  split; first exact: (proj1 I). split=> [i z|]; first by rewrite Ep. rewrite -Eq classifier_replyE; [exact: clipped_reply|exact: (proj1 I)].
+  split; first exact: (proj1 I). split=> [i z|]; first by rewrite Ep.
+  rewrite -Eq classifier_replyE; [exact: clipped_reply|exact: (proj1 I)].
 Qed.
 
 (* Linear convergence, to the equilibrium of Theorem 1. *)

@@ -5,7 +5,8 @@
    damped_linear  == A.1: D(p*, p_n) <= (tau / (tau + beta))^n D(p*, p_0)
    damped_rounds  == A.3: D(p*, p_n) <= eps after (1 + tau / beta) ln (L / eps) rounds, where D(p*, p_0) <= L
    value_increases, value_step == A.2: G(p_n) never decreases; V* - G(p_{n+1}) <= tau D(p*, p_n)
-   geometric w n  == 1 + w + ... + w^(n-1), with w = (tau + beta) / tau; it is n when beta = 0
+   growth         == w = (tau + beta) / tau
+   geometric w n  == 1 + w + ... + w^(n-1); it is n when beta = 0
    average_reply  == the weighted average of q_0, ..., q_{n-1}, weights w^s
    value_bound    == A.3 and A.5: (J(u, average) - G(p_n)) * geometric w n <= tau D(u, p_0), for every u and beta >= 0
    value_linear   == the same for beta > 0: (w^n - 1) (c - G(p_n)) <= beta D(u, p_0) for c <= J(u, average)
@@ -14,8 +15,8 @@
    inexact_round  == a round in which the generator misses the exact step by at most e, in payoff, and the
                      classifier the best reply by at most eta, in log-density
    inexact_step   == A.6: then (tau + beta) D' <= tau D + e + (1 + lambda) eta
-   inexact_linear == A.6: D(p*, p_n) <= c^n D(p*, p_0) + (1 - c^n) (e + (1 + lambda) eta) / beta, c = tau / (tau +
-     beta)  *)
+   inexact_linear == A.6: D(p*, p_n) <= c^n D(p*, p_0) + (1 - c^n) (e + (1 + lambda) eta) / beta, where
+                     c = tau / (tau + beta)                                                              *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
 From Nashguard Require Import Sums Logs Game Replies Smooth Posterior.

@@ -31,8 +31,9 @@ Lemma cv_sum (T : finType) (u : nat -> T -> R) (l : T -> R) : (forall i, Un_cv (
 Proof.
 move=> H. elim: (index_enum T) => [|i s IH].
 - apply: (Un_cv_ext (fun _ => 0)) => [n|]; rewrite big_nil //; exact: cv_const.
-- rewrite big_cons. apply: (Un_cv_ext (fun n => u n i + \big[Rplus/0]_(i <- s) u n i)) => [n|]; first by rewrite big_cons.
-  exact: CV_plus.
+- rewrite big_cons. apply: (Un_cv_ext (fun n => u n i + \big[Rplus/0]_(i <- s) u n i)) => [n|].
+  + by rewrite big_cons.
+  + exact: CV_plus.
 Qed.
 
 Lemma cv_ln (u : nat -> R) l : 0 < l -> Un_cv u l -> Un_cv (fun n => ln (u n)) (ln l).
@@ -60,8 +61,8 @@ Proof.
 move=> Hp Iu. have R j : 0 <= rho j * l1_distance p u j ^ 2.
 { apply: Rmult_le_pos; [left; exact: rho_pos|exact: pow2_ge_0]. }
 apply: Rle_trans (Rle_trans _ _ _ (rsum_single_le _ _ i R) (pinsker_squares p u Hp Iu)).
-apply: Rmult_le_compat_l; first by left; exact: rho_pos. rewrite -pow2_abs. apply: pow_incr. split; first exact: Rabs_pos.
-exact: (rsum_single_le _ (fun z => Rabs (p i z - u i z)) z (fun z => Rabs_pos _)).
+apply: Rmult_le_compat_l; first by left; exact: rho_pos. rewrite -pow2_abs. apply: pow_incr.
+split; first exact: Rabs_pos. exact: (rsum_single_le _ (fun z => Rabs (p i z - u i z)) z (fun z => Rabs_pos _)).
 Qed.
 
 Definition spread := avg (fun i z => - ln (@ref g i z)).
@@ -230,7 +231,8 @@ Proof.
 set x := midpoint (p n) (p m). have Ix : interior x by exact: midpoint_interior.
 have E := payoff_midpoint (p n) (p m) (f x) (Ip n) (Ip m). rewrite -/x /= in E.
 have A := proj2 (Hf _ (Ip n)) _ (proj1 (Hf x Ix)). have B := proj2 (Hf _ (Ip m)) _ (proj1 (Hf x Ix)).
-have C := nearly_optimal x n Ix. have D := nearly_optimal x m Ix. have S := divergence_square (p n) x i z (proj1 (Ip n)) Ix.
+have C := nearly_optimal x n Ix. have D := nearly_optimal x m Ix.
+have S := divergence_square (p n) x i z (proj1 (Ip n)) Ix.
 have P := divergence_ge0 (p m) x (proj1 (Ip m)) Ix. rewrite /G in C D.
 have -> : p n i z - p m i z = 2 * (p n i z - x i z) by rewrite /x /midpoint; field.
 move: (divergence (p n) x) (divergence (p m) x) E S P => d d' E S P. nra.

@@ -4,11 +4,13 @@
    Coq's own integers: no primitive integers or floats.  `bits` is the precision of the mantissas.
 
    encloses i x        == the real number x lies in the interval i
+   zero, integer, plus, minus, times, over, negative, log, power_of_e == the arithmetic of intervals, at `bits`
    total n F           == encloses the sum over k < n of what the F k enclose
    quotient a b        == encloses the fraction a / b
    log_quotient a b    == encloses ln (a / b)
-   fractions           == a vector of integers over a common positive denominator; entry v k is the real v_k
-   table               == a matrix of such; cell t i j is the real t_ij
+   fractions           == a vector of integers over a common positive denominator; whole v k is the k-th integer,
+                          entry v k the real v_k
+   table               == a matrix of such; row t i is its row, cell t i j the real t_ij
    distribution n v    == v has n entries, none negative, and they sum to 1 (Matrix.v's, as are sums of integers)
    of_Q q              == encloses the rational q
    divergence_term     == encloses p_k ln (p_k / r_k), a term of KL(p || r)
@@ -30,7 +32,7 @@ Notation interval := Arithmetic.type.
 
 Definition encloses (i : interval) (x : R) := Interval.contains (Arithmetic.convert i) (Xreal x).
 
-(** * Arithmetic *)
+(* Arithmetic *)
 
 Section Enclosures.
 Variable bits : Z.
@@ -141,7 +143,7 @@ Definition below (n : nat) (P : nat -> bool) := all P (iota 0 n).
 Lemma belowP n P : below n P -> forall i : 'I_n, P i.
 Proof. by move=> /allP H i; apply: H; rewrite mem_iota ltn_ord. Qed.
 
-(** * Vectors and tables of rationals *)
+(* Vectors and tables of rationals *)
 
 Record fractions := Fractions { denominator : positive; numerators : seq Z }.
 Record table := Table { common : positive; rows : seq (seq Z) }.
@@ -189,7 +191,7 @@ Proof. by case/and3P=> _ H _; exact: entry_ge0. Qed.
 Lemma distribution_1 n v : distribution n v -> \rsum_(k : 'I_n) entry v k = 1.
 Proof. by move=> /Matrix.distribution_strategy []. Qed.
 
-(** * Terms of a divergence *)
+(* Terms of a divergence *)
 
 Section Terms.
 Variable bits : Z.

@@ -6,14 +6,20 @@
    bounds_nash       == and the payoff of every equilibrium lies in [v, v + e]
 
    certificate       == the integers of a game, of a generator and a classifier, and a claimed value and gap
+   seeds, texts, label_at, reference, p_row, q_row, real_row, real_texts, real_mass, label_ord == what c says of them
    is_game c         == c's game is one: its rows are distributions, its numbers have the right signs
    game_of V         == the game of Game.v that c stands for, for a proof V that is_game c
    class_of V        == its classifiers: all of them at the floor 0, the clipped ones above; class_ofP: in words
-   in_support c, in_class c == the claimed strategies are strategies of the game
+   in_support c, in_class c == the claimed strategies are strategies of the game; is_live: q must be positive there
    generator_of V, classifier_of V, value c, gap c == the strategies and numbers that c claims
 
-   least_loss f w    == encloses a lower bound of the loss of all rows q >= f, fitted to the masses w
-   guaranteed b c    == encloses a lower bound of what the generator gets (at b bits)
+   fitted c z y      == W_p(y, z) times the common denominator mass_over c, an integer
+   least_loss f w    == encloses real_least_loss f w, a lower bound of the loss of all rows q >= f on the masses w: the
+                        sum of bracket nu w_y, the least of w_y (-ln t) + nu t over t >= f, less nu; is_free nu w_y if
+                        that least is not at f; multiplier w is the nu for which the bound is sharp, found by next;
+                        real_multiplier and real_bracket are the reals that these integers and intervals stand for
+   guaranteed b c    == encloses real_guaranteed, a lower bound of what the generator gets (at b bits)
+   tabulate, look    == a table of intervals computed once
    conceded b c      == encloses an upper bound of what the classifier concedes
    check b c         == in_support, in_class, value c <= guaranteed b c, conceded b c <= value c + gap c
    check_sound       == check b c: generator_of guarantees value c, classifier_of concedes value c + gap c
@@ -25,7 +31,7 @@ From Nashguard Require Import Sums Logs Game Replies Smooth Posterior KlBounds.
 From Nashguard Require Matrix.
 Open Scope R_scope.
 
-(** * Bounds *)
+(* Bounds *)
 
 Section Bounds.
 Context {g : game}.
@@ -53,7 +59,7 @@ have := divergence_ge0 u _ Hu (step_interior 0 ref q). nra.
 Qed.
 End Bounds.
 
-(** * The least loss of a row *)
+(* The least loss of a row *)
 
 (* For any nu > 0 and any row q >= f that sums to 1, the loss sum w (-ln q) is sum (w (-ln q) + nu q) - nu, and each
    bracket is least at q = max(f, w / nu).  So the bound holds whatever nu is; `multiplier` makes it sharp. *)
@@ -161,7 +167,7 @@ move=> E; case: _ / E t => t w0 t1 tf tp. rewrite /real_least_loss. case W: all.
 Qed.
 End LeastLoss.
 
-(** * Certificates *)
+(* Certificates *)
 
 Record certificate := Certificate {
   temperature : Q;                      (* beta, in nats of payoff per nat of divergence      *)
@@ -279,7 +285,7 @@ rewrite /class_of. case: Rlt_dec => [H|N] /=; split.
 Qed.
 End Game.
 
-(** * The checker *)
+(* The checker *)
 
 Section Check.
 Variables (bits : Z) (c : certificate).
@@ -439,8 +445,8 @@ apply: (Rle_trans _ ((\rsum_(y : 'I_(labels c)) (IZR (nth 0%Z (masses c z) y) * 
     rewrite nth_mkseq //. apply: le_IZR. have := F z (Ordinal lt) => /= E.
     have -> : IZR (fitted c z y) = mass p (Ordinal lt) z * IZR (mass_over c) by rewrite -E; field; lra.
     apply: Rmult_le_pos; last lra. exact: mass_ge0.
-  + move=> y. rewrite nth_mkseq // => /IZR_lt M. apply: (proj2 (admissible_live q')) Aq _ _ _. apply: (mass_live p) => //.
-    rewrite -F. exact: Rdiv_lt_0_compat.
+  + move=> y. rewrite nth_mkseq // => /IZR_lt M. apply: (proj2 (admissible_live q')) Aq _ _ _.
+    apply: (mass_live p) => //. rewrite -F. exact: Rdiv_lt_0_compat.
 - right. rewrite -rsum_scalr. apply: rsum_ext => y. rewrite nth_mkseq // -F. field. lra.
 Qed.
 

@@ -13,10 +13,18 @@
    bounds_nash       == and the payoff of every equilibrium lies in [v, v + e]
 
    soft_best         == sum p u - t KL(p || r) <= t ln sum r exp(u / t), for every p: the best reply's worth
-   certificate       == the integers of a game and of two strategies, and a claimed value and gap
+   tops P u b        == b is that bound, or at temperature 0 a bound of every u i
+   certificate       == the integers of a game (an attraction is a player's prior, is_prior if it is one) and of two
+                        strategies, and a claimed value and gap
    is_game c         == c's game is one: references are distributions, temperatures at least 0
-   game_of V         == the game that c stands for, for a proof V that is_game c
+   lines, columns, amount == the size of its table, and the integer in a cell
+   game_of V         == the game that c stands for, for a proof V that is_game c; prior_of V: a player's prior
    x_of V, y_of V, value c, gap c == the strategies and numbers that c claims
+   is_strategy       == a vector is a distribution on the support that its player's attraction asks for
+   best, price       == enclose the worth of a player's best reply (to the largest integer at temperature 0), and the
+                        temperature times the divergence paid
+   losses c, gains c == what the pure strategies of the column and of the row player face, as integers
+   guaranteed b c, conceded b c == enclose what x_of gets at least and what y_of pays at most
    check b c         == at b bits: the strategies belong to the game, x_of gets value c, y_of pays value c + gap c
    check_sound       == check b c: x_of guarantees value c, y_of concedes value c + gap c
    check_gap         == check b c: an eps-Nash pair with eps = gap c
@@ -27,7 +35,7 @@ From Nashguard Require Import Sums Logs KlBounds.
 From Nashguard Require Matrix.
 Open Scope R_scope.
 
-(** * The game *)
+(* The game *)
 
 Record prior (T : finType) := Prior {
   reference : T -> R;
@@ -88,7 +96,7 @@ move=> [Sx Hx] [Sy Hy] [Sx' Sy' Mx My]. have := Hx _ Sy'. have := Hy _ Sx'. have
 Qed.
 End Game.
 
-(** * The worth of a best reply *)
+(* The worth of a best reply *)
 
 Section BestReply.
 Variables (T : finType) (P : prior T).
@@ -161,7 +169,7 @@ have -> : \rsum_(i : row_type g) (x i * \rsum_(j : column_type g) (payoffs g i j
 apply: rsum_ext => i. rewrite -rsum_scal. apply: rsum_ext => j. ring.
 Qed.
 
-(** * Certificates *)
+(* Certificates *)
 
 Record attraction := Attraction { reference_of : fractions; temperature_of : Q }.
 
@@ -226,7 +234,7 @@ Definition x_of : row_type game_of -> R := fun i => entry (row_strategy c) i.
 Definition y_of : column_type game_of -> R := fun j => entry (column_strategy c) j.
 End Stands.
 
-(** * The checker *)
+(* The checker *)
 
 Section Check.
 Variables (bits : Z) (c : certificate).

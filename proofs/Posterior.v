@@ -85,7 +85,9 @@ split=> [i z R|y z R]; apply: H; [by left; exists i|by right].
 Qed.
 
 Lemma some_seed : (0 < #|seed g|)%nat.
-Proof. have [i _] : exists i : seed g, 0 < rho i by apply: rsum_gt0_ex; rewrite rho_1; lra. apply/card_gt0P. by exists i. Qed.
+Proof.
+have [i _] : exists i : seed g, 0 < rho i by apply: rsum_gt0_ex; rewrite rho_1; lra. apply/card_gt0P. by exists i.
+Qed.
 
 Lemma labels_pos : 0 < INR #|label g|.
 Proof. have /card_gt0P [i _] := some_seed. apply: lt_0_INR. apply/ltP. apply/card_gt0P. by exists (lab i). Qed.

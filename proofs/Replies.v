@@ -1,6 +1,6 @@
 (* Best replies of the generator and the gap in closed form (Propositions 2 and 3).
 
-   step_identity  == J(u, q) - tau D(u, p) = const - (tau + beta) D(u, step tau p q), for every u
+   step_identity  == J(u, q) - tau D(u, p) = step_constant tau p q - (tau + beta) D(u, step tau p q), for every u
    regret         == J(T_phi q, q) - J(p, q) = beta D(p, T_phi q): the generator's regret, for every p
    reply_max      == T_phi q is a best reply; reply_unique: the only one (beta > 0)
    gap            == exploitability = beta D(p, T_phi q) + the classifier's regret               *)

@@ -22,7 +22,8 @@
    full_limit, full_threshold          == a run converges iff 2 tau + beta > 1 or its start is balanced
    full_two_cycle, full_unbounded      == 2 tau + beta = 1: a 2-cycle; below: the log-odds are unbounded
    clipped_recursion                   == l' = clip (L0 - l / beta), for tau = 0 and every L0
-   full_equilibrium, clipped_equilibrium  == the Nash equilibrium of each class; clipped_limit == convergence to it
+   answers_nash                        == fixed points of the recursion of tau = 0 are equilibria
+   full_equilibrium, clipped_equilibrium == the Nash equilibrium of each class; clipped_limit == convergence to it
    clipped_threshold                   == a run converges iff beta > 1, its start is balanced, or the balance is out of
                                           the bounds' reach
    clipped_period_two                  == beta = 1: period two from the second round on, for every L0
@@ -199,9 +200,6 @@ split; last by move=> i z _; exact: (proj1 (split_bounds _ _ _)).
 split; first by move=> i z; left; exact: (proj1 (split_bounds _ _ _)).
 split=> [i z /= H|i]; [have := proj1 (split_bounds L0 i z); lra|exact: split_sum].
 Qed.
-
-Lemma split_conditional l : @is_conditional g (split l).
-Proof. split=> [z y|z]; [left; exact: (proj1 (split_bounds _ _ _))|exact: split_sum]. Qed.
 
 (* The step is linear in log-odds: only the differences of logarithms between the two texts matter. *)
 Lemma step_split tau x l : 0 < tau + beta ->

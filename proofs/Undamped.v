@@ -84,10 +84,10 @@ have S1 := smooth Q (generator_reply (q n)) (generator_reply (q n.+1)) (q n.+1) 
   (generator_reply_interior _) (proj1 (generator_reply_interior _)) R1 (HQ n.+2).
 have S2 := smooth Q (generator_reply (q n.+1)) (generator_reply (q n.+2)) (q n.+2) (q n.+1)
   (generator_reply_interior _) (proj1 (generator_reply_interior _)) R2 (HQ n.+1).
-have A1 := regret B0 (generator_reply (q n.+2)) (q n.+1) (member_admissible Q _ (HQ n.+1)) (proj1
-  (generator_reply_interior _)).
-have A2 := regret B0 (generator_reply (q n.+1)) (q n.+2) (member_admissible Q _ (HQ n.+2)) (proj1
-  (generator_reply_interior _)).
+have A1 := regret B0 (generator_reply (q n.+2)) (q n.+1) (member_admissible Q _ (HQ n.+1))
+  (proj1 (generator_reply_interior _)).
+have A2 := regret B0 (generator_reply (q n.+1)) (q n.+2) (member_admissible Q _ (HQ n.+2))
+  (proj1 (generator_reply_interior _)).
 have D := divergence_ge0 (generator_reply (q n.+2)) (generator_reply (q n.+1)) (proj1 (generator_reply_interior _))
   (generator_reply_interior _).
 have V : payoff ps qs <= value_against (q n.+1).
