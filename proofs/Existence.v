@@ -20,6 +20,9 @@ From Nashguard Require Import Sums Logs Game Replies Smooth Posterior Pinsker Da
 Open Scope R_scope.
 
 (* Limits of finite sums, from the standard library's Un_cv. *)
+Lemma cv_ext (u v : nat -> R) l : (forall n, u n = v n) -> Un_cv u l -> Un_cv v l.
+Proof. move=> E. exact: Un_cv_ext. Qed.
+
 Lemma cv_const c : Un_cv (fun _ => c) c.
 Proof. move=> e He. exists 0%nat => n _. rewrite /R_dist Rminus_diag_eq // Rabs_R0. lra. Qed.
 
@@ -30,8 +33,8 @@ Lemma cv_sum (T : finType) (u : nat -> T -> R) (l : T -> R) : (forall i, Un_cv (
   Un_cv (fun n => \rsum_(i : T) u n i) (\rsum_(i : T) l i).
 Proof.
 move=> H. elim: (index_enum T) => [|i s IH].
-- apply: (Un_cv_ext (fun _ => 0)) => [n|]; rewrite big_nil //; exact: cv_const.
-- rewrite big_cons. apply: (Un_cv_ext (fun n => u n i + \big[Rplus/0]_(i <- s) u n i)) => [n|].
+- apply: (cv_ext (fun _ => 0)) => [n|]; rewrite big_nil //; exact: cv_const.
+- rewrite big_cons. apply: (cv_ext (fun n => u n i + \big[Rplus/0]_(i <- s) u n i)) => [n|].
   + by rewrite big_cons.
   + exact: CV_plus.
 Qed.
@@ -122,7 +125,7 @@ apply: CV_minus; last apply: cv_scal.
   + apply: CV_mult; first exact: C. apply: cv_ln; first by apply: Rdiv_lt_0_compat => //; exact: (proj2 Is).
     apply: CV_mult; [exact: C|exact: cv_const].
   + have Z u : interior u -> u i z = 0 by move=> [[_ [B _]] _]; exact: B.
-    apply: (Un_cv_ext (fun _ => 0)) => [n|]; rewrite Z ?Rmult_0_l //; exact: cv_const.
+    apply: (cv_ext (fun _ => 0)) => [n|]; rewrite Z ?Rmult_0_l //; exact: cv_const.
 Qed.
 End Distances.
 
@@ -266,10 +269,10 @@ Lemma limit_interior : interior ps.
 Proof.
 split; first split; [|split|].
 - move=> i z. apply: (cv_ge 0 _ _ _ (C i z)) => n. exact: (proj1 (proj1 (Ip n))).
-- move=> i z H. apply: (UL_sequence _ _ _ (C i z)). apply: (Un_cv_ext (fun _ => 0)) => [n|]; last exact: cv_const.
+- move=> i z H. apply: (UL_sequence _ _ _ (C i z)). apply: (cv_ext (fun _ => 0)) => [n|]; last exact: cv_const.
   by rewrite (proj1 (proj2 (proj1 (Ip n)))).
 - move=> i. apply: (UL_sequence (fun n => \rsum_(z : text g) p n i z)); first exact: cv_sum.
-  apply: (Un_cv_ext (fun _ => 1)) => [n|]; last exact: cv_const. by rewrite (proj2 (proj2 (proj1 (Ip n)))).
+  apply: (cv_ext (fun _ => 1)) => [n|]; last exact: cv_const. by rewrite (proj2 (proj2 (proj1 (Ip n)))).
 - move=> i z H. have [c [c0 L]] := support_floor i z H. have := cv_ge c _ _ L (C i z). lra.
 Qed.
 
@@ -320,7 +323,7 @@ split=> [i z|y z H].
     apply: Rle_trans (Rle_trans _ _ _ E (Rle_trans _ _ _ S Ln)). apply: Rmult_le_compat_l; first lra.
     have Y := sqrt_lt_R0 _ (X n). have F := sqrt_sqrt _ (Rlt_le _ _ (X n)). move: Y F.
     move: (sqrt _) => s Y <-. rewrite ln_mult //. have := ln_le_sub1 s Y. lra. }
-  apply: (Un_cv_ext (fun n => qs z y * (sqrt (q n z y / qs z y) * sqrt (q n z y / qs z y)))) => [n|].
+  apply: (cv_ext (fun n => qs z y * (sqrt (q n z y / qs z y) * sqrt (q n z y / qs z y)))) => [n|].
   + rewrite sqrt_sqrt; [by field; lra|left; exact: X].
   + have := cv_scal (qs z y) _ _ (CV_mult _ _ _ _ C C). by rewrite !Rmult_1_r.
 Qed.
