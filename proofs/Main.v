@@ -4,9 +4,9 @@
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra.
 From Coq Require QArith_base.
-From Coquelicot Require Import Hierarchy Derive.
-From Nashguard Require Import Sums Game Replies Smooth Posterior Pinsker Damped Undamped Equilibrium Existence TwoTexts
+From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence TwoTexts Pinsker
   Local Attraction.
+From Coquelicot Require Import Hierarchy Derive.
 From Nashguard Require Contraction Matrix Averages SequenceForm KlGuard KlMatrix.
 Open Scope R_scope.
 
@@ -362,6 +362,6 @@ Theorem kl_matrix_certificate (bits : Z) (c : KlMatrix.certificate) (V : KlMatri
   let g := KlMatrix.game_of V in let x := KlMatrix.x_of V in let y := KlMatrix.y_of V in
   KlMatrix.check bits c ->
   KlMatrix.eps_nash g x y (KlMatrix.gap c) /\
-  (forall x' y', KlMatrix.nash g x' y' ->
-    KlMatrix.value c <= KlMatrix.payoff g x' y' <= KlMatrix.value c + KlMatrix.gap c).
+  (forall x' y', KlMatrix.nash g x' y' -> KlMatrix.value c <= KlMatrix.payoff g x' y' <= KlMatrix.value c +
+    KlMatrix.gap c).
 Proof. move=> g x y C. split; [exact: (KlMatrix.check_gap V C)|exact: (KlMatrix.check_nash V C)]. Qed.
