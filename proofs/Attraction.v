@@ -64,24 +64,6 @@ have := Rabs_triang (ln (1 + x) - x) (x - s / w). rewrite E.
 have -> : ln (1 + x) - x + (x - s / w) = ln (1 + x) - s / w by ring. lra.
 Qed.
 
-(* The smallest positive value of a function on a finite type. *)
-Lemma least_positive (T : finType) (f : T -> R) : exists m, 0 < m /\ forall t, 0 < f t -> m <= f t.
-Proof.
-suff [m [P H]] : exists m, 0 < m /\ forall t, t \in enum T -> 0 < f t -> m <= f t.
-{ exists m. split=> // t. apply: H. by rewrite mem_enum. }
-elim: (enum T) => [|t s [m [P H]]]; first by exists 1; split; [lra|].
-case: (Rlt_dec 0 (f t)) => F.
-- exists (Rmin m (f t)). split; first exact: Rmin_pos. move=> u.
-  rewrite in_cons => /orP [/eqP ->|Hu] Pu; first exact: Rmin_r.
-  apply: Rle_trans (H u Hu Pu). exact: Rmin_l.
-- exists m. split=> // u. rewrite in_cons => /orP [/eqP ->|Hu] Pu; [lra|exact: H].
-Qed.
-
-Lemma least_positive2 (S T : finType) (f : S -> T -> R) : exists m, 0 < m /\ forall s t, 0 < f s t -> m <= f s t.
-Proof.
-have [m [P H]] := least_positive _ (fun st : S * T => f st.1 st.2). exists m. split=> // s t F. exact: (H (s, t) F).
-Qed.
-
 Section Nearby.
 Context {g : game}.
 Variable ps : generator g.

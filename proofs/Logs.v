@@ -1,5 +1,6 @@
 (* Pointwise inequalities of the logarithm.  x ln (x / y) stands for 0 at x = 0.
 
+   exp_le, ln_le == both are monotone
    ln_div      == ln (a / b) = ln a - ln b
    ln_le_sub1  == ln x <= x - 1, and ln_lt_sub1: with equality at 1 only
    gibbs_le    == p ln (p / r) >= p - r, and gibbs_lt: with equality at p = r only

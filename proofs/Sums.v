@@ -1,7 +1,9 @@
-(* Finite sums of reals.
+(* Finite sums of reals, and the least positive value of a finite function.
 
    \rsum_(i : T) f i == the sum of f over the finite type T; a big operator of mathcomp over the
-                        reals of the standard library                                              *)
+                        reals of the standard library
+   rsum_select i f   == the sum of f over the one index i is f i
+   least_positive f  == some positive number is at most every positive f t                         *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra.
 Open Scope R_scope.
@@ -113,3 +115,21 @@ Proof. by rewrite pair_big; apply: eq_bigr => -[]. Qed.
 
 Lemma rsum_bool (f : bool -> R) : \rsum_(b : bool) f b = f true + f false.
 Proof. by rewrite /index_enum; case: index_enum_key; rewrite /= !unlock /= ; ring. Qed.
+
+(* The smallest positive value of a function on a finite type. *)
+Lemma least_positive (T : finType) (f : T -> R) : exists m, 0 < m /\ forall t, 0 < f t -> m <= f t.
+Proof.
+suff [m [P H]] : exists m, 0 < m /\ forall t, t \in enum T -> 0 < f t -> m <= f t.
+{ exists m. split=> // t. apply: H. by rewrite mem_enum. }
+elim: (enum T) => [|t s [m [P H]]]; first by exists 1; split; [lra|].
+case: (Rlt_dec 0 (f t)) => F.
+- exists (Rmin m (f t)). split; first exact: Rmin_pos. move=> u.
+  rewrite in_cons => /orP [/eqP ->|Hu] Pu; first exact: Rmin_r.
+  apply: Rle_trans (H u Hu Pu). exact: Rmin_l.
+- exists m. split=> // u. rewrite in_cons => /orP [/eqP ->|Hu] Pu; [lra|exact: H].
+Qed.
+
+Lemma least_positive2 (S T : finType) (f : S -> T -> R) : exists m, 0 < m /\ forall s t, 0 < f s t -> m <= f s t.
+Proof.
+have [m [P H]] := least_positive _ (fun st : S * T => f st.1 st.2). exists m. split=> // s t F. exact: (H (s, t) F).
+Qed.
