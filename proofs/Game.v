@@ -17,7 +17,8 @@
    full, clipped gamma == all conditional distributions q(y|z); those with q(y|z) >= gamma
 
    avg g f             == sum_i rho_i sum_z f i z
-   divergence p u      == D(p, u) = sum_i rho_i KL(p_i || u_i), in nats
+   divergence p u      == D(p, u) = sum_i rho_i KL(p_i || u_i), in nats, for u positive wherever p is (theorems ask for
+                          an interior u: as ln 0 = 0 here, it is not infinite elsewhere)
    loss p q            == the classifier's expected log-loss, of which real_loss q is the real texts' part
    payoff p q          == J(p, q) = loss - beta D(p, ref); the generator raises, the classifier lowers it
 
