@@ -2,12 +2,11 @@
 
    log_ratio ps p i z  == ln (p_i(z) / ps_i(z))
    deviation ps p      == the log ratio less its mean under ps: the perturbation of ps that p is
-   variance ps p       == its square norm, sum_i rho_i Var (log ratio of seed i) under ps;
-     twice D(ps, p) to second order
+   variance ps p       == its square norm, sum_i rho_i Var (log ratio of seed i) under ps; twice D(ps, p) to second
+                          order
 
-   small_deviation     == p_i(z) = ps_i(z) (1 + deviation), and posterior_close: ln q_p =
-     ln q_ps + posterior_shift, with
-                          explicit bounds on the terms of second order
+   small_deviation     == p_i(z) = ps_i(z) (1 + deviation), and posterior_close: ln q_p = ln q_ps + posterior_shift,
+                          with explicit bounds on the terms of second order
    step_deviation      == the iteration in these coordinates, exactly: only the classifier's reply is not linear
    step_close          == it is linearised ps tau (Local.v) up to 44 / (tau + beta) times the square of the deviation
    attraction_step     == near ps one round multiplies the variance by at most r^2, for any r > m / (tau + beta), where
@@ -65,24 +64,6 @@ have := Rabs_triang (ln (1 + x) - x) (x - s / w). rewrite E.
 have -> : ln (1 + x) - x + (x - s / w) = ln (1 + x) - s / w by ring. lra.
 Qed.
 
-(* The smallest positive value of a function on a finite type. *)
-Lemma least_positive (T : finType) (f : T -> R) : exists m, 0 < m /\ forall t, 0 < f t -> m <= f t.
-Proof.
-suff [m [P H]] : exists m, 0 < m /\ forall t, t \in enum T -> 0 < f t -> m <= f t.
-{ exists m. split=> // t. apply: H. by rewrite mem_enum. }
-elim: (enum T) => [|t s [m [P H]]]; first by exists 1; split; [lra|].
-case: (Rlt_dec 0 (f t)) => F.
-- exists (Rmin m (f t)). split; first exact: Rmin_pos. move=> u.
-  rewrite in_cons => /orP [/eqP ->|Hu] Pu; first exact: Rmin_r.
-  apply: Rle_trans (H u Hu Pu). exact: Rmin_l.
-- exists m. split=> // u. rewrite in_cons => /orP [/eqP ->|Hu] Pu; [lra|exact: H].
-Qed.
-
-Lemma least_positive2 (S T : finType) (f : S -> T -> R) : exists m, 0 < m /\ forall s t, 0 < f s t -> m <= f s t.
-Proof.
-have [m [P H]] := least_positive _ (fun st : S * T => f st.1 st.2). exists m. split=> // s t F. exact: (H (s, t) F).
-Qed.
-
 Section Nearby.
 Context {g : game}.
 Variable ps : generator g.
@@ -126,10 +107,10 @@ move=> Ip. rewrite -rsum_scalr -(proj2 (proj2 (proj1 Ip)) i). apply: rsum_ext =>
 Qed.
 
 (* A small deviation is the relative change of the probability, up to its square. *)
-Lemma small_deviation p ep : interior p -> 0 <= ep <= 1 / 4 -> (forall i z, 0 < ps i z ->
-  Rabs (deviation p i z) <= ep) ->
-  forall i z, Rabs (p i z - ps i z) <= 2 * ep * ps i z /\ Rabs (p i z - ps i z - ps i z * deviation p i z) <= 3 * ep ^
-    2 * ps i z.
+Lemma small_deviation p ep : interior p -> 0 <= ep <= 1 / 4 ->
+  (forall i z, 0 < ps i z -> Rabs (deviation p i z) <= ep) ->
+  forall i z, Rabs (p i z - ps i z) <= 2 * ep * ps i z /\
+    Rabs (p i z - ps i z - ps i z * deviation p i z) <= 3 * ep ^ 2 * ps i z.
 Proof.
 move=> Ip He D i z. set c := \rsum_(t : text g) (ps i t * log_ratio p i t).
 have E t := density p i t Ip. rewrite -/c in E. have EN := normalised p i Ip. rewrite -/c in EN.
@@ -177,26 +158,22 @@ apply: (Rle_trans _ (\rsum_(i : seed g) (c * (if lab i == y then rho i * ps i z 
 - have := Rmult_le_pos _ _ Hc (anchor_ge0 y z). lra.
 Qed.
 
-Lemma mass_close p ep y z : interior p -> 0 <= ep <= 1 / 4 -> (forall i z, 0 < ps i z ->
-  Rabs (deviation p i z) <= ep) ->
+Lemma mass_close p ep y z : interior p -> 0 <= ep <= 1 / 4 ->
+  (forall i z, 0 < ps i z -> Rabs (deviation p i z) <= ep) ->
   Rabs (mass p y z - mass ps y z) <= 2 * ep * mass ps y z /\
   Rabs (mass p y z - mass ps y z - mass_shift ps (deviation p) y z) <= 3 * ep ^ 2 * mass ps y z.
 Proof.
 move=> Ip He D. have C := small_deviation p ep Ip He D.
-have E : mass p y z - mass ps y z = \rsum_(i : seed g) (if lab i == y then rho i * (p i z - ps i z) else 0).
-{ rewrite /mass. set a := \rsum_(i : seed g) _. set b := \rsum_(i : seed g) _.
-  have -> : a + anchor y z - (b + anchor y z) = a - b by ring. rewrite /a /b -rsum_sub. apply: rsum_ext => i.
-  case: eqP => _; ring. }
 split.
-- rewrite E. apply: mass_sum_le; [lra|move=> i; exact: (proj1 (C i z))].
+- rewrite mass_sub. apply: mass_sum_le; [lra|move=> i; exact: (proj1 (C i z))].
 - have -> : mass p y z - mass ps y z - mass_shift ps (deviation p) y z =
     \rsum_(i : seed g) (if lab i == y then rho i * (p i z - ps i z - ps i z * deviation p i z) else 0).
-  { rewrite E /mass_shift -rsum_sub. apply: rsum_ext => i. case: eqP => _; ring. }
+  { rewrite mass_sub /mass_shift -rsum_sub. apply: rsum_ext => i. case: eqP => _; ring. }
   apply: mass_sum_le; [have := pow2_ge_0 ep; lra|move=> i; exact: (proj2 (C i z))].
 Qed.
 
-Lemma posterior_close p ep y z : interior p -> 0 <= ep <= 1 / 4 -> (forall i z, 0 < ps i z ->
-  Rabs (deviation p i z) <= ep) ->
+Lemma posterior_close p ep y z : interior p -> 0 <= ep <= 1 / 4 ->
+  (forall i z, 0 < ps i z -> Rabs (deviation p i z) <= ep) ->
   0 < mass ps y z -> 0 < mass p y z ->
   Rabs (ln (posterior p z y) - ln (posterior ps z y) - posterior_shift ps (deviation p) y z) <= 22 * ep ^ 2.
 Proof.
@@ -322,10 +299,10 @@ have L t : 0 < ps i t -> log_ratio ps u i t = (tau * log_ratio ps p i t - drift 
   rewrite /log_ratio ln_div //; last exact: (proj2 Iu). rewrite ln_div //; last exact: (proj2 Ip).
   rewrite -[X in _ - ln X]S !ln_step // /drift /k. field. lra. }
 have E : \rsum_(t : text g) (ps i t * log_ratio ps u i t) =
-  (tau * (\rsum_(t : text g) (ps i t * log_ratio ps p i t)) - \rsum_(t : text g) (ps i t * drift p i t)) / (tau + beta
-    g) - k.
-{ rewrite (rsum_ext _ _ (fun t => / (tau + beta g) * (tau * (ps i t * log_ratio ps p i t) - ps i t * drift p i t) - ps
-    i t * k)).
+  (tau * (\rsum_(t : text g) (ps i t * log_ratio ps p i t)) - \rsum_(t : text g) (ps i t * drift p i t)) /
+  (tau + beta g) - k.
+{ rewrite (rsum_ext _ _ (fun t =>
+    / (tau + beta g) * (tau * (ps i t * log_ratio ps p i t) - ps i t * drift p i t) - ps i t * k)).
   - rewrite rsum_sub rsum_scal rsum_sub rsum_scal rsum_scalr (proj2 (proj2 Hs)). rewrite /Rdiv; ring.
   - move=> t. case: (proj1 Hs i t) => [Q|<-]; [rewrite L //; field; lra|ring]. }
 rewrite /deviation E L //. field. lra.
@@ -333,8 +310,8 @@ Qed.
 
 Lemma step_close p ep i z : interior p -> 0 <= ep <= 1 / 4 ->
   (forall i z, 0 < ps i z -> Rabs (deviation ps p i z) <= ep) -> 0 < ps i z ->
-  Rabs (deviation ps (step tau p (posterior p)) i z - linearised ps tau (deviation ps p) i z) <= 44 / (tau + beta g) *
-    ep ^ 2.
+  Rabs (deviation ps (step tau p (posterior p)) i z - linearised ps tau (deviation ps p) i z) <=
+  44 / (tau + beta g) * ep ^ 2.
 Proof.
 move=> Ip He D P. rewrite step_deviation // /linearised /response /centre.
 have M (w : generator g) t : interior w -> 0 < ps i t -> 0 < mass w (lab i) t.
@@ -353,9 +330,9 @@ have E : \rsum_(t : text g) (ps i t * (drift p i t - s (lab i) t)) =
 { rewrite -rsum_sub. apply: rsum_ext => t. ring. }
 rewrite E in A. set x := \rsum_(t : text g) (ps i t * drift p i t) in A *.
 set y := \rsum_(t : text g) (ps i t * s (lab i) t) in A *. have B := C z P.
-have -> : (tau * deviation ps p i z - (drift p i z - x)) / (tau + beta g) - (tau * deviation ps p i z - (s (lab i) z -
-  y)) /
-  (tau + beta g) = ((x - y) - (drift p i z - s (lab i) z)) / (tau + beta g) by field; lra.
+have -> : (tau * deviation ps p i z - (drift p i z - x)) / (tau + beta g) -
+  (tau * deviation ps p i z - (s (lab i) z - y)) / (tau + beta g) =
+  ((x - y) - (drift p i z - s (lab i) z)) / (tau + beta g) by field; lra.
 rewrite Rabs_div; last lra. rewrite (Rabs_pos_eq (tau + beta g)); last lra.
 have T := Rabs_triang (x - y) (- (drift p i z - s (lab i) z)). rewrite Rabs_Ropp in T.
 have -> : 44 / (tau + beta g) * ep ^ 2 = (44 * ep ^ 2) / (tau + beta g) by field; lra.

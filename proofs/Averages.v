@@ -19,6 +19,7 @@
    gains A y t i        == what the row player's pure strategy i gets against y t
    turned A             == the game as the column player sees it, - A transposed
    both_play_hedge A a b x y == both players use Hedge on what they see, at rates a and b
+   hedge_totals a b t   == the totals of both players' gains when they do: such rounds exist
    hedge_eps_nash       == then the averages are an e-Nash pair, e the sum of both bounds over n
    hedge_eps_nash_best  == at the two best rates, in an m x k game with payoffs in [lo, lo + r]:
                            e = r sqrt (ln m / (2 n)) + r sqrt (ln k / (2 n))
@@ -26,10 +27,10 @@
 From Coq Require Import Reals Lra.
 From Coquelicot Require Import Coquelicot.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
-From Nashguard Require Import Sums Matrix.
+From Nashguard Require Import Sums Logs Matrix.
 Open Scope R_scope.
 
-(** * Regret *)
+(* Regret *)
 
 Definition average (T : finType) (n : nat) (x : nat -> T -> R) (i : T) : R :=
   (\rsum_(t : 'I_n) x t i) / INR n.
@@ -95,10 +96,7 @@ End Regret.
 Arguments row_regret {I J} A x y n x'.
 Arguments column_regret {I J} A x y n y'.
 
-(** * Hoeffding's lemma *)
-
-Local Lemma exp_le a b : a <= b -> exp a <= exp b.
-Proof. by case=> [/exp_increasing|->]; lra. Qed.
+(* Hoeffding's lemma *)
 
 Lemma nondecreasing f df : (forall u, derivable_pt_lim f u (df u)) -> (forall u, 0 <= u -> 0 <= df u) ->
   forall u, 0 <= u -> f 0 <= f u.
@@ -185,7 +183,7 @@ suff <- : eta * lo + (s * (eta * r) + (eta * r) ^ 2 / 8) = eta * mean + eta ^ 2 
 by rewrite /s; field; lra.
 Qed.
 
-(** * Hedge *)
+(* Hedge *)
 
 Definition total (T : finType) (g : nat -> T -> R) (n : nat) (i : T) : R := \rsum_(t : 'I_n) g t i.
 Arguments total {T} g n i.
@@ -348,7 +346,7 @@ have := hedge_eps_nash _ _ _ _ _ n0 a0 b0 H. rewrite Ea Eb.
 by rewrite !(_ : forall u, INR n * u / INR n = u); [|move=> u; field; lra..].
 Qed.
 
-(** * The minimax theorem *)
+(* The minimax theorem *)
 
 (* Such rounds exist: they are computed one after the other, from the totals so far. *)
 Fixpoint hedge_totals (a b : R) (t : nat) : (I -> R) * (J -> R) :=

@@ -7,10 +7,9 @@
    distance, dist        == ||f - h||, the sum of |f - h| over both arguments; of a pair, the sum of the two
    class_Q               == Q: the conditional distributions with q(y|z) >= gamma (two labels: in [gamma, 1 - gamma])
    domain_D, in_DQ       == D: the generators with p >= gamma^(1/beta) r; D x Q
-   joint, mass           == P(y,z) = sum_x rho(x,y) p(z|x,y); P(z) = sum_y P(y,z)
-   clip, posterior       == T_theta p: the entries P(y,z) / P(z) clipped to [gamma, 1 - gamma]
-   generator_reply       == T_phi q (Game.v)
-   both_reply, two_rounds == T(p, q) = (T_phi q, T_theta p): both players move at once; T^2
+   clip, classifier_reply == T_theta p: the posterior P(y,z) / P(z) clipped to [gamma, 1 - gamma]
+   both_reply, two_rounds == T(p, q) = (T_phi q, T_theta p), with T_phi q = generator_reply q (Game.v): both players
+                            move at once; T^2
    same                  == equal at every argument
    fixed p q             == T(p, q) = (p, q)
    bounds_normalisers s delta == delta > 0 is below every normaliser sum_z r q^(-1/beta), q in Q
@@ -29,10 +28,11 @@
    posterior_lipschitz   == T_theta has constant 2 / (alpha |X|) on D if rho <= 1/|X|; posterior_lipschitz_max:
                             2 max rho / alpha in general; uniform_inputs: rho <= 1/|X| if x is uniform
    clip_lipschitz        == clipping has constant 1
-   posterior_reply       == T_theta p is a best reply to p in Q; posterior_unique: the only one
+   classifier_replyE     == T_theta p is the clipped_posterior of Posterior.v
    nash_fixed            == equilibria are the fixed points
    contraction           == T^2 contracts with c(beta), contraction_sharp: with c'(beta)
-   banach                == a contraction of a nonempty closed set has a fixed point
+   in_box gam q          == every entry of q is in [gam, 1]
+   contracts_converges   == T^2 contracts with c -> converges c: the fixed point is the equilibrium of Theorem 1
    theorem_4_2           == c(beta) < 1 -> converges c(beta); theorem_4_2_sharp: the same for c'(beta);
                             theorem_4_2_derived: the same with delta = 1 and alpha from masses_above
    alpha_le, delta_le    == alpha <= 1/|Z| and delta gamma^(1/beta) <= 1, whatever the constants
@@ -40,9 +40,9 @@
    temperature_needed    == c(beta) < 1 -> beta > 8 |Z|; temperature_needed_sharp: c'(beta) < 1 -> beta > |Z|/gamma
                             >= 2 |Z|                                                                              *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
-From Coq Require Import Reals Lra.
+From Coq Require Import Reals Lra FunctionalExtensionality.
 From Coquelicot Require Import Hierarchy Derive AutoDerive.
-From Nashguard Require Import Sums Logs Game Replies.
+From Nashguard Require Import Sums Logs Game Replies Smooth Posterior Equilibrium Existence.
 Open Scope R_scope.
 
 Record setting := Setting {
@@ -60,10 +60,6 @@ Record setting := Setting {
   gamma_pos : 0 < gamma;
   gamma_half : gamma <= 1 / 2
 }.
-
-Lemma rsum_pair (X Y : finType) (f : X * Y -> R) :
-  \rsum_(i : prod_finType X Y) f i = \rsum_(x : X) \rsum_(y : Y) f (x, y).
-Proof. by rewrite pair_big; apply: eq_bigr => -[]. Qed.
 
 Definition paper_game (s : setting) : game.
 Proof.
@@ -94,19 +90,15 @@ Definition in_DQ a := domain_D a.1 /\ class_Q a.2.
 
 Definition dist a b := distance a.1 b.1 + distance a.2 b.2.
 
-Definition joint p z y := \rsum_(x : input s) (rho_xy s x y * p (x, y) z).
+Definition classifier_reply p : classifier s := fun z y => clip (gamma s) (posterior p z y).
 
-Definition mass p z := \rsum_(y : bool) joint p z y.
-
-Definition posterior p : classifier s := fun z y => clip (gamma s) (joint p z y / mass p z).
-
-Definition both_reply a := (generator_reply a.2, posterior a.1).
+Definition both_reply a := (generator_reply a.2, classifier_reply a.1).
 
 Definition two_rounds a := both_reply (both_reply a).
 
 Definition same a b := (forall i z, a.1 i z = b.1 i z) /\ (forall z y, a.2 z y = b.2 z y).
 
-Definition fixed p q := (forall i z, p i z = generator_reply q i z) /\ (forall z y, q z y = posterior p z y).
+Definition fixed p q := (forall i z, p i z = generator_reply q i z) /\ (forall z y, q z y = classifier_reply p z y).
 End Setting.
 
 Section Constants.
@@ -116,7 +108,7 @@ Definition bounds_normalisers (delta : R) :=
   0 < delta /\ forall (q : classifier s) i, class_Q q -> delta <= normaliser 0 ref q i.
 
 Definition bounds_masses (alpha : R) :=
-  0 < alpha /\ forall (p : generator s) z, domain_D p -> alpha <= mass p z.
+  0 < alpha /\ forall (p : generator s) z, domain_D p -> alpha <= text_mass p z.
 
 Definition factor delta alpha := 4 / (beta s * delta * alpha * Rpower (gamma s) (1 + / beta s)).
 
@@ -133,9 +125,6 @@ End Constants.
 
 (* Three inequalities of analysis: powers, logarithms and logits. *)
 Section Analysis.
-Lemma exp_le u v : u <= v -> exp u <= exp v.
-Proof. case=> [H|->]; [left; exact: exp_increasing|exact: Rle_refl]. Qed.
-
 Lemma ln_lipschitz c u v : 0 < c -> c <= u -> c <= v -> Rabs (ln u - ln v) <= / c * Rabs (u - v).
 Proof.
 move=> Hc Hu Hv. have Ic := Rinv_0_lt_compat _ Hc.
@@ -212,16 +201,6 @@ apply: (Rle_trans _ (\rsum_(i : T) (Rabs (w i - w' i) * / N + w' i * (/ N' * (Ra
   have J : / N <= / d by exact: Rinv_le_contravar.
   have A := Rmult_le_compat_r (/ N) _ _ (Rlt_le _ _ IN) HD. have B := Rmult_le_compat_l D _ _ D0 J. lra.
 Qed.
-
-Lemma rsum_two f i j : (forall k, 0 <= f k) -> i != j -> f i + f j <= \rsum_(k : T) f k.
-Proof.
-move=> H ij. rewrite (bigD1 i) //= (bigD1 j) //=; last by rewrite eq_sym.
-set S := \big[Rplus/0]_(k | _) _. suff : 0 <= S by lra.
-rewrite /S; elim/big_ind: _ => [|a b ? ?|k _]; [lra|lra|exact: H].
-Qed.
-
-Lemma rsum_mul f h : (\rsum_(i : T) f i) * (\rsum_(j : T) h j) = \rsum_(i : T) \rsum_(j : T) (f i * h j).
-Proof. rewrite -rsum_scalr; apply: rsum_ext => i; by rewrite rsum_scal. Qed.
 
 (* If all the odds between two texts move by a factor of at most e^S then so do the odds of every event, and
    a probability is a quarter-Lipschitz function of its log-odds.  The event where p exceeds p' has half the
@@ -358,111 +337,6 @@ have := Rmult_le_compat_l (/ beta g) (ln (q' z (lab i)) - ln (q z (lab i)) + (ln
 Qed.
 End Reply.
 
-(* The l1 distance is a metric, and Banach's theorem for it. *)
-Section Metric.
-Context {S T : finType}.
-Implicit Types f h : S -> T -> R.
-
-Lemma distance_ge0 f h : 0 <= distance f h.
-Proof. apply: rsum_ge0 => i; apply: rsum_ge0 => z; exact: Rabs_pos. Qed.
-
-Lemma distance_sym f h : distance f h = distance h f.
-Proof. apply: rsum_ext => i; apply: rsum_ext => z; exact: Rabs_minus_sym. Qed.
-
-Lemma distance_triangle f h k : distance f k <= distance f h + distance h k.
-Proof.
-rewrite /distance -rsum_add; apply: rsum_le => i. rewrite -rsum_add; apply: rsum_le => z.
-have -> : f i z - k i z = (f i z - h i z) + (h i z - k i z) by ring. exact: Rabs_triang.
-Qed.
-
-Lemma distance_row f h i : \rsum_(z : T) Rabs (f i z - h i z) <= distance f h.
-Proof.
-apply: (rsum_single_le _ (fun i => \rsum_(z : T) Rabs (f i z - h i z))) => j.
-apply: rsum_ge0 => z; exact: Rabs_pos.
-Qed.
-
-Lemma distance_at f h i z : Rabs (f i z - h i z) <= distance f h.
-Proof.
-apply: Rle_trans (distance_row f h i). apply: (rsum_single_le _ (fun z => Rabs (f i z - h i z))) => t; exact: Rabs_pos.
-Qed.
-
-Lemma distance_eq f h : (forall i z, f i z = h i z) -> distance f h = 0.
-Proof. move=> H. rewrite /distance big1 // => i _; rewrite big1 // => z _; by rewrite H Rminus_eq_0 Rabs_R0. Qed.
-
-Lemma distance_le0 f h : distance f h <= 0 -> forall i z, f i z = h i z.
-Proof.
-move=> H i z. have := distance_at f h i z. case: (Req_dec (f i z) (h i z)) => // N.
-have := Rabs_pos_lt _ (Rminus_eq_contra _ _ N). lra.
-Qed.
-
-(* Linear convergence to 0 leaves no room for a positive number. *)
-Lemma geometric_le0 c m d : 0 <= c < 1 -> (forall n, d <= m * c ^ n) -> d <= 0.
-Proof.
-move=> Hc H. case: (Rle_lt_dec d 0) => // Hd. have M := H 0%nat. rewrite /= in M.
-have [n Hn] := pow_lt_1_zero c ltac:(rewrite Rabs_pos_eq; lra) (d / m) ltac:(apply: Rdiv_lt_0_compat; lra).
-have := Hn n (le_n n). have Cn := pow_le c n (proj1 Hc). rewrite Rabs_pos_eq // => A. have B := H n.
-have := Rmult_lt_compat_l m _ _ ltac:(lra) A. have -> : m * (d / m) = d by field; lra. lra.
-Qed.
-
-Definition l1_closed (A : (S -> T -> R) -> Prop) :=
-  forall p, (forall e, 0 < e -> exists p', A p' /\ distance p p' <= e) -> A p.
-
-Theorem banach (A : (S -> T -> R) -> Prop) (F : (S -> T -> R) -> S -> T -> R) c p0 :
-  0 <= c < 1 -> l1_closed A -> A p0 ->
-  (forall p, A p -> A (F p)) -> (forall p p', A p -> A p' -> distance (F p) (F p') <= c * distance p p') ->
-  exists p, A p /\ forall i z, p i z = F p i z.
-Proof.
-move=> Hc clA A0 FA FL. have [c0 c1] := Hc. pose u n := ssrnat.iter n F p0.
-have Au n : A (u n) by elim: n => //= n IH; exact: FA.
-have pow0 n := pow_le c n c0. have powS n : c ^ n.+1 = c * c ^ n by []. set K := distance (u 0%nat) (u 1%nat) / (1 - c).
-have K0 : 0 <= K by apply: Rmult_le_pos; [exact: distance_ge0|left; apply: Rinv_0_lt_compat; lra].
-have step1 n : distance (u n) (u n.+1) <= (1 - c) * K * c ^ n.
-{ elim: n => [|n IH]; first by rewrite /K /=; right; field; lra.
-  have H : distance (u n.+1) (u n.+2) <= _ := FL (u n) (u n.+1) (Au n) (Au n.+1). rewrite powS.
-  have := Rmult_le_compat_l c _ _ c0 IH. lra. }
-have stepm n m : distance (u n) (u (n + m)%nat) <= K * c ^ n - K * c ^ (n + m)%nat.
-{ elim: m => [|m IH]; first by rewrite addn0 distance_eq //; lra.
-  have := distance_triangle (u n) (u (n + m)%nat) (u (n + m).+1). have := step1 (n + m)%nat. rewrite addnS powS. lra. }
-have far n m : distance (u n) (u (n + m)%nat) <= K * c ^ n.
-{ have := stepm n m. have := Rmult_le_pos _ _ K0 (pow0 (n + m)%nat). lra. }
-have cauchy i z : Cauchy_crit (fun n => u n i z).
-{ move=> e He. have He' : 0 < e / (2 * (K + 1)) by apply: Rdiv_lt_0_compat; lra.
-  have [N HN] := pow_lt_1_zero c ltac:(rewrite Rabs_pos_eq; lra) _ He'. exists N.
-  have {}HN : K * c ^ N < e / 2.
-  { have := HN N (le_n N). rewrite Rabs_pos_eq // => H. have := Rmult_lt_compat_l (K + 1) _ _ ltac:(lra) H.
-    have -> : (K + 1) * (e / (2 * (K + 1))) = e / 2 by field; lra. have := pow0 N. lra. }
-  have D n : (n >= N)%coq_nat -> Rabs (u N i z - u n i z) <= K * c ^ N.
-  { move=> /leP Hn. have := far N (n - N)%nat. rewrite subnKC // => H. exact: Rle_trans (distance_at _ _ _ _) H. }
-  move=> n m /D Dn /D Dm. rewrite /R_dist.
-  have -> : u n i z - u m i z = - (u N i z - u n i z) + (u N i z - u m i z) by ring.
-  have := Rabs_triang (- (u N i z - u n i z)) (u N i z - u m i z). rewrite Rabs_Ropp. lra. }
-pose p : S -> T -> R := fun i z => proj1_sig (Rcomplete.R_complete _ (cauchy i z)).
-have near n i z : Rabs (p i z - u n i z) <= K * c ^ n.
-{ rewrite /p. case: Rcomplete.R_complete => l /= Hl. apply: le_epsilon => e He. have [N HN] := Hl e He.
-  have := HN (n + N)%nat ltac:(apply/leP; exact: leq_addl). rewrite /R_dist => A1.
-  have A2 := Rle_trans _ _ _ (distance_at _ _ i z) (far n N).
-  have -> : l - u n i z = - (u (n + N)%nat i z - l) + - (u n i z - u (n + N)%nat i z) by ring.
-  apply: Rle_trans (Rabs_triang _ _) _. rewrite !Rabs_Ropp. lra. }
-set M := INR #|S| * (INR #|T| * K).
-have lim n : distance p (u n) <= M * c ^ n.
-{ have -> : M * c ^ n = INR #|S| * (INR #|T| * (K * c ^ n)) by rewrite /M; ring.
-  rewrite -!rsum_const; apply: rsum_le => i; apply: rsum_le => z; exact: near. }
-have Ap : A p.
-{ apply: clA => e He. have M0 : 0 <= M by have := lim 0%nat; have := distance_ge0 p (u 0%nat); rewrite /=; lra.
-  have He' : 0 < e / (M + 1) by apply: Rdiv_lt_0_compat; lra.
-  have [N HN] := pow_lt_1_zero c ltac:(rewrite Rabs_pos_eq; lra) _ He'. exists (u N); split=> //.
-  have := HN N (le_n N). rewrite Rabs_pos_eq // => H. have := Rmult_lt_compat_l (M + 1) _ _ ltac:(lra) H.
-  have -> : (M + 1) * (e / (M + 1)) = e by field; lra. have := lim N. have := pow0 N. lra. }
-exists p; split=> //. apply: distance_le0. apply: (geometric_le0 c (2 * M)) => // n.
-have := distance_triangle p (u n.+1) (F p). have := lim n.+1. rewrite powS => A2 A3.
-have A1 : distance (u n.+1) (F p) <= _ := FL (u n) p (Au n) Ap. rewrite (distance_sym (u n)) in A1. have A4 := lim n.
-have B1 := Rmult_le_compat_l c _ _ c0 A4.
-have B2 : c * (M * c ^ n) <= M * c ^ n.
-{ have : 0 <= M * c ^ n by have := distance_ge0 p (u n); lra. move: (M * c ^ n) => v Hv. nra. }
-lra.
-Qed.
-End Metric.
-
 (* The paper's game: two labels, both best replies, and the constants. *)
 Section Paper.
 Context {s : setting}.
@@ -548,60 +422,54 @@ by rewrite (rsum_const _ (Rabs (q z y - q' z y))); right.
 Qed.
 
 (* T_theta *)
-Lemma clip_range v : gamma s <= clip (gamma s) v <= 1 - gamma s.
-Proof. rewrite /clip /Rmax /Rmin; repeat case: Rle_dec; lra. Qed.
-
-Lemma clip_cases v :
-  (clip (gamma s) v = v /\ gamma s <= v <= 1 - gamma s) \/ (clip (gamma s) v = gamma s /\ v <= gamma s) \/
-  (clip (gamma s) v = 1 - gamma s /\ 1 - gamma s <= v).
-Proof. rewrite /clip /Rmax /Rmin; repeat case: Rle_dec; lra. Qed.
-
 Theorem clip_lipschitz u v : Rabs (clip (gamma s) u - clip (gamma s) v) <= Rabs (u - v).
 Proof. rewrite /clip /Rmax /Rmin; repeat case: Rle_dec; split_Rabs; lra. Qed.
 
-Lemma clip_complement v : clip (gamma s) (1 - v) = 1 - clip (gamma s) v.
-Proof. case: (clip_cases v); case: (clip_cases (1 - v)); lra. Qed.
+Lemma two_gamma : INR #|label s| * gamma s <= 1.
+Proof. rewrite card_bool /=. lra. Qed.
 
-Lemma joint_ge0 p z y : is_generator p -> 0 <= joint p z y.
+Lemma classifier_replyE p : is_generator p -> classifier_reply p = clipped_posterior (gamma s) gam_pos two_gamma p.
 Proof.
-case=> A _. apply: rsum_ge0 => x; apply: Rmult_le_pos; [left; exact: rho_xy_pos|exact: (A (x, y))].
+move=> Hp. do 2 (apply: functional_extensionality => ?). by rewrite clipped_two_labels //; exact: card_bool.
 Qed.
 
-Lemma masses_sum p : is_generator p -> \rsum_(z : sample s) mass p z = 1.
+Lemma classifier_reply_class p : is_generator p -> class_Q (classifier_reply p).
+Proof. move=> Hp. rewrite classifier_replyE //. exact: clipped_member. Qed.
+
+Lemma masses_sum p : is_generator p -> \rsum_(z : text s) text_mass p z = 1.
 Proof.
-case=> _ [_ A]. rewrite -(rho_xy_1 s) -rsum_swap3. apply: rsum_ext => x; apply: rsum_ext => y.
-rewrite rsum_scal. by have := A (x, y) => /= ->; rewrite Rmult_1_r.
+move=> Hp. have := mean_mass p (fun _ _ => 1). rewrite mean_const // /total.
+rewrite [X in 1 + X]big1 => [|y _]; last exact: big1. rewrite Rplus_0_r Rmult_1_r => ->.
+apply: rsum_ext => z. apply: rsum_ext => y. ring.
 Qed.
 
-Lemma posterior_class p : (forall z, 0 < mass p z) -> class_Q (posterior p).
+Lemma mass_lipschitz p p' z :
+  \rsum_(y : label s) Rabs (mass p y z - mass p' y z) <= \rsum_(i : seed s) (rho i * Rabs (p i z - p' i z)).
 Proof.
-move=> M. have C z y : gamma s <= posterior p z y by case: (clip_range (joint p z y / mass p z)).
-split=> //; split=> [z y|z]; first by have := C z y; lra.
-rewrite rsum_label /posterior. have -> : joint p z false / mass p z = 1 - joint p z true / mass p z.
-{ have := M z. rewrite /mass rsum_bool => H. field. lra. }
-rewrite clip_complement; ring.
+rewrite (rsum_by_label (fun i _ => rho i * Rabs (p i z - p' i z))). apply: rsum_le => y. rewrite mass_sub.
+apply: Rle_trans (rsum_abs _ _) _. apply: rsum_le => i. case: eqP => _; last by rewrite Rabs_R0; right.
+rewrite Rabs_mult Rabs_pos_eq; [by right|left; exact: rho_pos].
 Qed.
 
 Theorem posterior_lipschitz_max alpha m p p' : bounds_masses s alpha -> (forall x y, rho_xy s x y <= m) ->
-  domain_D p -> domain_D p' -> distance (posterior p) (posterior p') <= 2 * m / alpha * distance p p'.
+  domain_D p -> domain_D p' -> distance (classifier_reply p) (classifier_reply p') <= 2 * m / alpha * distance p p'.
 Proof.
-move=> [Ha HM] Hm Dp Dp'. apply: (Rle_trans _ (2 / alpha * distance (joint p) (joint p'))).
+move=> [Ha HM] Hm Dp Dp'.
+have M z := Rlt_le_trans _ _ _ Ha (HM p z Dp). have M' z := Rlt_le_trans _ _ _ Ha (HM p' z Dp').
+have -> : 2 * m / alpha * distance p p' = 2 / alpha * (m * distance p p') by field; lra.
+apply: (Rle_trans _ (2 / alpha * \rsum_(z : text s) \rsum_(y : label s) Rabs (mass p y z - mass p' y z))).
 - rewrite /distance -rsum_scal; apply: rsum_le => z.
-  apply: (Rle_trans _ (\rsum_(y : bool) Rabs (joint p z y / mass p z - joint p' z y / mass p' z))).
-  + apply: rsum_le => y; exact: clip_lipschitz.
-  + apply: normalise_lipschitz => //; [move=> y; apply: joint_ge0; exact: (proj1 Dp')|exact: HM|].
-    exact: Rlt_le_trans Ha (HM p' z Dp').
-- have -> : 2 * m / alpha * distance p p' = 2 / alpha * (m * distance p p') by field; lra.
-  apply: Rmult_le_compat_l; first by left; apply: Rdiv_lt_0_compat; lra.
-  rewrite /distance rsum_seed rsum_swap3 -rsum_scal. apply: rsum_le => z. rewrite -rsum_scal. apply: rsum_le => y.
-  rewrite /joint -rsum_sub -rsum_scal. apply: Rle_trans (rsum_abs _ _) _. apply: rsum_le => x.
-  rewrite -Rmult_minus_distr_l Rabs_mult Rabs_pos_eq; last by left; exact: rho_xy_pos.
-  apply: Rmult_le_compat_r; [exact: Rabs_pos|exact: Hm].
+  apply: (Rle_trans _ (\rsum_(y : label s) Rabs (mass p y z / text_mass p z - mass p' y z / text_mass p' z))).
+  + apply: rsum_le => y. rewrite /classifier_reply !posterior_at //. exact: clip_lipschitz.
+  + apply: normalise_lipschitz => //; [move=> y; apply: mass_ge0; exact: (proj1 Dp')|exact: HM|exact: M'].
+- apply: Rmult_le_compat_l; first by left; apply: Rdiv_lt_0_compat; lra.
+  apply: Rle_trans (rsum_le _ _ _ (mass_lipschitz p p')) _. rewrite rsum_swap /distance -rsum_scal. apply: rsum_le => i.
+  rewrite -rsum_scal. apply: rsum_le => z. apply: Rmult_le_compat_r; [exact: Rabs_pos|exact: Hm].
 Qed.
 
 Theorem posterior_lipschitz alpha p p' : bounds_masses s alpha -> (forall x y, rho_xy s x y <= / INR #|input s|) ->
   domain_D p -> domain_D p' ->
-  distance (posterior p) (posterior p') <= 2 / (alpha * INR #|input s|) * distance p p'.
+  distance (classifier_reply p) (classifier_reply p') <= 2 / (alpha * INR #|input s|) * distance p p'.
 Proof.
 move=> Ha Hr Dp Dp'. have N := input_size. have a0 := proj1 Ha.
 have -> : 2 / (alpha * size) = 2 * / size / alpha by field; lra.
@@ -612,31 +480,30 @@ Theorem uniform_inputs : (forall x, \rsum_(y : bool) rho_xy s x y = / INR #|inpu
   forall x y, rho_xy s x y <= / INR #|input s|.
 Proof. move=> H x y. rewrite -(H x). apply: rsum_single_le => b; left; exact: rho_xy_pos. Qed.
 
-Theorem masses_above alpha0 : 0 < alpha0 -> (forall z, alpha0 <= mass (@ref s) z) ->
+Theorem masses_above alpha0 : 0 < alpha0 -> (forall z, alpha0 <= text_mass (@ref s) z) ->
   bounds_masses s (Rpower (gamma s) (/ beta s) * alpha0).
 Proof.
 move=> H0 H. have G : 0 < Rpower (gamma s) (/ beta s) := exp_pos _.
 split=> [|p z [_ D]]; first exact: Rmult_lt_0_compat.
-apply: (Rle_trans _ (Rpower (gamma s) (/ beta s) * mass ref z)); first by apply: Rmult_le_compat_l; [lra|exact: H].
-rewrite -rsum_scal; apply: rsum_le => y. rewrite -rsum_scal; apply: rsum_le => x.
-have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ (rho_xy_pos s x y)) (D (x, y) z). rewrite /=; lra.
+apply: (Rle_trans _ (Rpower (gamma s) (/ beta s) * text_mass ref z)).
+{ apply: Rmult_le_compat_l; [lra|exact: H]. }
+rewrite -rsum_scal; apply: rsum_le => y. rewrite /mass !Rplus_0_r -rsum_scal; apply: rsum_le => i.
+case: eqP => _; last lra. have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ (rho_pos i)) (D i z). lra.
 Qed.
 
 (* Two rounds *)
-Lemma round_in_DQ a : in_DQ a -> (forall z, 0 < mass a.1 z) -> in_DQ (both_reply a).
-Proof. move=> [Da Qa] M; split; [exact: reply_domain|exact: posterior_class]. Qed.
-
-Lemma masses_pos alpha p : bounds_masses s alpha -> domain_D p -> forall z, 0 < mass p z.
-Proof. move=> [H M] D z; exact: Rlt_le_trans H (M p z D). Qed.
+Lemma round_in_DQ a : in_DQ a -> in_DQ (both_reply a).
+Proof. move=> [Da Qa]; split; [exact: reply_domain|exact: classifier_reply_class (proj1 Da)]. Qed.
 
 (* The Lipschitz constant of two rounds is the product of the two, in either component. *)
-Lemma contracts_product alpha l m : bounds_masses s alpha -> 0 <= l -> 0 <= m ->
+Lemma contracts_product l m : 0 <= l -> 0 <= m ->
   (forall q q', class_Q q -> class_Q q' -> distance (generator_reply q) (generator_reply q') <= l * distance q q') ->
-  (forall p p', domain_D p -> domain_D p' -> distance (posterior p) (posterior p') <= m * distance p p') ->
+  (forall p p', domain_D p -> domain_D p' ->
+    distance (classifier_reply p) (classifier_reply p') <= m * distance p p') ->
   contracts s (l * m).
 Proof.
-move=> Ha l0 m0 L M [p q] [p' q'] [Dp Qq] [Dp' Qq'].
-have A := L _ _ (posterior_class p (masses_pos alpha p Ha Dp)) (posterior_class p' (masses_pos alpha p' Ha Dp')).
+move=> l0 m0 L M [p q] [p' q'] [Dp Qq] [Dp' Qq'].
+have A := L _ _ (classifier_reply_class p (proj1 Dp)) (classifier_reply_class p' (proj1 Dp')).
 have B := M _ _ (reply_domain q Qq) (reply_domain q' Qq').
 have A' := Rmult_le_compat_l l _ _ l0 (M p p' Dp Dp'). have B' := Rmult_le_compat_l m _ _ m0 (L q q' Qq Qq').
 apply: Rle_trans (Rplus_le_compat _ _ _ _ A B) _. apply: Rle_trans (Rplus_le_compat _ _ _ _ A' B') _.
@@ -650,7 +517,7 @@ move=> Hd Ha Hr. have [d0 _] := Hd. have [a0 _] := Ha. have N := input_size.
 have -> : factor s delta alpha =
   2 * size / (beta s * delta * Rpower (gamma s) (1 + / beta s)) * (2 / (alpha * size)).
 { rewrite /factor. field. lra. }
-apply: (contracts_product alpha) => //.
+apply: contracts_product => //.
 - left; apply: Rdiv_lt_0_compat; first lra. do 2 apply: Rmult_lt_0_compat => //.
 - left; apply: Rdiv_lt_0_compat; first lra. apply: Rmult_lt_0_compat; lra.
 - move=> q q'; exact: reply_lipschitz.
@@ -663,7 +530,7 @@ Proof.
 move=> Ha Hr. have [a0 _] := Ha. have N := input_size.
 have -> : sharp_factor s alpha = size / (2 * beta s * gamma s) * (2 / (alpha * size)).
 { rewrite /sharp_factor. field. lra. }
-apply: (contracts_product alpha) => //.
+apply: contracts_product => //.
 - left; apply: Rdiv_lt_0_compat; first lra. apply: Rmult_lt_0_compat; lra.
 - left; apply: Rdiv_lt_0_compat; first lra. apply: Rmult_lt_0_compat; lra.
 - move=> q q'; exact: reply_lipschitz_sharp.
@@ -671,137 +538,25 @@ apply: (contracts_product alpha) => //.
 Qed.
 
 (* Fixed points are equilibria *)
-Lemma loss_joint p q : loss p q = \rsum_(z : sample s) \rsum_(y : bool) (joint p z y * - ln (q z y)).
+Lemma fixedP p q : fixed p q <-> both_reply (p, q) = (p, q).
 Proof.
-rewrite /loss /real_loss [X in _ + X]big1 => [|y _]; last by rewrite big1 // => z _; exact: Rmult_0_l.
-rewrite Rplus_0_r /avg rsum_seed.
-transitivity (\rsum_(z : sample s) \rsum_(y : bool) \rsum_(x : input s) (rho_xy s x y * (p (x, y) z * - ln (q z y)))).
-- rewrite -rsum_swap3; apply: rsum_ext => x; apply: rsum_ext => y; by rewrite rsum_scal.
-- apply: rsum_ext => z; apply: rsum_ext => y. rewrite /joint -rsum_scalr; apply: rsum_ext => x; ring.
-Qed.
-
-(* A two-label row: no move inside [gamma, 1 - gamma] improves on the clipped posterior to first order. *)
-Lemma row_best u v t : 0 <= u -> 0 <= v -> 0 < u + v -> gamma s <= t <= 1 - gamma s ->
-  let c := clip (gamma s) (u / (u + v)) in u * (t / c - 1) + v * ((1 - t) / (1 - c) - 1) <= 0.
-Proof.
-move=> Hu Hv Huv Ht c. have Hc := clip_range (u / (u + v)). rewrite -/c in Hc.
-have K : 0 <= (t - c) * (c - u / (u + v)).
-{ case: (clip_cases (u / (u + v))); rewrite -/c; [|case]; case=> H1 H2; rewrite H1; nra. }
-have -> : u * (t / c - 1) + v * ((1 - t) / (1 - c) - 1) =
-  - ((u + v) / (c * (1 - c)) * ((t - c) * (c - u / (u + v)))) by field; lra.
-have P : 0 < (u + v) / (c * (1 - c)) by apply: Rdiv_lt_0_compat => //; apply: Rmult_lt_0_compat; lra.
-have := Rmult_le_pos _ _ (Rlt_le _ _ P) K. lra.
-Qed.
-
-Definition excess p q z y := joint p z y * (q z y / posterior p z y - 1 - ln (q z y / posterior p z y)).
-
-Lemma class_pos q z y : class_Q q -> 0 < q z y.
-Proof. move=> /class_box H. case: (H z y) => A _. exact: Rlt_le_trans gam_pos A. Qed.
-
-Lemma excess_ge0 p q z y : is_generator p -> class_Q (posterior p) -> class_Q q -> 0 <= excess p q z y.
-Proof.
-move=> Hp Qp Qq. apply: Rmult_le_pos; first exact: joint_ge0.
-have := ln_le_sub1 _ (Rdiv_lt_0_compat _ _ (class_pos q z y Qq) (class_pos _ z y Qp)). lra.
-Qed.
-
-Lemma loss_excess p q : is_generator p -> (forall z, 0 < mass p z) -> class_Q q ->
-  loss p (posterior p) + \rsum_(z : sample s) \rsum_(y : bool) excess p q z y <= loss p q.
-Proof.
-move=> Hp M Qq. have Qp := posterior_class p M. rewrite !loss_joint -rsum_add. apply: rsum_le => z.
-have := row_best _ _ (q z true) (joint_ge0 p z true Hp) (joint_ge0 p z false Hp).
-have Mz := M z. rewrite /mass rsum_bool in Mz. move=> /(_ Mz).
-have B := class_box q Qq z. have E := proj2 (proj1 Qq) z. rewrite rsum_label in E.
-have B' := class_box _ Qp z. have E' := proj2 (proj1 Qp) z. rewrite rsum_label in E'.
-have Bt := proj2 Qq z true. have Bf := proj2 Qq z false.
-move=> /(_ ltac:(lra)). rewrite !rsum_bool /excess.
-have -> : clip (gamma s) (joint p z true / (joint p z true + joint p z false)) = posterior p z true.
-{ by rewrite /posterior /mass rsum_bool. }
-have -> : 1 - q z true = q z false by lra. have -> : 1 - posterior p z true = posterior p z false by lra.
-rewrite !ln_div; try exact: class_pos. lra.
-Qed.
-
-Theorem posterior_reply p : is_generator p -> (forall z, 0 < mass p z) -> reply class_Q p (posterior p).
-Proof.
-move=> Hp M. have Qp := posterior_class p M. split=> // q Qq. rewrite /payoff. have := loss_excess p q Hp M Qq.
-have : 0 <= \rsum_(z : sample s) \rsum_(y : bool) excess p q z y; last lra.
-apply: rsum_ge0 => z; apply: rsum_ge0 => y; exact: excess_ge0.
-Qed.
-
-Theorem posterior_unique p q : is_generator p -> (forall z, 0 < mass p z) -> reply class_Q p q ->
-  forall z y, q z y = posterior p z y.
-Proof.
-move=> Hp M [Qq L] z. have Qp := posterior_class p M. have {}L := L _ Qp. rewrite /payoff in L.
-have Ge := fun t y => excess_ge0 p q t y Hp Qp Qq.
-have Z0 : \rsum_(z : sample s) \rsum_(y : bool) excess p q z y = 0.
-{ apply: Rle_antisym; last by apply: rsum_ge0 => t; exact: rsum_ge0. have := loss_excess p q Hp M Qq. lra. }
-have Z1 := rsum_eq0 _ _ (fun z => rsum_ge0 _ _ (Ge z)) Z0 z. have Z2 := rsum_eq0 _ _ (Ge z) Z1.
-have W y : 0 < joint p z y -> q z y = posterior p z y.
-{ move=> J. have := Z2 y. rewrite /excess. case: (Req_dec (q z y / posterior p z y) 1) => H.
-  - move=> _. have P := class_pos _ z y Qp. have -> : q z y = q z y / posterior p z y * posterior p z y by field; lra.
-    by rewrite H Rmult_1_l.
-  - have := ln_lt_sub1 _ (Rdiv_lt_0_compat _ _ (class_pos q z y Qq) (class_pos _ z y Qp)) H => A B.
-    have := Rmult_integral _ _ B. lra. }
-have E := proj2 (proj1 Qq) z. have E' := proj2 (proj1 Qp) z. rewrite rsum_label in E. rewrite rsum_label in E'.
-have Mz := M z. rewrite /mass rsum_bool in Mz. have [Jt|Jt] := joint_ge0 p z true Hp.
-- have Wt := W true Jt. case; lra.
-- have Wf := W false ltac:(lra). case; lra.
-Qed.
-
-Lemma domain_closed : l1_closed (@domain_D s).
-Proof.
-move=> p H. have G i z e : 0 < e -> Rpower (gamma s) (/ beta s) * ref i z <= p i z + e.
-{ move=> He. have [p' [[_ D] N]] := H e He. have := distance_at p p' i z. have := D i z. split_Rabs; lra. }
-have G0 i z : Rpower (gamma s) (/ beta s) * ref i z <= p i z by apply: le_epsilon => e; exact: G.
-split=> //; split; [|split].
-- move=> i z. apply: Rle_trans (G0 i z). apply: Rmult_le_pos; [left; exact: exp_pos|exact: ref_ge0].
-- move=> i z R0. have := G0 i z. rewrite R0 Rmult_0_r => P. apply: Rle_antisym => //. apply: le_epsilon => e He.
-  have [p' [[[_ [D _]] _] N]] := H e He. have := distance_at p p' i z. rewrite D //. split_Rabs; lra.
-- move=> i. apply: Rminus_diag_uniq. set d := _ - _. suff : Rabs d <= 0 by split_Rabs; lra.
-  apply: le_epsilon => e He. rewrite Rplus_0_l. have [p' [[[_ [_ D]] _] N]] := H e He.
-  rewrite /d -(D i) -rsum_sub. apply: Rle_trans (rsum_abs _ _) _. exact: Rle_trans (distance_row p p' i) N.
-Qed.
-
-Lemma domain_ext p p' : (forall i z, p i z = p' i z) -> domain_D p' -> domain_D p.
-Proof. move=> E D. apply: domain_closed => e He. exists p'; split=> //. rewrite distance_eq //; lra. Qed.
-
-Lemma payoff_ext p p' q q' : (forall i z, p i z = p' i z) -> (forall z y, q z y = q' z y) -> payoff p q = payoff p' q'.
-Proof.
-move=> Ep Eq. rewrite /payoff !loss_joint. congr (_ - _ * _).
-- apply: rsum_ext => z; apply: rsum_ext => y; rewrite Eq /joint; congr (_ * _); apply: rsum_ext => x; by rewrite Ep.
-- by apply: avg_ext => i z; rewrite Ep.
+split=> [[Ep Eq]|[Ep Eq]]; last by rewrite /fixed Ep Eq.
+by congr pair; do 2 (apply: functional_extensionality => ?).
 Qed.
 
 Theorem nash_fixed alpha p q : bounds_masses s alpha -> class_Q q -> nash class_Q p q <-> fixed p q.
 Proof.
-move=> Ha Qq. have Aq := member_admissible class_Q q Qq. split.
-- move=> [Hp [Mp Rq]].
-  have E := reply_unique beta_pos p q Aq Hp (Mp _ (proj1 (reply_domain q Qq))).
-  have M := masses_pos alpha p Ha (domain_ext _ _ E (reply_domain q Qq)). split=> //; exact: posterior_unique.
-- move=> [Ep Eq]. have Dp := domain_ext _ _ Ep (reply_domain q Qq). have M := masses_pos alpha p Ha Dp.
-  split; [exact: (proj1 Dp)|split; [|split=> //]].
-  + move=> u Hu. rewrite (payoff_ext p (generator_reply q) q q) //. exact: reply_max.
-  + rewrite (payoff_ext p p q (posterior p)) //. exact: (proj2 (posterior_reply p (proj1 Dp) M)).
+move=> [a0 Ha] Qq. split=> [N|/fixedP [Ep Eq]].
+- have [Hp [E [_ R]]] := proj1 (nash_fixed_point beta_pos class_Q p q) N. split=> // z y.
+  have I := nash_interior beta_pos _ _ _ N. rewrite classifier_replyE //.
+  apply: (clipped_unique _ _ _ p q z I) => //. apply: Rlt_le_trans a0 (Ha p z _).
+  have -> : p = generator_reply q by do 2 (apply: functional_extensionality => ?). exact: reply_domain.
+- have I := generator_reply_interior q. rewrite Ep in I. apply/(nash_fixed_point beta_pos).
+  split; first exact: (proj1 I). split=> [i z|]; first by rewrite Ep.
+  rewrite -Eq classifier_replyE; [exact: clipped_reply|exact: (proj1 I)].
 Qed.
 
-(* Linear convergence *)
-Lemma same_refl a : same a a. Proof. by []. Qed.
-
-Lemma dist_ext a a' b b' : same a a' -> same b b' -> dist a b = dist a' b'.
-Proof.
-move=> [A1 A2] [B1 B2]. rewrite /dist /distance. congr (_ + _); apply: rsum_ext => i; apply: rsum_ext => j.
-- by rewrite A1 B1.
-- by rewrite A2 B2.
-Qed.
-
-Lemma fixed_rounds p q : fixed p q -> same (two_rounds (p, q)) (p, q).
-Proof.
-move=> [Ep Eq]; split=> [i z|z y] /=.
-- rewrite Ep. have W t : weight 0 ref (posterior p) i t = weight 0 ref q i t by rewrite /weight Eq.
-  rewrite /generator_reply /step W; congr (_ / _); apply: rsum_ext => t; exact: W.
-- rewrite Eq. have J t x : joint (generator_reply q) t x = joint p t x by apply: rsum_ext => v; rewrite Ep.
-  rewrite /posterior J; congr (clip _ (_ / _)); apply: rsum_ext => t; exact: J.
-Qed.
-
+(* Linear convergence, to the equilibrium of Theorem 1. *)
 Lemma power_le1 : Rpower (gamma s) (/ beta s) <= 1.
 Proof.
 rewrite /Rpower -exp_0; apply: exp_le. have I := Rinv_0_lt_compat _ beta_pos.
@@ -814,40 +569,28 @@ split; first exact: (proj1 reference_interior).
 move=> i z. have := Rmult_le_compat_r _ _ _ (ref_ge0 i z) power_le1. lra.
 Qed.
 
-Lemma contracts_converges alpha c : bounds_masses s alpha -> 0 <= c < 1 -> contracts s c -> converges s c.
+Lemma contracts_converges alpha c : bounds_masses s alpha -> 0 <= c -> contracts s c -> converges s c.
 Proof.
-move=> Ha Hc C. have M p := masses_pos alpha p Ha. have PQ p D := posterior_class p (M p D).
-have [] := banach domain_D (fun p => generator_reply (posterior p)) c ref Hc domain_closed reference_domain.
-- move=> p /PQ; exact: reply_domain.
-- move=> p p' Dp Dp'. have Q0 := PQ ref reference_domain.
-  have H := C (p, posterior ref) (p', posterior ref) (conj Dp Q0) (conj Dp' Q0).
-  have H' : distance (generator_reply (posterior p)) (generator_reply (posterior p')) +
-    distance (posterior (generator_reply (posterior ref))) (posterior (generator_reply (posterior ref))) <=
-    c * (distance p p' + distance (posterior ref) (posterior ref)) := H.
-  move: H'. rewrite !(distance_eq (posterior _)) // !Rplus_0_r. exact.
-move=> p [Dp Ep]. exists p, (posterior p). have F : fixed p (posterior p) by []. have Qp := PQ p Dp.
-have step2 a : in_DQ a -> dist (two_rounds a) (p, posterior p) <= c * dist a (p, posterior p).
-{ move=> Ia. rewrite -(dist_ext _ _ _ _ (same_refl _) (fixed_rounds _ _ F)). exact: C. }
-have one p' q' : class_Q q' -> fixed p' q' -> same (p', q') (p, posterior p).
-{ move=> Qq F'. have I : in_DQ (p', q') by split=> //; exact: domain_ext (proj1 F') (reply_domain q' Qq).
-  have := step2 _ I. rewrite (dist_ext _ _ _ _ (fixed_rounds _ _ F') (same_refl _)).
-  have P1 := distance_ge0 p' p. have P2 := distance_ge0 q' (posterior p).
-  rewrite -[dist (p', q') _]/(distance p' p + distance q' (posterior p)) => H.
-  have Z : distance p' p + distance q' (posterior p) <= 0 by case: Hc => _ c1; nra.
-  have Zp : distance p' p <= 0 by lra. have Zq : distance q' (posterior p) <= 0 by lra.
-  split; [exact: distance_le0 Zp|exact: distance_le0 Zq]. }
-split; first exact/(nash_fixed alpha). do 2 split=> //.
-{ move=> p' q' N. have Qq : class_Q q' by case: N => _ [_ []]. apply: one => //; exact/(nash_fixed alpha). }
-split=> // a n. elim: n a => [|n IH] a Ia; first by rewrite /= Rmult_1_l; right.
-have Ib := round_in_DQ a Ia (M _ (proj1 Ia)). have Ic := round_in_DQ _ Ib (M _ (proj1 Ib)).
-rewrite iterSr -[c ^ n.+1]/(c * c ^ n). apply: Rle_trans (IH _ Ic) _. rewrite (Rmult_comm c) Rmult_assoc.
-apply: Rmult_le_compat_l; [exact: pow_le (proj1 Hc)|exact: step2].
+move=> Ha c0 C. have [p [q N]] := nash_exists_clipped s (gamma s) gam_pos beta_pos two_gamma.
+have Qq : class_Q q by case: N => _ [_ []]. have F := proj1 (nash_fixed alpha p q Ha Qq) N. have /fixedP E := F.
+have one p' q' : nash class_Q p' q' -> same (p', q') (p, q).
+{ move=> N'. have Qq' : class_Q q' by case: N' => _ [_ []].
+  have [P _] := nash_unique beta_pos _ _ _ _ _ N' N. have [_ A] := proj1 (nash_fixed alpha p' q' Ha Qq') N'.
+  split=> // z y. rewrite /= A (proj2 F). congr (classifier_reply _ _ _).
+  by do 2 (apply: functional_extensionality => ?). }
+exists p, q. do 2 split=> //. split; first exact: one. split.
+{ move=> p' q' Qq' F'. apply: one. exact/(nash_fixed alpha). }
+have I : in_DQ (p, q) by split=> //; case: E => <- _; exact: reply_domain.
+move=> a n. elim: n a => [|n IH] a Ia; first by rewrite /= Rmult_1_l; right.
+rewrite iterSr -[c ^ n.+1]/(c * c ^ n). apply: Rle_trans (IH _ (round_in_DQ _ (round_in_DQ _ Ia))) _.
+have := C a (p, q) Ia I. rewrite {2}/two_rounds !E => B. rewrite (Rmult_comm c) Rmult_assoc.
+apply: Rmult_le_compat_l => //. exact: pow_le.
 Qed.
 
 Theorem theorem_4_2 delta alpha : bounds_normalisers s delta -> bounds_masses s alpha ->
   (forall x y, rho_xy s x y <= / INR #|input s|) -> factor s delta alpha < 1 -> converges s (factor s delta alpha).
 Proof.
-move=> Hd Ha Hr Hc. apply: (contracts_converges alpha) => //; last exact: contraction. split=> //.
+move=> Hd Ha Hr Hc. apply: (contracts_converges alpha) => //; last exact: contraction.
 left; apply: Rdiv_lt_0_compat; first lra. have [d0 _] := Hd. have [a0 _] := Ha.
 do 3 apply: Rmult_lt_0_compat => //.
 Qed.
@@ -855,12 +598,12 @@ Qed.
 Theorem theorem_4_2_sharp alpha : bounds_masses s alpha -> (forall x y, rho_xy s x y <= / INR #|input s|) ->
   sharp_factor s alpha < 1 -> converges s (sharp_factor s alpha).
 Proof.
-move=> Ha Hr Hc. apply: (contracts_converges alpha) => //; last exact: contraction_sharp. split=> //.
+move=> Ha Hr Hc. apply: (contracts_converges alpha) => //; last exact: contraction_sharp.
 left; apply: Rdiv_lt_0_compat; first lra. have [a0 _] := Ha. do 2 apply: Rmult_lt_0_compat => //.
 Qed.
 
 (* With no constant assumed: delta = 1 and alpha from the reference. *)
-Theorem theorem_4_2_derived alpha0 : 0 < alpha0 -> (forall z, alpha0 <= mass (@ref s) z) ->
+Theorem theorem_4_2_derived alpha0 : 0 < alpha0 -> (forall z, alpha0 <= text_mass (@ref s) z) ->
   (forall x y, rho_xy s x y <= / INR #|input s|) -> let c := factor s 1 (Rpower (gamma s) (/ beta s) * alpha0) in
   c < 1 -> converges s c.
 Proof. move=> H0 H Hr c; apply: theorem_4_2 => //; [exact: normalisers_above_1|exact: masses_above]. Qed.
@@ -868,9 +611,9 @@ Proof. move=> H0 H Hr c; apply: theorem_4_2 => //; [exact: normalisers_above_1|e
 (* How much the condition asks for *)
 Lemma sample_size : 1 <= INR #|sample s|.
 Proof.
-have E := masses_sum ref (proj1 reference_domain). rewrite -[INR _]Rmult_1_r -rsum_const -{1}E.
-apply: rsum_le => z. rewrite -E. apply: (rsum_single_le _ (fun z => mass ref z)) => t. apply: rsum_ge0 => y.
-exact: joint_ge0 (proj1 reference_domain).
+have Hr := proj1 reference_domain. have E := masses_sum ref Hr.
+rewrite -[INR _]Rmult_1_r -rsum_const -{1}E. apply: rsum_le => z. rewrite -E.
+apply: (rsum_single_le _ (text_mass ref)) => t. exact: text_mass_ge0.
 Qed.
 
 Theorem alpha_le alpha : bounds_masses s alpha -> alpha <= / INR #|sample s|.

@@ -5,7 +5,8 @@
    damped_linear  == A.1: D(p*, p_n) <= (tau / (tau + beta))^n D(p*, p_0)
    damped_rounds  == A.3: D(p*, p_n) <= eps after (1 + tau / beta) ln (L / eps) rounds, where D(p*, p_0) <= L
    value_increases, value_step == A.2: G(p_n) never decreases; V* - G(p_{n+1}) <= tau D(p*, p_n)
-   geometric w n  == 1 + w + ... + w^(n-1), with w = (tau + beta) / tau; it is n when beta = 0
+   growth         == w = (tau + beta) / tau
+   geometric w n  == 1 + w + ... + w^(n-1); it is n when beta = 0
    average_reply  == the weighted average of q_0, ..., q_{n-1}, weights w^s
    value_bound    == A.3 and A.5: (J(u, average) - G(p_n)) * geometric w n <= tau D(u, p_0), for every u and beta >= 0
    value_linear   == the same for beta > 0: (w^n - 1) (c - G(p_n)) <= beta D(u, p_0) for c <= J(u, average)
@@ -14,11 +15,11 @@
    inexact_round  == a round in which the generator misses the exact step by at most e, in payoff, and the
                      classifier the best reply by at most eta, in log-density
    inexact_step   == A.6: then (tau + beta) D' <= tau D + e + (1 + lambda) eta
-   inexact_linear == A.6: D(p*, p_n) <= c^n D(p*, p_0) + (1 - c^n) (e + (1 + lambda) eta) / beta, c = tau / (tau +
-     beta)  *)
+   inexact_linear == A.6: D(p*, p_n) <= c^n D(p*, p_0) + (1 - c^n) (e + (1 + lambda) eta) / beta, where
+                     c = tau / (tau + beta)                                                              *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
-From Nashguard Require Import Sums Logs Game Replies Smooth.
+From Nashguard Require Import Sums Logs Game Replies Smooth Posterior.
 Open Scope R_scope.
 
 Section Run.
@@ -95,9 +96,6 @@ have Hp := run_generator _ _ _ _ HR n. have I1 := run_interior _ _ _ _ HR n.+1.
 have := balance (p n) (q n.+1) n Hp (proj1 (run_reply _ _ _ _ HR n.+1)). rewrite divergence_self //.
 have := divergence_ge0 (p n) (p n.+1) Hp I1. have := beta_ge0 g. nra.
 Qed.
-
-Lemma value_monotone m n : payoff (p m) (q m) <= payoff (p (m + n)%nat) (q (m + n)%nat).
-Proof. elim: n => [|n IH]; [rewrite addn0|rewrite addnS; have := value_increases (m + n)%nat]; lra. Qed.
 
 Section Equilibrium.
 Variables (ps : generator g) (qs : classifier g).
@@ -263,7 +261,7 @@ Lemma reference_distance m u : 0 < m -> (forall (i : seed g) z, 0 < ref i z -> m
 Proof.
 move=> Hm H Hu. have -> : - ln m = avg (fun i z => - ln m * u i z) by rewrite avg_scal avg_generator //; ring.
 apply: avg_le => i z. case: (generator_support u i z Hu) => [->|[A B]]; first lra.
-have U : u i z <= 1. { rewrite -(proj2 (proj2 Hu) i). exact: rsum_single_le _ (u i) z (proj1 Hu i). }
+have U := generator_le1 u i z Hu.
 rewrite (Rmult_comm (- ln m)). apply: Rmult_le_compat_l; first lra. rewrite ln_div //.
 have := ln_le _ _ A U. have := ln_le _ _ Hm (H i z B). rewrite ln_1; lra.
 Qed.
@@ -273,9 +271,7 @@ Theorem start_bound Q ps qs : (forall c, Q c -> forall z y, c z y <= 1) -> Q (fu
 Proof.
 move=> U HU [Hs [M [HQ M']]]. have Ir := @reference_interior g.
 have := M ref (proj1 Ir). have := M' _ HU. rewrite {2}/payoff {1}/payoff. set n := INR _.
-have n0 : 0 < n.
-{ apply: lt_0_INR. apply/ltP. apply/card_gt0P. case: (pickP (seed g)) => [i _|E]; first by exists (lab i).
-  have := rho_1 g. rewrite big_pred0 //; lra. }
+have n0 : 0 < n := @labels_pos g.
 have -> : loss ps (fun _ _ => / n) = total g * ln n by rewrite loss_mean mean_const // ln_Rinv //; ring.
 have -> : payoff ref qs = loss ref qs by rewrite /payoff divergence_self ?Rmult_0_r ?Rminus_0_r //; exact: (proj1 Ir).
 have : 0 <= loss ref qs; last by rewrite /payoff; lra.

@@ -1,5 +1,5 @@
-(* The equilibrium (Theorem 1): unique, the fixed point of the two best replies, certified by the gap (it exists:
-   Existence.v).
+(* The equilibrium (Theorem 1): unique, the fixed point of the two best replies, certified by the gap. It exists by
+   Existence.v.
    Here (ps, qs) is an equilibrium, V* its value payoff ps qs, and G(p) = payoff p q with q a best reply to p.
 
    gap_zero            == (p, q) is an equilibrium exactly when its exploitability is 0

@@ -6,9 +6,7 @@
    nash_exists         == a class with replies has an equilibrium, if beta > 0
    nash_exists_full, nash_exists_clipped == so the full and the clipped class have one, for any number of labels
    run_converges       == tau >= 1: p_n tends to the equilibrium everywhere, and q_n on live pairs
-   hellinger           == (a - b)^2 <= 4 (a ln (a / b) - a + b) for a and b in (0, 1]
-   divergence_square   == rho_i (p_i(z) - u_i(z))^2 <= 4 D(p, u): pointwise distance from the divergence
-   spread              == sum_i rho_i sum_z ln (1 / r_i(z)) over the support, a bound on every D(u, ref)
+   divergence_square   == rho_i (p_i(z) - u_i(z))^2 <= 2 D(p, u): pointwise distance from the divergence
    midpoint p u        == (p + u) / 2; payoff_midpoint: how much more it earns than p and u on average
 
    How existence is proved, without compactness: run tau = 1 from the reference. Theorem A's inequality holds against
@@ -17,12 +15,12 @@
    maximises G, and one more step from it cannot move: that makes it a best reply to its own best reply.            *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
-From Nashguard Require Import Sums Logs Game Replies Smooth Damped Undamped Posterior Equilibrium.
+From Nashguard Require Import Sums Logs Game Replies Smooth Posterior Pinsker Damped Undamped Equilibrium.
 Open Scope R_scope.
 
 (* Limits of finite sums, from the standard library's Un_cv. *)
 Lemma cv_ext (u v : nat -> R) l : (forall n, u n = v n) -> Un_cv u l -> Un_cv v l.
-Proof. move=> E C e He. have [N H] := C e He. exists N => n Hn. rewrite -E. exact: H. Qed.
+Proof. move=> E. exact: Un_cv_ext. Qed.
 
 Lemma cv_const c : Un_cv (fun _ => c) c.
 Proof. move=> e He. exists 0%nat => n _. rewrite /R_dist Rminus_diag_eq // Rabs_R0. lra. Qed.
@@ -35,8 +33,9 @@ Lemma cv_sum (T : finType) (u : nat -> T -> R) (l : T -> R) : (forall i, Un_cv (
 Proof.
 move=> H. elim: (index_enum T) => [|i s IH].
 - apply: (cv_ext (fun _ => 0)) => [n|]; rewrite big_nil //; exact: cv_const.
-- rewrite big_cons. apply: (cv_ext (fun n => u n i + \big[Rplus/0]_(i <- s) u n i)) => [n|]; first by rewrite big_cons.
-  exact: CV_plus.
+- rewrite big_cons. apply: (cv_ext (fun n => u n i + \big[Rplus/0]_(i <- s) u n i)) => [n|].
+  + by rewrite big_cons.
+  + exact: CV_plus.
 Qed.
 
 Lemma cv_ln (u : nat -> R) l : 0 < l -> Un_cv u l -> Un_cv (fun n => ln (u n)) (ln l).
@@ -55,64 +54,17 @@ have := H n. have := Rle_abs (d n) => A B D. rewrite -(Rabs_pos_eq e); last lra.
 lra.
 Qed.
 
-Lemma hellinger a b : 0 < a <= 1 -> 0 < b <= 1 -> (a - b) ^ 2 <= 4 * (a * ln (a / b) - (a - b)).
-Proof.
-move=> Ha Hb. have A := sqrt_lt_R0 a (proj1 Ha). have B := sqrt_lt_R0 b (proj1 Hb).
-have Ea := sqrt_sqrt a ltac:(lra). have Eb := sqrt_sqrt b ltac:(lra).
-have A1 : sqrt a <= 1 by rewrite -sqrt_1; apply: sqrt_le_1_alt; lra.
-have B1 : sqrt b <= 1 by rewrite -sqrt_1; apply: sqrt_le_1_alt; lra.
-move: (sqrt a) (sqrt b) A B Ea Eb A1 B1 => s t S T <- <- S1 T1.
-have -> : s * s / (t * t) = / ((t / s) * (t / s)) by field; lra.
-have P : 0 < t / s by exact: Rdiv_lt_0_compat. rewrite ln_Rinv; last exact: Rmult_lt_0_compat. rewrite ln_mult //.
-have := Rmult_le_compat_l (s * s) _ _ ltac:(nra) (ln_le_sub1 _ P).
-have -> : s * s * (t / s - 1) = s * t - s * s by field; lra.
-have -> : (s * s - t * t) ^ 2 = (s - t) ^ 2 * (s + t) ^ 2 by ring.
-have : (s + t) ^ 2 <= 2 ^ 2 by apply: pow_incr; lra. move=> /(Rmult_le_compat_l ((s - t) ^ 2) _ _ (pow2_ge_0 _)). lra.
-Qed.
-
 Section Distances.
 Context {g : game}.
 Implicit Types (p u : generator g).
 
-Lemma generator_le1 p i z : is_generator p -> p i z <= 1.
-Proof. move=> [A [_ B]]. rewrite -(B i). exact: (rsum_single_le _ (p i)). Qed.
-
-Lemma divergence_term p u i z : is_generator p -> interior u ->
-  rho i * (p i z * ln (p i z / u i z) - (p i z - u i z)) <= divergence p u.
+Lemma divergence_square p u i z : is_generator p -> interior u -> rho i * (p i z - u i z) ^ 2 <= 2 * divergence p u.
 Proof.
-move=> Hp [Hu Pu]. set f := fun i z => p i z * ln (p i z / u i z) - (p i z - u i z).
-have f0 j t : 0 <= f j t.
-{ rewrite /f. case: (generator_support p j t Hp) => [->|[A B]]; first by have := proj1 Hu j t; lra.
-  have := gibbs_le (p j t) (u j t) (Rlt_le _ _ A) (Pu j t B). lra. }
-have -> : divergence p u = avg f by rewrite /f !avg_sub (avg_generator p) // (avg_generator u) // /divergence; ring.
-have S j : 0 <= rho j * \rsum_(t : text g) f j t by apply: Rmult_le_pos; [left; exact: rho_pos|exact: rsum_ge0].
-apply: Rle_trans (rsum_single_le _ _ i S). apply: Rmult_le_compat_l; first by left; exact: rho_pos.
-exact: (rsum_single_le _ (f i)).
-Qed.
-
-Lemma divergence_square p u i z : interior p -> interior u -> rho i * (p i z - u i z) ^ 2 <= 4 * divergence p u.
-Proof.
-move=> Ip Iu. have T := divergence_term p u i z (proj1 Ip) Iu. have R := @rho_pos g i.
-case: (ref_ge0 i z) => [H|H].
-- have := hellinger (p i z) (u i z) (conj (proj2 Ip i z H) (generator_le1 p i z (proj1 Ip)))
-    (conj (proj2 Iu i z H) (generator_le1 u i z (proj1 Iu))).
-  move=> /(Rmult_le_compat_l (rho i) _ _ (Rlt_le _ _ R)). lra.
-- have D := divergence_ge0 p u (proj1 Ip) Iu.
-  have -> : p i z = 0 by apply: (proj1 (proj2 (proj1 Ip))). have -> : u i z = 0 by apply: (proj1 (proj2 (proj1 Iu))).
-  lra.
-Qed.
-
-Definition spread := avg (fun i z => - ln (@ref g i z)).
-
-Lemma divergence_ref p : is_generator p -> divergence p ref <= spread.
-Proof.
-move=> Hp. apply: avg_le => i z.
-have R : 0 <= - ln (ref i z).
-{ case: (ref_ge0 i z) => [H|<-].
-  - have := ln_le _ _ H (generator_le1 ref i z (proj1 reference_interior)). rewrite ln_1; lra.
-  - rewrite /ln. case: Rlt_dec => [/Rlt_irrefl|_] //. lra. }
-case: (generator_support p i z Hp) => [->|[A B]]; first lra. rewrite ln_div //. have P1 := generator_le1 p i z Hp.
-have := ln_le _ _ A P1. rewrite ln_1. nra.
+move=> Hp Iu. have R j : 0 <= rho j * l1_distance p u j ^ 2.
+{ apply: Rmult_le_pos; [left; exact: rho_pos|exact: pow2_ge_0]. }
+apply: Rle_trans (Rle_trans _ _ _ (rsum_single_le _ _ i R) (pinsker_squares p u Hp Iu)).
+apply: Rmult_le_compat_l; first by left; exact: rho_pos. rewrite -pow2_abs. apply: pow_incr.
+split; first exact: Rabs_pos. exact: (rsum_single_le _ (fun z => Rabs (p i z - u i z)) z (fun z => Rabs_pos _)).
 Qed.
 
 Definition midpoint p u : generator g := fun i z => (p i z + u i z) / 2.
@@ -197,8 +149,9 @@ rewrite divergence_self; last exact: (proj1 Is). have := divergence_ge0 u ps Hu 
 Qed.
 
 Section Limit.
-Variables (Q : class g) (f : generator g -> classifier g).
+Variables (Q : class g) (f : generator g -> classifier g) (reach : R).
 Hypotheses (beta_pos : 0 < beta g) (Hf : replies Q f).
+Hypothesis far : forall u, is_generator u -> divergence u ref <= reach.
 Let p n := trajectory 1 f ref n.+1.
 Let G u := payoff u (f u).
 
@@ -214,18 +167,18 @@ elim: n => [|n IH]; first by rewrite /=; lra. rewrite S_INR.
 have : 1 <= @growth g 1 ^ n by apply: pow_R1_Rle; apply: growth_1; lra. rewrite /geometric -/geometric. lra.
 Qed.
 
-Lemma nearly_optimal u n : interior u -> G u - G (p n) <= @spread g * / (INR n + 1).
+Lemma nearly_optimal u n : interior u -> G u - G (p n) <= reach * / (INR n + 1).
 Proof.
 move=> Iu. have N : 0 < INR n.+1 by exact: lt_0_INR (Nat.lt_0_succ n).
-have V := value_bound Q 1 _ _ (Rle_refl 1) HR n.+1 u (proj1 Iu). have D := divergence_ref u (proj1 Iu).
+have V := value_bound Q 1 _ _ (Rle_refl 1) HR n.+1 u (proj1 Iu). have D := far u (proj1 Iu).
 have A := proj2 (Hf u Iu) _ (average_member Q 1 _ _ (Rle_refl 1) HR n.+1). have L := geometric_le n.+1.
-have K : 0 <= @spread g by have := divergence_ge0 u ref (proj1 Iu) reference_interior; lra.
+have K : 0 <= reach by have := divergence_ge0 u ref (proj1 Iu) reference_interior; lra.
 rewrite -S_INR. apply: (Rmult_le_reg_l (INR n.+1)) => //.
-have -> : INR n.+1 * (@spread g * / INR n.+1) = @spread g by field; lra.
+have -> : INR n.+1 * (reach * / INR n.+1) = reach by field; lra.
 rewrite Rmult_1_l in V. rewrite /G. move: V A. rewrite -/(p n).
 move: (payoff (p n) _) (payoff u (average_reply _ _ _)) => v a V A.
 move: (payoff u (f u)) A => b A. move: (geometric _ n.+1) (INR n.+1) N V L => s k N V L.
-have D' : divergence u (trajectory 1 f ref 0) <= @spread g by [].
+have D' : divergence u (trajectory 1 f ref 0) <= reach by [].
 move: (divergence u (trajectory 1 f ref 0)) D' V => d D' V.
 case: (Rle_dec b v) => Hb; first by have := Rmult_le_compat_l k (b - v) 0 ltac:(lra) ltac:(lra); lra.
 have := Rmult_le_compat_r (b - v) _ _ ltac:(lra) L.
@@ -233,7 +186,7 @@ have := Rmult_le_compat_l s (b - v) (a - v) ltac:(lra) ltac:(lra). lra.
 Qed.
 
 Lemma value_bounded : exists B, forall u, interior u -> G u <= B.
-Proof. exists (G (p 0%nat) + @spread g * / (INR 0 + 1)) => u Iu. have := nearly_optimal u 0 Iu. lra. Qed.
+Proof. exists (G (p 0%nat) + reach * / (INR 0 + 1)) => u Iu. have := nearly_optimal u 0 Iu. lra. Qed.
 
 (* The same inequality at u = ref keeps D(ref, p_n) bounded, so that no text dies out. *)
 Lemma divergence_bounded : exists B, forall n, divergence ref (p n) <= B.
@@ -263,12 +216,13 @@ have L : ln r + - ((B / rho i + r) / r) <= ln (p n i z).
 case: L => [L|->]; [left; exact: exp_increasing|by right].
 Qed.
 
-Lemma near n m i z : rho i * (beta g * (p n i z - p m i z) ^ 2) <= 16 * @spread g * (/ (INR n + 1) + / (INR m + 1)).
+Lemma near n m i z : rho i * (beta g * (p n i z - p m i z) ^ 2) <= 8 * reach * (/ (INR n + 1) + / (INR m + 1)).
 Proof.
 set x := midpoint (p n) (p m). have Ix : interior x by exact: midpoint_interior.
 have E := payoff_midpoint (p n) (p m) (f x) (Ip n) (Ip m). rewrite -/x /= in E.
 have A := proj2 (Hf _ (Ip n)) _ (proj1 (Hf x Ix)). have B := proj2 (Hf _ (Ip m)) _ (proj1 (Hf x Ix)).
-have C := nearly_optimal x n Ix. have D := nearly_optimal x m Ix. have S := divergence_square (p n) x i z (Ip n) Ix.
+have C := nearly_optimal x n Ix. have D := nearly_optimal x m Ix.
+have S := divergence_square (p n) x i z (proj1 (Ip n)) Ix.
 have P := divergence_ge0 (p m) x (proj1 (Ip m)) Ix. rewrite /G in C D.
 have -> : p n i z - p m i z = 2 * (p n i z - x i z) by rewrite /x /midpoint; field.
 move: (divergence (p n) x) (divergence (p m) x) E S P => d d' E S P. nra.
@@ -277,19 +231,19 @@ Qed.
 Lemma cauchy (i : seed g) z : Cauchy_crit (fun n => p n i z).
 Proof.
 move=> e He. have R := @rho_pos g i. have Ir := @reference_interior g.
-have K : 0 <= @spread g by have := divergence_ref ref (proj1 Ir); rewrite divergence_self //; exact: (proj1 Ir).
+have K : 0 <= reach by have := far ref (proj1 Ir); rewrite divergence_self //; exact: (proj1 Ir).
 have X : 0 < rho i * (beta g * e ^ 2) by apply: Rmult_lt_0_compat => //; apply: Rmult_lt_0_compat => //; nra.
-have Y : 0 < rho i * (beta g * e ^ 2) / (32 * (@spread g + 1)) by apply: Rdiv_lt_0_compat => //; lra.
+have Y : 0 < rho i * (beta g * e ^ 2) / (16 * (reach + 1)) by apply: Rdiv_lt_0_compat => //; lra.
 have [N HN] := @RinvN_cv _ Y. exists N => n m Hn Hm. have T := near n m i z. move: (HN n Hn) (HN m Hm).
 rewrite /R_dist /RinvN !Rminus_0_r /= => /(Rle_lt_trans _ _ _ (Rle_abs _)) U /(Rle_lt_trans _ _ _ (Rle_abs _)) V.
-have W : / (INR n + 1) + / (INR m + 1) <= 2 * (rho i * (beta g * e ^ 2) / (32 * (@spread g + 1))) by lra.
-have Z : 16 * @spread g * (2 * (rho i * (beta g * e ^ 2) / (32 * (@spread g + 1)))) < rho i * (beta g * e ^ 2).
-{ have -> : 16 * @spread g * (2 * (rho i * (beta g * e ^ 2) / (32 * (@spread g + 1)))) =
-    rho i * (beta g * e ^ 2) - rho i * (beta g * e ^ 2) / (@spread g + 1) by field; lra.
-  have := Rdiv_lt_0_compat _ (@spread g + 1) X ltac:(lra). lra. }
+have W : / (INR n + 1) + / (INR m + 1) <= 2 * (rho i * (beta g * e ^ 2) / (16 * (reach + 1))) by lra.
+have Z : 8 * reach * (2 * (rho i * (beta g * e ^ 2) / (16 * (reach + 1)))) < rho i * (beta g * e ^ 2).
+{ have -> : 8 * reach * (2 * (rho i * (beta g * e ^ 2) / (16 * (reach + 1)))) =
+    rho i * (beta g * e ^ 2) - rho i * (beta g * e ^ 2) / (reach + 1) by field; lra.
+  have := Rdiv_lt_0_compat _ (reach + 1) X ltac:(lra). lra. }
 have {}T : (p n i z - p m i z) ^ 2 < e ^ 2.
 { apply: (Rmult_lt_reg_l (rho i * beta g)); first exact: Rmult_lt_0_compat.
-  have := Rmult_le_compat_l (16 * @spread g) _ _ ltac:(lra) W. lra. }
+  have := Rmult_le_compat_l (8 * reach) _ _ ltac:(lra) W. lra. }
 rewrite /R_dist -(Rabs_pos_eq e); last lra. apply: Rsqr_lt_abs_0. rewrite /Rsqr. lra.
 Qed.
 
@@ -312,17 +266,20 @@ Qed.
 Lemma limit_nash : nash Q ps (f ps).
 Proof.
 have Is := limit_interior. apply: (maximiser_nash Q f ps Hf Is) => u Iu.
-have P := payoff_cv p ps (f ps) Is Ip C. apply: (cv_ge _ (fun n => payoff (p n) (f ps) + @spread g * / (INR n + 1))).
+have P := payoff_cv p ps (f ps) Is Ip C. apply: (cv_ge _ (fun n => payoff (p n) (f ps) + reach * / (INR n + 1))).
 - move=> n. have := nearly_optimal u n Iu. have := proj2 (Hf _ (Ip n)) _ (proj1 (Hf ps Is)). rewrite /G; lra.
-- rewrite -[payoff ps (f ps)]Rplus_0_r. apply: CV_plus => //. rewrite -(Rmult_0_r (@spread g)).
+- rewrite -[payoff ps (f ps)]Rplus_0_r. apply: CV_plus => //. rewrite -(Rmult_0_r (reach)).
   apply: cv_scal. exact: RinvN_cv.
 Qed.
 End Limit.
 
 Theorem nash_exists Q f : 0 < beta g -> replies Q f -> exists p q, nash Q p q.
-Proof. move=> B H. have N := limit_nash Q f B H. by eexists; eexists; exact: N. Qed.
+Proof.
+move=> B H. have [m [m0 Hm]] := least_positive2 _ _ (@ref g).
+have N := limit_nash Q f _ B H (fun u => reference_distance m u m0 Hm). by eexists; eexists; exact: N.
+Qed.
 
-(* Theorem A in the limit: p_n by Hellinger's bound on D(ps, p_n), q_n because q_n is nearly a best reply to ps. *)
+(* Theorem A in the limit: p_n by Pinsker's inequality, q_n because q_n is nearly a best reply to ps. *)
 Theorem run_converges Q tau (p : nat -> generator g) (q : nat -> classifier g) ps qs :
   1 <= tau -> 0 < beta g -> run Q tau p q -> nash Q ps qs ->
   (forall i z, Un_cv (fun n => p n i z) (ps i z)) /\ forall y z, live y z -> Un_cv (fun n => q n z y) (qs z y).
@@ -338,9 +295,10 @@ have R : Un_cv (fun n => r ^ n) 0.
   exact: Hm. }
 have null a : Un_cv (fun n => a * D0 * r ^ n) 0 by rewrite -(Rmult_0_r (a * D0)); exact: cv_scal.
 split=> [i z|y z H].
-- apply: cv_square (null (4 / rho i)) => n. have R0 := @rho_pos g i. have := divergence_square ps (p n) i z Is (I n).
+- apply: cv_square (null (2 / rho i)) => n. have R0 := @rho_pos g i.
+  have := divergence_square ps (p n) i z (proj1 N) (I n).
   have := L n. move: (divergence _ _) => d Hd S. apply: (Rmult_le_reg_l (rho i)) => //.
-  have -> : rho i * (4 / rho i * D0 * r ^ n) = 4 * (r ^ n * D0) by field; lra. nra.
+  have -> : rho i * (2 / rho i * D0 * r ^ n) = 2 * (r ^ n * D0) by field; lra. nra.
 - have M := live_mass ps y z Is H. have HQ := proj1 (proj2 (proj2 N)).
   have P : 0 < qs z y by apply: (proj2 (admissible_live _)) H; exact: member_admissible HQ.
   have Pn n : 0 < q n z y

@@ -10,17 +10,21 @@
    is_generator p      == p i is a distribution over texts, 0 where the reference is
    interior p          == a generator that is positive wherever the reference is
    live y z            == some seed of label y, or the real data, can produce text z
+   is_conditional q    == q z is a distribution over labels, for every text z
    admissible q        == q z y > 0 on the live pairs (Posterior.v: admissible_live), so that the payoff is finite
+   mix e q q'          == (1 - e) q + e q'
    class g             == a convex set of admissible tables: what the classifier may choose from
    full, clipped gamma == all conditional distributions q(y|z); those with q(y|z) >= gamma
 
    avg g f             == sum_i rho_i sum_z f i z
-   divergence p u      == D(p, u) = sum_i rho_i KL(p_i || u_i), in nats
-   loss q p            == the classifier's expected log-loss, real texts included
+   divergence p u      == D(p, u) = sum_i rho_i KL(p_i || u_i), in nats, for u positive wherever p is (theorems ask for
+                          an interior u: as ln 0 = 0 here, it is not infinite elsewhere)
+   loss p q            == the classifier's expected log-loss, of which real_loss q is the real texts' part
    payoff p q          == J(p, q) = loss - beta D(p, ref); the generator raises, the classifier lowers it
 
    reply Q p q         == q is a best reply to p in the class Q
    generator_reply q   == T_phi q, the generator's best reply in closed form
+   weight, normaliser  == (p^tau ref^beta / q)^(1/(tau + beta)) on the reference's support, and its sum for a seed
    step tau p q        == the proximal best reply: maximises J(., q) - tau D(., p); tau = 0 is generator_reply
    nash Q p q          == neither player gains by deviating
    exploitability Q p q e == the two players' regrets at (p, q) sum to e (NashConv, never halved)

@@ -4,12 +4,14 @@
    Coq's own integers: no primitive integers or floats.  `bits` is the precision of the mantissas.
 
    encloses i x        == the real number x lies in the interval i
+   zero, integer, plus, minus, times, over, negative, log, power_of_e == the arithmetic of intervals, at `bits`
    total n F           == encloses the sum over k < n of what the F k enclose
    quotient a b        == encloses the fraction a / b
    log_quotient a b    == encloses ln (a / b)
-   fractions           == a vector of integers over a common positive denominator; entry v k is the real v_k
-   table               == a matrix of such; cell t i j is the real t_ij
-   distribution n v    == v has n entries, none negative, and they sum to 1
+   fractions           == a vector of integers over a common positive denominator; whole v k is the k-th integer,
+                          entry v k the real v_k
+   table               == a matrix of such; row t i is its row, cell t i j the real t_ij
+   distribution n v    == v has n entries, none negative, and they sum to 1 (Matrix.v's, as are sums of integers)
    of_Q q              == encloses the rational q
    divergence_term     == encloses p_k ln (p_k / r_k), a term of KL(p || r)
    value_of v k, log_of v k == enclose v_k and ln v_k
@@ -20,6 +22,7 @@ From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice f
 From Interval Require Import Interval.Float_full Float.Specific_ops Float.Specific_stdz Real.Xreal.
 From Interval Require Interval.Interval.
 From Nashguard Require Import Sums.
+From Nashguard Require Matrix.
 Open Scope R_scope.
 
 Module Float := SpecificFloat StdZRadix2.
@@ -29,7 +32,7 @@ Notation interval := Arithmetic.type.
 
 Definition encloses (i : interval) (x : R) := Interval.contains (Arithmetic.convert i) (Xreal x).
 
-(** * Arithmetic *)
+(* Arithmetic *)
 
 Section Enclosures.
 Variable bits : Z.
@@ -140,7 +143,7 @@ Definition below (n : nat) (P : nat -> bool) := all P (iota 0 n).
 Lemma belowP n P : below n P -> forall i : 'I_n, P i.
 Proof. by move=> /allP H i; apply: H; rewrite mem_iota ltn_ord. Qed.
 
-(** * Vectors and tables of rationals *)
+(* Vectors and tables of rationals *)
 
 Record fractions := Fractions { denominator : positive; numerators : seq Z }.
 Record table := Table { common : positive; rows : seq (seq Z) }.
@@ -150,16 +153,7 @@ Definition entry (v : fractions) (k : nat) : R := IZR (whole v k) / IZR (Zpos (d
 Definition row (t : table) (i : nat) : fractions := Fractions (common t) (nth [::] (rows t) i).
 Definition cell (t : table) (i j : nat) : R := entry (row t i) j.
 
-Definition sum (u : seq Z) : Z := foldr Z.add 0%Z u.
-
-Definition distribution (n : nat) (v : fractions) : bool :=
-  [&& size (numerators v) == n, all (Z.leb 0) (numerators v) & Z.eqb (sum (numerators v)) (Zpos (denominator v))].
-
-Lemma IZR_sum (u : seq Z) n : size u = n -> IZR (sum u) = \rsum_(i : 'I_n) IZR (nth 0%Z u i).
-Proof.
-move=> <-. elim: u => [|a u IH]; first by rewrite big_ord0.
-by rewrite big_ord_recl /= plus_IZR IH.
-Qed.
+Definition distribution (n : nat) (v : fractions) : bool := Matrix.distribution n (denominator v) (numerators v).
 
 Lemma denominator_pos v : 0 < IZR (Zpos (denominator v)).
 Proof. exact: IZR_lt. Qed.
@@ -195,12 +189,9 @@ Lemma distribution_ge0 n v k : distribution n v -> 0 <= entry v k.
 Proof. by case/and3P=> _ H _; exact: entry_ge0. Qed.
 
 Lemma distribution_1 n v : distribution n v -> \rsum_(k : 'I_n) entry v k = 1.
-Proof.
-case/and3P=> /eqP sv _ /Z.eqb_eq E. have := denominator_pos v => D.
-rewrite /entry rsum_scalr -(IZR_sum _ _ sv) E; field; lra.
-Qed.
+Proof. by move=> /Matrix.distribution_strategy []. Qed.
 
-(** * Terms of a divergence *)
+(* Terms of a divergence *)
 
 Section Terms.
 Variable bits : Z.

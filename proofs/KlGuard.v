@@ -6,14 +6,20 @@
    bounds_nash       == and the payoff of every equilibrium lies in [v, v + e]
 
    certificate       == the integers of a game, of a generator and a classifier, and a claimed value and gap
+   seeds, texts, label_at, reference, p_row, q_row, real_row, real_texts, real_mass, label_ord == what c says of them
    is_game c         == c's game is one: its rows are distributions, its numbers have the right signs
    game_of V         == the game of Game.v that c stands for, for a proof V that is_game c
    class_of V        == its classifiers: all of them at the floor 0, the clipped ones above; class_ofP: in words
-   in_support c, in_class c == the claimed strategies are strategies of the game
+   in_support c, in_class c == the claimed strategies are strategies of the game; is_live: q must be positive there
    generator_of V, classifier_of V, value c, gap c == the strategies and numbers that c claims
 
-   least_loss f w    == encloses a lower bound of the loss of all rows q >= f, fitted to the masses w
-   guaranteed b c    == encloses a lower bound of what the generator gets (at b bits)
+   fitted c z y      == W_p(y, z) times the common denominator mass_over c, an integer
+   least_loss f w    == encloses real_least_loss f w, a lower bound of the loss of all rows q >= f on the masses w: the
+                        sum of bracket nu w_y, the least of w_y (-ln t) + nu t over t >= f, less nu; is_free nu w_y if
+                        that least is not at f; multiplier w is the nu for which the bound is sharp, found by next;
+                        real_multiplier and real_bracket are the reals that these integers and intervals stand for
+   guaranteed b c    == encloses real_guaranteed, a lower bound of what the generator gets (at b bits)
+   tabulate, look    == a table of intervals computed once
    conceded b c      == encloses an upper bound of what the classifier concedes
    check b c         == in_support, in_class, value c <= guaranteed b c, conceded b c <= value c + gap c
    check_sound       == check b c: generator_of guarantees value c, classifier_of concedes value c + gap c
@@ -21,10 +27,11 @@
    check_nash        == check b c: the payoff of every equilibrium is in [value c, value c + gap c]        *)
 From Coq Require Import ZArith QArith Qreals Reals Lra Psatz.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
-From Nashguard Require Import Sums Logs Game Replies KlBounds.
+From Nashguard Require Import Sums Logs Game Replies Smooth Posterior KlBounds.
+From Nashguard Require Matrix.
 Open Scope R_scope.
 
-(** * Bounds *)
+(* Bounds *)
 
 Section Bounds.
 Context {g : game}.
@@ -43,38 +50,6 @@ Proof.
 move=> [Hp G] [Hq C] [Hp' [M [Qq' R]]]. have := G q' Qq'. have := M p Hp. have := C p' Hp'. have := R q Hq. lra.
 Qed.
 
-(* The mass of label y among the texts z, generated and real: W_p(y, z). *)
-Definition fitted p z y := \rsum_(i : seed g) (if lab i == y then rho i * p i z else 0) + anchor y z.
-
-Lemma rsum_select (T : finType) (a : T) (f : T -> R) : \rsum_(y : T) (if a == y then f y else 0) = f a.
-Proof. rewrite -big_mkcond /= (big_pred1 a) // => y. by rewrite eq_sym. Qed.
-
-Lemma loss_fitted p q : loss p q = \rsum_(z : text g) \rsum_(y : label g) (fitted p z y * - ln (q z y)).
-Proof.
-have -> : loss p q = \rsum_(z : text g) \rsum_(i : seed g) (rho i * (p i z * - ln (q z (lab i)))) + real_loss q.
-{ rewrite rsum_swap. congr (_ + _). apply: rsum_ext => i. by rewrite rsum_scal. }
-have -> : real_loss q = \rsum_(z : text g) \rsum_(y : label g) (anchor y z * - ln (q z y)) by exact: rsum_swap.
-rewrite -rsum_add. apply: rsum_ext => z.
-rewrite (rsum_ext _ _ (fun i => \rsum_(y : label g) (if lab i == y then rho i * p i z * - ln (q z y) else 0))).
-- rewrite rsum_swap -rsum_add. apply: rsum_ext => y. rewrite /fitted Rmult_plus_distr_r -rsum_scalr. congr (_ + _).
-  apply: rsum_ext => i. case: eqP => _; ring.
-- move=> i. rewrite rsum_select. ring.
-Qed.
-
-Lemma fitted_ge0 p z y : is_generator p -> 0 <= fitted p z y.
-Proof.
-move=> [p0 _]. apply: Rplus_le_le_0_compat; last exact: anchor_ge0.
-apply: rsum_ge0 => i. case: eqP => _; last lra. apply: Rmult_le_pos => //. left; exact: rho_pos.
-Qed.
-
-(* An admissible classifier is positive wherever there is something to classify. *)
-Lemma fitted_pos p q z y : is_generator p -> admissible q -> 0 < fitted p z y -> 0 < q z y.
-Proof.
-move=> Hp [A B] H. case: (anchor_ge0 y z) => [R0|R0]; first exact: B.
-case: (Rlt_le_dec 0 (q z y)) => // N. exfalso. move: H. rewrite /fitted -R0 Rplus_0_r big1; first lra.
-move=> i _. case: eqP => // E. case: (generator_support p i z Hp) => [->|[_ /A]]; [ring|rewrite E; lra].
-Qed.
-
 Lemma concedes_admissible Q q v : 0 < beta g -> Q q -> step_constant 0 ref q <= v -> concedes Q q v.
 Proof.
 move=> b0 Hq H. split=> // u Hu. have Aq := member_admissible Q q Hq.
@@ -84,7 +59,7 @@ have := divergence_ge0 u _ Hu (step_interior 0 ref q). nra.
 Qed.
 End Bounds.
 
-(** * The least loss of a row *)
+(* The least loss of a row *)
 
 (* For any nu > 0 and any row q >= f that sums to 1, the loss sum w (-ln q) is sum (w (-ln q) + nu q) - nu, and each
    bracket is least at q = max(f, w / nu).  So the bound holds whatever nu is; `multiplier` makes it sharp. *)
@@ -157,10 +132,10 @@ Qed.
 (* The entries above the floor, f nu <= w, share the room that the others leave: rounds of guessing which. *)
 Definition next w (nu : Z * Z) : Z * Z :=
   let free := [seq v <- w | Qnum f * nu.1 <=? v * (QDen f * nu.2)]%Z in
-  (sum free * QDen f, QDen f - Qnum f * Z.of_nat (size w - size free)%N)%Z.
+  (Matrix.sum free * QDen f, QDen f - Qnum f * Z.of_nat (size w - size free)%N)%Z.
 
 Definition multiplier w : positive * positive :=
-  let nu := iter (size w) (next w) (sum w, 1%Z) in (Z.to_pos nu.1, Z.to_pos nu.2).
+  let nu := iter (size w) (next w) (Matrix.sum w, 1%Z) in (Z.to_pos nu.1, Z.to_pos nu.2).
 
 Definition least_loss w : interval :=
   if all (Z.eqb 0) w then zero else
@@ -192,7 +167,7 @@ move=> E; case: _ / E t => t w0 t1 tf tp. rewrite /real_least_loss. case W: all.
 Qed.
 End LeastLoss.
 
-(** * Certificates *)
+(* Certificates *)
 
 Record certificate := Certificate {
   temperature : Q;                      (* beta, in nats of payoff per nat of divergence      *)
@@ -310,7 +285,7 @@ rewrite /class_of. case: Rlt_dec => [H|N] /=; split.
 Qed.
 End Game.
 
-(** * The checker *)
+(* The checker *)
 
 Section Check.
 Variables (bits : Z) (c : certificate).
@@ -319,7 +294,7 @@ Definition in_support : bool :=
   (size (rows (generator_table c)) == seeds c) && below (seeds c) (fun i => distribution (texts c) (p_row c i) &&
     below (texts c) (fun z => Z.eqb (whole (p_row c i) z) 0 || (0 <? whole (reference c i) z)%Z)).
 
-Definition live (y z : nat) : bool :=
+Definition is_live (y z : nat) : bool :=
   has (fun i => (label_at c i == y) && (0 <? whole (reference c i) z)%Z) (iota 0 (seeds c)) ||
   (0 <? Qnum (real_texts c).1)%Z && (0 <? whole (real_row c y) z)%Z.
 
@@ -327,18 +302,18 @@ Definition in_class : bool :=
   (size (rows (classifier_table c)) == texts c) && below (texts c) (fun z =>
     distribution (labels c) (q_row c z) && below (labels c) (fun y =>
     (Qnum (floor c) * Zpos (denominator (q_row c z)) <=? whole (q_row c z) y * QDen (floor c))%Z &&
-    (live y z ==> (0 <? whole (q_row c z) y)%Z))).
+    (is_live y z ==> (0 <? whole (q_row c z) y)%Z))).
 
-(* W_p(y, z) as integers over one denominator. *)
+(* W_p(y, z), the mass of Posterior.v, as integers over one denominator. *)
 Definition mass_over : Z :=
   Zpos (denominator (weights c) * common (generator_table c) * (common (real_texts c).2 * Qden (real_texts c).1)).
 
-Definition mass (z y : nat) : Z :=
-  (sum (mkseq (fun i => if label_at c i == y then whole (weights c) i * whole (p_row c i) z else 0) (seeds c)) *
+Definition fitted (z y : nat) : Z :=
+  (Matrix.sum (mkseq (fun i => if label_at c i == y then whole (weights c) i * whole (p_row c i) z else 0) (seeds c)) *
      Zpos (common (real_texts c).2 * Qden (real_texts c).1) +
    Qnum (real_texts c).1 * whole (real_row c y) z * Zpos (denominator (weights c) * common (generator_table c)))%Z.
 
-Definition masses (z : nat) : seq Z := mkseq (mass z) (labels c).
+Definition masses (z : nat) : seq Z := mkseq (fitted z) (labels c).
 
 Definition guaranteed : interval :=
   minus bits
@@ -383,13 +358,13 @@ case/andP=> _ /belowP S. have {}S i := andP (S i). do !split.
 - move=> i. exact: distribution_1 (proj1 (S i)).
 Qed.
 
-Lemma reference_live (i : seed (game_of V)) (z : text (game_of V)) : 0 < ref i z -> live c (lab i) z.
+Lemma reference_live (i : seed (game_of V)) (z : text (game_of V)) : 0 < ref i z -> is_live c (lab i) z.
 Proof.
 move=> /entry_gt0 /Z.ltb_lt H. apply/orP; left. apply/hasP. exists (i : nat); first by rewrite mem_iota ltn_ord.
 by rewrite eqxx.
 Qed.
 
-Lemma anchor_live (y : label (game_of V)) (z : text (game_of V)) : 0 < anchor y z -> live c y z.
+Lemma anchor_live (y : label (game_of V)) (z : text (game_of V)) : 0 < anchor y z -> is_live c y z.
 Proof.
 rewrite /= /real_mass => H. apply/orP; right.
 have L : 0 <= Q2R (real_texts c).1 by apply: Q2R_ge0; case/and5P: V => _ _ _ _ /and5P [].
@@ -405,7 +380,7 @@ Qed.
 Lemma in_class_member : in_class c -> class_of V q.
 Proof.
 case/andP=> _ /belowP S. have {}S z := andP (S z). have T z := belowP _ _ (proj2 (S z)).
-have pos (z : text (game_of V)) (y : label (game_of V)) : live c y z -> 0 < q z y.
+have pos (z : text (game_of V)) (y : label (game_of V)) : is_live c y z -> 0 < q z y.
 { move=> L. apply: entry_pos. apply/Z.ltb_lt. case/andP: (T z y) => _ /implyP. exact. }
 apply/class_ofP; do !split.
 - move=> z y. exact: distribution_ge0 (proj1 (S z)).
@@ -422,10 +397,10 @@ Qed.
 Lemma mass_over_pos : 0 < IZR (mass_over c).
 Proof. exact: IZR_lt. Qed.
 
-Lemma mass_fitted (z : text (game_of V)) (y : label (game_of V)) :
-  IZR (mass c z y) / IZR (mass_over c) = fitted p z y.
+Lemma fitted_mass (z : text (game_of V)) (y : label (game_of V)) :
+  IZR (fitted c z y) / IZR (mass_over c) = mass p y z.
 Proof.
-rewrite /fitted /mass /mass_over !Pos2Z.inj_mul !(plus_IZR, mult_IZR) (IZR_sum _ (seeds c)) ?size_mkseq //.
+rewrite /mass /fitted /mass_over !Pos2Z.inj_mul !(plus_IZR, mult_IZR) (Matrix.IZR_sum _ (seeds c)) ?size_mkseq //.
 have W : forall i : 'I_(seeds c), nth 0%Z (mkseq (fun i => if label_at c i == y
   then whole (weights c) i * whole (p_row c i) z else 0) (seeds c))%Z i =
   (if lab (g := game_of V) i == y then whole (weights c) i * whole (p_row c i) z else 0)%Z.
@@ -460,18 +435,18 @@ Qed.
 Lemma real_guaranteed_le q' : is_generator p -> class_of V q' -> real_guaranteed <= payoff p q'.
 Proof.
 move=> Hp Hq. have Aq := member_admissible _ _ Hq. case/class_ofP: Hq => [[q0 q1] [_ qf]].
-have D := mass_over_pos. have F z y := mass_fitted z y.
-rewrite /real_guaranteed /payoff loss_fitted. apply: Rplus_le_compat_r.
+have D := mass_over_pos. have F z y := fitted_mass z y.
+rewrite /real_guaranteed /payoff loss_mean mean_mass. apply: Rplus_le_compat_r.
 rewrite /Rdiv -rsum_scalr. apply: rsum_le => z.
 apply: (Rle_trans _ ((\rsum_(y : 'I_(labels c)) (IZR (nth 0%Z (masses c z) y) * - ln (q' z y))) * / IZR (mass_over c))).
 - apply: Rmult_le_compat_r; first by left; exact: Rinv_0_lt_compat.
   apply: least_loss_le => //; first by rewrite size_mkseq.
   + move=> y. case: (ltnP y (labels c)) => [lt|ge]; last by rewrite nth_default ?size_mkseq //; lia.
     rewrite nth_mkseq //. apply: le_IZR. have := F z (Ordinal lt) => /= E.
-    have -> : IZR (mass c z y) = fitted p z (Ordinal lt) * IZR (mass_over c) by rewrite -E; field; lra.
-    apply: Rmult_le_pos; last lra. exact: fitted_ge0.
-  + move=> y. rewrite nth_mkseq // => /IZR_lt M. apply: (fitted_pos p) => //. rewrite -F.
-    exact: Rdiv_lt_0_compat.
+    have -> : IZR (fitted c z y) = mass p (Ordinal lt) z * IZR (mass_over c) by rewrite -E; field; lra.
+    apply: Rmult_le_pos; last lra. exact: mass_ge0.
+  + move=> y. rewrite nth_mkseq // => /IZR_lt M. apply: (proj2 (admissible_live q')) Aq _ _ _.
+    apply: (mass_live p) => //. rewrite -F. exact: Rdiv_lt_0_compat.
 - right. rewrite -rsum_scalr. apply: rsum_ext => y. rewrite nth_mkseq // -F. field. lra.
 Qed.
 
@@ -491,7 +466,8 @@ apply: encloses_plus; apply: encloses_total.
 - move=> i. apply: encloses_times; first exact: encloses_value_of. rewrite Rplus_0_l.
   apply: encloses_times; first exact: encloses_of_Q. apply: encloses_log. apply: encloses_total => z.
   rewrite W. apply: encloses_times; first exact: encloses_value_of. rewrite !(L _ (label_ord V i)).
-  apply: encloses_exp. apply: encloses_over; last exact: encloses_of_Q. apply: encloses_negative. exact: encloses_log_of.
+  apply: encloses_exp. apply: encloses_over; last exact: encloses_of_Q. apply: encloses_negative.
+  exact: encloses_log_of.
 Qed.
 End Soundness.
 

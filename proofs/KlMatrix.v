@@ -13,10 +13,18 @@
    bounds_nash       == and the payoff of every equilibrium lies in [v, v + e]
 
    soft_best         == sum p u - t KL(p || r) <= t ln sum r exp(u / t), for every p: the best reply's worth
-   certificate       == the integers of a game and of two strategies, and a claimed value and gap
+   tops P u b        == b is that bound, or at temperature 0 a bound of every u i
+   certificate       == the integers of a game (an attraction is a player's prior, is_prior if it is one) and of two
+                        strategies, and a claimed value and gap
    is_game c         == c's game is one: references are distributions, temperatures at least 0
-   game_of V         == the game that c stands for, for a proof V that is_game c
+   lines, columns, amount == the size of its table, and the integer in a cell
+   game_of V         == the game that c stands for, for a proof V that is_game c; prior_of V: a player's prior
    x_of V, y_of V, value c, gap c == the strategies and numbers that c claims
+   is_strategy       == a vector is a distribution on the support that its player's attraction asks for
+   best, price       == enclose the worth of a player's best reply (to the largest integer at temperature 0), and the
+                        temperature times the divergence paid
+   losses c, gains c == what the pure strategies of the column and of the row player face, as integers
+   guaranteed b c, conceded b c == enclose what x_of gets at least and what y_of pays at most
    check b c         == at b bits: the strategies belong to the game, x_of gets value c, y_of pays value c + gap c
    check_sound       == check b c: x_of guarantees value c, y_of concedes value c + gap c
    check_gap         == check b c: an eps-Nash pair with eps = gap c
@@ -24,9 +32,10 @@
 From Coq Require Import ZArith QArith Qreals Reals Lra Psatz.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Nashguard Require Import Sums Logs KlBounds.
+From Nashguard Require Matrix.
 Open Scope R_scope.
 
-(** * The game *)
+(* The game *)
 
 Record prior (T : finType) := Prior {
   reference : T -> R;
@@ -87,7 +96,7 @@ move=> [Sx Hx] [Sy Hy] [Sx' Sy' Mx My]. have := Hx _ Sy'. have := Hy _ Sx'. have
 Qed.
 End Game.
 
-(** * The worth of a best reply *)
+(* The worth of a best reply *)
 
 Section BestReply.
 Variables (T : finType) (P : prior T).
@@ -134,8 +143,7 @@ Lemma tops_le u b p : strategy P p -> tops u b -> \rsum_(i : T) (p i * u i) - t 
 Proof.
 move=> Sp. rewrite /tops. case: Rlt_dec => [H ->|N H]; first exact: soft_best.
 have [p0 p1 _] := Sp. have -> : t = 0 by have := temperature_ge0 _ P; lra. rewrite Rmult_0_l Rminus_0_r.
-have -> : b = \rsum_(i : T) (p i * b) by rewrite rsum_scalr p1; ring.
-apply: rsum_le => i. exact: Rmult_le_compat_l.
+exact: (Matrix.average_le T p u b (conj p0 p1)).
 Qed.
 End BestReply.
 Arguments tops {T} P u b.
@@ -161,7 +169,7 @@ have -> : \rsum_(i : row_type g) (x i * \rsum_(j : column_type g) (payoffs g i j
 apply: rsum_ext => i. rewrite -rsum_scal. apply: rsum_ext => j. ring.
 Qed.
 
-(** * Certificates *)
+(* Certificates *)
 
 Record attraction := Attraction { reference_of : fractions; temperature_of : Q }.
 
@@ -226,7 +234,7 @@ Definition x_of : row_type game_of -> R := fun i => entry (row_strategy c) i.
 Definition y_of : column_type game_of -> R := fun j => entry (column_strategy c) j.
 End Stands.
 
-(** * The checker *)
+(* The checker *)
 
 Section Check.
 Variables (bits : Z) (c : certificate).
@@ -251,9 +259,9 @@ Definition is_strategy (k : nat) (a : attraction) (p : fractions) : bool :=
     below k (fun i => Z.eqb (whole p i) 0 || (0 <? whole (reference_of a) i)%Z)).
 
 Definition losses : seq Z :=
-  mkseq (fun j => - sum (mkseq (fun i => whole (row_strategy c) i * amount c i j) (lines c)))%Z (columns c).
+  mkseq (fun j => - Matrix.sum (mkseq (fun i => whole (row_strategy c) i * amount c i j) (lines c)))%Z (columns c).
 Definition gains : seq Z :=
-  mkseq (fun i => sum (mkseq (fun j => amount c i j * whole (column_strategy c) j) (columns c)))%Z (lines c).
+  mkseq (fun i => Matrix.sum (mkseq (fun j => amount c i j * whole (column_strategy c) j) (columns c)))%Z (lines c).
 
 Definition guaranteed : interval :=
   negative (plus bits
@@ -328,7 +336,7 @@ Notation y := (y_of V).
 Lemma losses_at (j : 'I_(columns c)) : - (\rsum_(i : row_type g) (x i * payoffs g i j)) =
   IZR (nth 0%Z (losses c) j) / IZR (Zpos (denominator (row_strategy c) * common (payoff_table c))).
 Proof.
-rewrite nth_mkseq // opp_IZR (IZR_sum _ (lines c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
+rewrite nth_mkseq // opp_IZR (Matrix.IZR_sum _ (lines c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
 have [a b] : 0 < IZR (Zpos (denominator (row_strategy c))) /\ 0 < IZR (Zpos (common (payoff_table c)))
   by split; exact: IZR_lt.
 rewrite /Rdiv -Ropp_mult_distr_l -rsum_scalr. congr (- _). apply: rsum_ext => i. rewrite nth_mkseq // mult_IZR.
@@ -338,7 +346,7 @@ Qed.
 Lemma gains_at (i : 'I_(lines c)) : \rsum_(j : column_type g) (payoffs g i j * y j) =
   IZR (nth 0%Z (gains c) i) / IZR (Zpos (denominator (column_strategy c) * common (payoff_table c))).
 Proof.
-rewrite nth_mkseq // (IZR_sum _ (columns c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
+rewrite nth_mkseq // (Matrix.IZR_sum _ (columns c)) ?size_mkseq // Pos2Z.inj_mul mult_IZR.
 have [a b] : 0 < IZR (Zpos (denominator (column_strategy c))) /\ 0 < IZR (Zpos (common (payoff_table c)))
   by split; exact: IZR_lt.
 rewrite /Rdiv -rsum_scalr. apply: rsum_ext => j. rewrite nth_mkseq // mult_IZR.

@@ -12,6 +12,8 @@
    linearised p tau e     == (tau e - S e) / (tau + beta)
    eigenvector p nu e     == S e = nu e on the support of p, with e centred and not 0 there
 
+   form p e f z           == the text z's part of <e, S f>; energy p e y z: the part of <e, e> of a pair
+   exponent_shift         == the derivative of the step's exponent
    response_symmetric     == part 1: <e, S f> = <S e, f>; response_ge0 and response_le1: 0 <= <e, S e> <= <e, e>;
                              response_le: <= k <e, e> where P <= k W on every text that several labels can produce
    eigenvalue_range       == 0 <= nu <= 1; eigenvalue_le: nu <= k
@@ -25,7 +27,8 @@
    eigenvalue_1           == part 4: nu = 1 occurs where d_0 >= n (common_zero: fewer linear equations than unknowns);
                              eigenvalue_1_unanchored: no anchor, every label produces every text, (|Y| - 1) |Z| >= n
    threshold              == in that case every factor is below 1 if and only if 2 tau + beta > 1
-   similarity p a b       == part 6, two labels and no anchor: the matrix M; harmonic is h, overlap y is S_y
+   similarity p a b       == part 6, two labels and no anchor: the matrix M; harmonic is h, overlap y is S_y;
+                             similarity_form f f' is <f, M f'>
    similarity_symmetric   == M is symmetric; similarity_ge0 and similarity_le: 0 <= <f, M f> <= <f, f>
    similarity_spectrum    == for nu <> 0: nu is an eigenvalue of S if and only if 1 - nu is one of M            *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype finset bigop.
@@ -86,10 +89,6 @@ Definition linearised tau e : seed g -> text g -> R := fun i z => (tau * e i z -
 Definition eigenvector nu e := centred e /\ 0 < inner e e /\ forall i z, 0 < p i z -> response e i z = nu * e i z.
 
 Hypothesis Hp : is_generator p.
-
-Lemma rsum_by_label (F : seed g -> label g -> R) :
-  \rsum_(i : seed g) F i (lab i) = \rsum_(y : label g) \rsum_(i : seed g) (if lab i == y then F i y else 0).
-Proof. rewrite rsum_swap. apply: rsum_ext => i. by rewrite (rsum_select _ (lab i) (F i)). Qed.
 
 Lemma inner_sym e f : inner e f = inner f e.
 Proof. apply: avg_ext => i z. ring. Qed.
@@ -161,11 +160,10 @@ Qed.
 
 Lemma form_ge0 e z : 0 <= form e e z.
 Proof.
-have := engel (fun y => mass p y z) (fun y => mass_shift e y z) (fun y => mass_ge0 p y z Hp) (fun y => mass_shift_0 e y
-  z).
+have := engel (mass p ^~ z) (mass_shift e ^~ z) (fun y => mass_ge0 p y z Hp) (fun y => mass_shift_0 e y z).
 rewrite /form -/(text_mass p z). set x := \rsum_(y : label g) mass_shift e y z.
-rewrite (rsum_ext _ (fun y => mass_shift e y z * _ / _) (fun y => mass_shift e y z ^ 2 / mass p y z)) /=; last by
-  move=> y; congr (_ / _); ring.
+rewrite (rsum_ext _ (fun y => mass_shift e y z * _ / _) (fun y => mass_shift e y z ^ 2 / mass p y z)) /=;
+  last by move=> y; congr (_ / _); ring.
 have -> : x * (x * 1) = x * x by ring. lra.
 Qed.
 
@@ -320,8 +318,8 @@ have D := posterior_derive (lab i) z M.
 have E : is_derive (fun h => tau * ln (perturb h i z) + beta g * ln (ref i z) - ln (posterior (perturb h) z (lab i))) 0
   (tau * e i z - posterior_shift p e (lab i) z).
 { apply: (is_derive_minus (fun h => tau * ln (perturb h i z) + beta g * ln (ref i z))) => //.
-  rewrite -[tau * e i z]Rplus_0_r. apply: (is_derive_plus (fun h => tau * ln (perturb h i z)) (fun _ => beta g * ln
-    (ref i z))).
+  rewrite -[tau * e i z]Rplus_0_r.
+  apply: (is_derive_plus (fun h => tau * ln (perturb h i z)) (fun _ => beta g * ln (ref i z))).
   - apply: is_derive_scal. exact: perturb_derive.
   - exact: is_derive_const. }
 have := is_derive_scal _ 0 (/ (tau + beta g)) _ E.
@@ -454,12 +452,6 @@ move=> H i z. have P j t : 0 <= p j t * (e j t * e j t).
 case: (Rmult_integral _ _ (avg_eq0 _ P H i z)) => [->|]; first ring. case/Rmult_integral => ->; ring.
 Qed.
 
-Lemma some_seed : (0 < #|seed g|)%nat.
-Proof.
-rewrite lt0n; apply/negP => /eqP /card0_eq H. have := rho_1 g. rewrite big1; first lra.
-by move=> i; have := H i; rewrite !inE.
-Qed.
-
 Theorem eigenvalue_1 (A : {set label g * text g}) :
   (forall y z, (y, z) \in A -> anchor y z = 0 /\ 0 < mass p y z) ->
   (#|seed g| + #|[set yz.2 | yz in A]| <= #|A|)%nat -> exists e, eigenvector p 1 e.
@@ -468,7 +460,7 @@ move=> HA HN.
 pose a (j : text g + seed g) (yz : label g * text g) := match j with
   | inl z => if z == yz.2 then 1 else 0
   | inr i => if lab i == yz.1 then p i yz.2 / mass p yz.1 yz.2 else 0 end.
-case E: (enum (seed g)) => [|i0 l0]; first by have := some_seed; rewrite cardE E.
+case E: (enum (seed g)) => [|i0 l0]; first by have := @some_seed g; rewrite cardE E.
 pose l := [seq inl z | z <- enum [set yz.2 | yz in A]] ++ [seq inr i | i <- l0].
 have Hl : (size l < #|A|)%nat.
 { apply: leq_trans HN. rewrite size_cat !size_map -cardE [#|seed g|]cardE E /= addnC addSn. exact: leqnn. }
@@ -518,8 +510,8 @@ exists e. split=> //. split.
 - move=> i z _. have R t : posterior_shift p e (lab i) t = e i t by
     rewrite /posterior_shift (rsum_ext _ _ _ (Ms^~ t)) Tx Ms /Rdiv Rmult_0_l Rminus_0_r.
   rewrite /response /centre R. have := Ce i.
-  have -> : \rsum_(t : text g) (p i t * e i t) = \rsum_(t : text g) (p i t * posterior_shift p e (lab i) t) by
-    apply: rsum_ext => t; rewrite R.
+  have -> : \rsum_(t : text g) (p i t * e i t) = \rsum_(t : text g) (p i t * posterior_shift p e (lab i) t)
+    by apply: rsum_ext => t; rewrite R.
   lra.
 Qed.
 
@@ -554,8 +546,8 @@ Proof. rewrite /mass_shift -rsum_scal -rsum_add. apply: rsum_ext => i. case: eqP
 
 Lemma centred_along e f t : centred p e -> centred p f -> centred p (along e f t).
 Proof.
-move=> Ce Cf i. rewrite (rsum_ext _ _ (fun z => p i z * e i z + t * (p i z * f i z))); last by move=> z;
-  rewrite /along; ring.
+move=> Ce Cf i. rewrite (rsum_ext _ _ (fun z => p i z * e i z + t * (p i z * f i z)));
+  last by move=> z; rewrite /along; ring.
 rewrite rsum_add rsum_scal Ce Cf. ring.
 Qed.
 
@@ -594,8 +586,8 @@ Theorem linearised_contracts k m tau e : centred p e -> 0 < tau + beta g -> 0 < 
 Proof.
 move=> Ce Hk Hm H1 H2 Hle. set f : seed g -> text g -> R := fun i z => tau * e i z - response p e i z.
 have Cf : centred p f.
-{ move=> i. rewrite (rsum_ext _ _ (fun z => tau * (p i z * e i z) - p i z * response p e i z)); last by move=> z;
-    rewrite /f; ring.
+{ move=> i. rewrite (rsum_ext _ _ (fun z => tau * (p i z * e i z) - p i z * response p e i z));
+    last by move=> z; rewrite /f; ring.
   rewrite rsum_sub rsum_scal Ce centred_centre. ring. }
 have -> : inner p (linearised p tau e) (linearised p tau e) = (/ (tau + beta g)) ^ 2 * inner p f f.
 { rewrite /inner -avg_scal. apply: avg_ext => i z. rewrite /linearised -/(f i z). field. lra. }
@@ -701,8 +693,8 @@ Lemma mass_shift_centre s y z :
 Proof.
 have M : mass p y z = \rsum_(i : seed g) (if lab i == y then rho i * p i z else 0) by rewrite /mass no_anchor; ring.
 rewrite M -rsum_scalr (rsum_ext _ (fun t => overlap y z t * s y t)
-  (fun t => \rsum_(i : seed g) ((if lab i == y then rho i * (p i z * p i t) else 0) * s y t))); last by move=> t;
-    rewrite rsum_scalr.
+  (fun t => \rsum_(i : seed g) ((if lab i == y then rho i * (p i z * p i t) else 0) * s y t)));
+  last by move=> t; rewrite rsum_scalr.
 rewrite rsum_swap -rsum_sub. apply: rsum_ext => i. case: eqP => [E|_].
 - rewrite /centre E (rsum_ext _ (fun t => rho i * (p i z * p i t) * s y t) (fun t => rho i * p i z * (p i t * s y t)));
     last by move=> t; ring.
@@ -715,16 +707,15 @@ Proof.
 rewrite /posterior_shift /lift /unlift !label_sum text_mass_two /scale.
 case: (harmonic_ge0 z) => H Hy.
 - have [A B] := harmonic_pos z H.
-  have -> : sign y * (sqrt (harmonic z) / mass p y z) * (sign a * (sqrt (harmonic z) / mass p a z) * mass_shift p e a z
-    +
-    sign b * (sqrt (harmonic z) / mass p b z) * mass_shift p e b z) =
-      sign y * (sqrt (harmonic z) * sqrt (harmonic z)) / mass p y z *
+  have -> : sign y * (sqrt (harmonic z) / mass p y z) * (sign a * (sqrt (harmonic z) / mass p a z) *
+    mass_shift p e a z + sign b * (sqrt (harmonic z) / mass p b z) * mass_shift p e b z) =
+    sign y * (sqrt (harmonic z) * sqrt (harmonic z)) / mass p y z *
     (sign a * mass_shift p e a z / mass p a z + sign b * mass_shift p e b z / mass p b z) by rewrite /Rdiv; ring.
   rewrite sqrt_sqrt; last by left. rewrite /harmonic text_mass_two.
   by case: (two_labels y) => ->; rewrite ?sign_a ?sign_b; field; lra.
 - rewrite -H sqrt_0 /Rdiv !Rmult_0_l Rmult_0_r Rmult_0_l.
-  case: (harmonic_0 z (esym H)) (two_labels y) Hy => Z [] -> Hy; try lra; rewrite Z (mass_shift_0 p Hp _ _ _ Z); field;
-    lra.
+  case: (harmonic_0 z (esym H)) (two_labels y) Hy => Z [] -> Hy; try lra;
+    rewrite Z (mass_shift_0 p Hp _ _ _ Z); field; lra.
 Qed.
 
 Lemma scale_0 y z : harmonic z = 0 -> scale y z = 0.
@@ -850,8 +841,8 @@ move=> N. split.
   exists f. split=> //.
   + case: (zero_or_not f) => // F. exfalso. have := eigenvector_form p Hp nu e (conj C (conj P H)).
     rewrite (inner_on_support p Hp e _ (fun _ _ => 0)); last first.
-    { move=> i z Q. rewrite response_two // -/f /centre /lift F (rsum_ext _ _ (fun t => 0)); last by move=> t;
-        rewrite F; ring.
+    { move=> i z Q. rewrite response_two // -/f /centre /lift F (rsum_ext _ _ (fun t => 0));
+        last by move=> t; rewrite F; ring.
       rewrite rsum_0. ring. }
     have -> : inner p e (fun _ _ => 0) = 0 by rewrite /inner (avg_ext _ (fun i z => 0 * p i z)) ?avg_scal;
       [ring|move=> i z; ring].

@@ -1,5 +1,6 @@
 (* Pointwise inequalities of the logarithm.  x ln (x / y) stands for 0 at x = 0.
 
+   exp_le, ln_le == both are monotone
    ln_div      == ln (a / b) = ln a - ln b
    ln_le_sub1  == ln x <= x - 1, and ln_lt_sub1: with equality at 1 only
    gibbs_le    == p ln (p / r) >= p - r, and gibbs_lt: with equality at p = r only
@@ -7,6 +8,9 @@
 From mathcomp Require Import ssreflect.
 From Coq Require Import Reals Lra.
 Open Scope R_scope.
+
+Lemma exp_le a b : a <= b -> exp a <= exp b.
+Proof. by case=> [/exp_increasing|->]; lra. Qed.
 
 Lemma ln_div a b : 0 < a -> 0 < b -> ln (a / b) = ln a - ln b.
 Proof. move=> Ha Hb. rewrite /Rdiv ln_mult ?ln_Rinv //; exact: Rinv_0_lt_compat. Qed.

@@ -130,8 +130,8 @@ Qed.
 Theorem corollary_A_3_rounds (g : game) (Q : class g) (tau : R) p q ps qs (eps : R) :
   1 <= tau -> 0 < beta g -> run Q tau p q -> p 0%nat = ref -> nash Q ps qs -> 0 < eps ->
   (forall c, Q c -> forall z y, c z y <= 1) -> Q (fun _ _ => / INR #|label g|) ->
-  forall n, (1 + tau / beta g) * ln (total g * ln (INR #|label g|) / beta g / eps) <= INR n -> divergence ps (p n) <=
-    eps.
+  forall n, (1 + tau / beta g) * ln (total g * ln (INR #|label g|) / beta g / eps) <= INR n ->
+  divergence ps (p n) <= eps.
 Proof.
 move=> T B R E N He U HU n Hn. apply: (damped_rounds Q tau p q T R ps qs B N eps _ n He _ Hn). rewrite E.
 have S := start_bound Q ps qs U HU N. apply: (Rmult_le_reg_l (beta g)) => //. apply: Rle_trans S _. right. field. lra.
@@ -148,8 +148,8 @@ have Mn := proj2 (run_reply _ _ _ _ R n) q' HQ'. have Mq := M _ (proj1 (run_repl
 have D := reference_distance m u m0 Hm Hu. rewrite -E in D.
 have L := value_linear Q tau p q T R n u _ Hu (Rge_refl _). have V := value_bound Q tau p q T R n u Hu.
 have -> : payoff u (average_reply tau q n) - payoff (p n) (average_reply tau q n) +
-  (payoff (p n) (average_reply tau q n) - payoff (p n) q') = payoff u (average_reply tau q n) - payoff (p n) (q n) by
-    lra.
+  (payoff (p n) (average_reply tau q n) - payoff (p n) q') = payoff u (average_reply tau q n) - payoff (p n) (q n)
+  by lra.
 have := Rmult_le_compat_l (beta g) _ _ (beta_ge0 g) D. have := Rmult_le_compat_l tau _ _ ltac:(lra) D.
 rewrite /growth in L V. lra.
 Qed.
@@ -177,9 +177,9 @@ apply: Rle_trans _ V. apply: Rmult_le_compat_l; first exact: pos_INR. have := M 
 Qed.
 
 (* Errors of e per round in the generator's payoff and eta in the classifier's log-density are forgotten
-  geometrically. *)
-Theorem corollary_A_6 (g : game) (Q : class g) (tau e eta : R) ps qs (p : nat -> generator g) (q : nat -> classifier
-  g) :
+   geometrically. *)
+Theorem corollary_A_6 (g : game) (Q : class g) (tau e eta : R) ps qs
+  (p : nat -> generator g) (q : nat -> classifier g) :
   1 <= tau -> 0 < beta g -> nash Q ps qs -> (forall n, inexact_round Q tau e eta ps (p n) (p n.+1) (q n)) ->
   let c := tau / (tau + beta g) in
   forall n, divergence ps (p n) <= c ^ n * divergence ps (p 0%nat) + (1 - c ^ n) * ((e + total g * eta) / beta g).
@@ -290,7 +290,7 @@ Proof. exact: Contraction.theorem_4_2. Qed.
 (* The constants need not be assumed: delta = 1, and alpha from the reference. *)
 Theorem theorem_4_2P_constants (s : Contraction.setting) (alpha0 : R) :
   Contraction.bounds_normalisers s 1 /\
-  (0 < alpha0 -> (forall z, alpha0 <= Contraction.mass (@ref (Contraction.paper_game s)) z) ->
+  (0 < alpha0 -> (forall z, alpha0 <= text_mass (@ref (Contraction.paper_game s)) z) ->
      Contraction.bounds_masses s (Rpower (Contraction.gamma s) (/ Contraction.temperature s) * alpha0)).
 Proof. split; [exact: Contraction.normalisers_above_1|exact: Contraction.masses_above]. Qed.
 
@@ -299,8 +299,9 @@ Theorem theorem_4_2P_vacuous (s : Contraction.setting) (delta alpha : R) :
   Contraction.bounds_normalisers s delta -> Contraction.bounds_masses s alpha ->
   alpha <= / INR #|Contraction.sample s| /\
   (Contraction.factor s delta alpha < 1 -> 8 * INR #|Contraction.sample s| < Contraction.temperature s).
-Proof. move=> D A. split; [exact: (Contraction.alpha_le alpha A)|exact: (Contraction.temperature_needed delta alpha D
-  A)]. Qed.
+Proof.
+move=> D A. split; [exact: Contraction.alpha_le|exact: Contraction.temperature_needed].
+Qed.
 
 (* Matrix games: an accepted certificate proves its pair of strategies an equilibrium of exactly its value. *)
 Theorem matrix_certificate (c : Matrix.certificate) : Matrix.check_exact c ->

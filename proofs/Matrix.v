@@ -18,6 +18,7 @@
 
    certificate          == what the program emits: integer payoffs over a common denominator, two
                            strategies in the same form, and the claimed value and gap
+   rows c, columns c    == how many pure strategies the players have
    game c, row c, column c, value c, gap c
                         == the real payoffs, strategies and numbers that a certificate c stands for
    sum u, dot u v, add u v, combine n x a
@@ -38,7 +39,7 @@ From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice f
 From Nashguard Require Import Sums.
 Open Scope R_scope.
 
-(** * Matrix games *)
+(* Matrix games *)
 
 Definition strategy (T : finType) (x : T -> R) := (forall i, 0 <= x i) /\ \rsum_(i : T) x i = 1.
 
@@ -156,7 +157,7 @@ Arguments nash {I J} A x y.
 Arguments eps_nash {I J} A x y e.
 Arguments is_value {I J} A v.
 
-(** * Certificates *)
+(* Certificates *)
 
 (* The numbers are integers over positive common denominators. *)
 Record certificate := Certificate {

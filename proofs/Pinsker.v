@@ -7,8 +7,7 @@
    l1_distance p u i     == sum_z |p_i(z) - u_i(z)|, twice the total variation at seed i
    pinsker_squares       == sum_i rho_i (l1_distance p u i)^2 <= 2 D(p, u), for u interior
    pinsker_average       == (sum_i rho_i l1_distance p u i)^2 <= 2 D(p, u), for u interior
-   pinsker_posterior     == sum_z W_u(z) |q_u(. | z) - q_p(. | z)|^2 <= 2 C(u, p), the price of the outdated posterior
-     *)
+   pinsker_posterior     == sum_z W_u(z) |q_u(. | z) - q_p(. | z)|^2 <= 2 C(u, p), the price of an outdated posterior *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
 From Coquelicot Require Import Coquelicot.
@@ -55,8 +54,8 @@ case=> [Hp|<-] Hr; last by have := Rle_0_sqr r; rewrite /Rsqr; lra.
 have := square_le_entropy (p / r) (Rdiv_lt_0_compat _ _ Hp Hr). set l := ln _.
 move/(Rmult_le_compat_l (r ^ 2 / 3)).
 have -> : r ^ 2 / 3 * (3 * (p / r - 1) ^ 2) = (p - r) ^ 2 by field; lra.
-have -> : r ^ 2 / 3 * ((2 * (p / r) + 4) * (p / r * l - p / r + 1)) = (2 * p + 4 * r) / 3 * (p * l - p + r) by field;
-  lra.
+have -> : r ^ 2 / 3 * ((2 * (p / r) + 4) * (p / r * l - p / r + 1)) = (2 * p + 4 * r) / 3 * (p * l - p + r)
+  by field; lra.
 apply. nra.
 Qed.
 
@@ -151,8 +150,8 @@ have L y : posterior p z y = 0 -> posterior u z y = 0.
   have V := live_mass p y z Ip (mass_live u y z Hu Q). have W := mass_le p y z Hp.
   move: E. rewrite posterior_at; last lra. have := Rdiv_lt_0_compat _ _ V (Rlt_le_trans _ _ _ V W). lra. }
 have := pinsker _ _ (U0 z) (P0 z) L (U1 z) (P1 z). move/(Rmult_le_compat_l _ _ _ (Rlt_le _ _ T)).
-rewrite (rsum_ext _ (fun y => mass u y z * _) (fun y => text_mass u z * (posterior u z y * ln (posterior u z y /
-  posterior p z y)))).
+rewrite (rsum_ext _ (fun y => mass u y z * _)
+  (fun y => text_mass u z * (posterior u z y * ln (posterior u z y / posterior p z y)))).
 - rewrite rsum_scal. lra.
 - move=> y. rewrite M. case: (U0 z y) => [A|<-]; last ring.
   have B : 0 < posterior p z y by case: (P0 z y) => // F; have := L y (esym F); lra. rewrite ln_div //. ring.

@@ -15,22 +15,6 @@ From Coq Require Import Reals Lra Psatz.
 From Nashguard Require Import Sums Logs Game Replies Smooth.
 Open Scope R_scope.
 
-Lemma rsum_gt0_ex (T : finType) (f : T -> R) : 0 < \rsum_(i : T) f i -> exists i, 0 < f i.
-Proof.
-elim/big_ind: _ => [|a b IHa IHb H|i _]; [lra| |by exists i].
-case: (Rlt_le_dec 0 a) => Ha; first exact: IHa. apply: IHb; lra.
-Qed.
-
-Lemma rsum_select (T : finType) (i : T) (f : T -> R) : \rsum_(j : T) (if i == j then f j else 0) = f i.
-Proof. rewrite -big_mkcond (eq_bigl (pred1 i)) ?big_pred1_eq // => j; exact: eq_sym. Qed.
-
-Lemma rsum_eq_le (T : finType) (f h : T -> R) : (forall i, f i <= h i) -> \rsum_(i : T) f i = \rsum_(i : T) h i ->
-  forall i, f i = h i.
-Proof.
-move=> L E i. have P j : 0 <= h j - f j by have := L j; lra.
-have := rsum_eq0 _ _ P _ i. rewrite rsum_sub E. lra.
-Qed.
-
 Section Mass.
 Context {g : game}.
 Implicit Types (Q : class g) (p u : generator g) (q : classifier g) (f : text g -> label g -> R).
@@ -39,6 +23,10 @@ Definition mass p (y : label g) (z : text g) :=
   \rsum_(i : seed g) (if lab i == y then rho i * p i z else 0) + anchor y z.
 
 Definition text_mass p z := \rsum_(y : label g) mass p y z.
+
+Lemma rsum_by_label (F : seed g -> label g -> R) :
+  \rsum_(i : seed g) F i (lab i) = \rsum_(y : label g) \rsum_(i : seed g) (if lab i == y then F i y else 0).
+Proof. rewrite rsum_swap. apply: rsum_ext => i. by rewrite (rsum_select _ (lab i) (F i)). Qed.
 
 Lemma mean_mass p f : mean p f = \rsum_(z : text g) \rsum_(y : label g) (mass p y z * f z y).
 Proof.
@@ -51,6 +39,13 @@ rewrite (rsum_ext _ _ (fun z => \rsum_(i : seed g) (rho i * (p i z * f z (lab i)
   + rewrite rsum_add (rsum_swap (label g)). congr (_ + _). apply: rsum_ext => i.
     exact: (rsum_select _ (lab i) (fun y => rho i * (p i z * f z y))).
   + move=> y. rewrite /mass Rmult_plus_distr_r -rsum_scalr. congr (_ + _). apply: rsum_ext => i. case: eqP => _; ring.
+Qed.
+
+Lemma mass_sub p u y z :
+  mass p y z - mass u y z = \rsum_(i : seed g) (if lab i == y then rho i * (p i z - u i z) else 0).
+Proof.
+rewrite /mass. have -> a b c : a + c - (b + c) = a - b by ring. rewrite -rsum_sub. apply: rsum_ext => i.
+case: eqP => _; ring.
 Qed.
 
 Lemma mass_term_ge0 p y z i : is_generator p -> 0 <= (if lab i == y then rho i * p i z else 0).
@@ -89,11 +84,13 @@ split=> [H|[A B] y z [[i [<- R]]|L]]; [|exact: A|exact: B].
 split=> [i z R|y z R]; apply: H; [by left; exists i|by right].
 Qed.
 
-Lemma labels_pos : 0 < INR #|label g|.
+Lemma some_seed : (0 < #|seed g|)%nat.
 Proof.
-have [i _] : exists i : seed g, 0 < rho i by apply: rsum_gt0_ex; rewrite rho_1; lra.
-apply: lt_0_INR. apply/ltP. apply/card_gt0P. by exists (lab i).
+have [i _] : exists i : seed g, 0 < rho i by apply: rsum_gt0_ex; rewrite rho_1; lra. apply/card_gt0P. by exists i.
 Qed.
+
+Lemma labels_pos : 0 < INR #|label g|.
+Proof. have /card_gt0P [i _] := some_seed. apply: lt_0_INR. apply/ltP. apply/card_gt0P. by exists (lab i). Qed.
 
 (* How much worse a reply to another generator, or any other classifier, does at p than p's reply. *)
 Lemma reply_excess Q p q q' y z : is_generator p -> reply Q p q -> Q q' ->

@@ -1,6 +1,6 @@
 (* Best replies of the generator and the gap in closed form (Propositions 2 and 3).
 
-   step_identity  == J(u, q) - tau D(u, p) = const - (tau + beta) D(u, step tau p q), for every u
+   step_identity  == J(u, q) - tau D(u, p) = step_constant tau p q - (tau + beta) D(u, step tau p q), for every u
    regret         == J(T_phi q, q) - J(p, q) = beta D(p, T_phi q): the generator's regret, for every p
    reply_max      == T_phi q is a best reply; reply_unique: the only one (beta > 0)
    gap            == exploitability = beta D(p, T_phi q) + the classifier's regret               *)
@@ -11,7 +11,7 @@ Open Scope R_scope.
 
 Section Averages.
 Context {g : game}.
-Implicit Types (f h : seed g -> text g -> R) (p u : generator g).
+Implicit Types (f h : seed g -> text g -> R) (p u : generator g) (q : classifier g).
 
 Lemma avg_ext f h : (forall i z, f i z = h i z) -> avg f = avg h.
 Proof. move=> H. apply: rsum_ext => i; congr (_ * _); exact: rsum_ext. Qed.
@@ -58,14 +58,45 @@ case=> [A [B _]]. case: (A i z) => [H|<-]; last by left. right; split=> //.
 case: (ref_ge0 i z) => // E. have := B i z (esym E). lra.
 Qed.
 
+Lemma generator_le1 p i z : is_generator p -> p i z <= 1.
+Proof. move=> [A [_ B]]. rewrite -(B i). exact: (rsum_single_le _ (p i) z (A i)). Qed.
+
+Lemma divergence_ext p p' u u' : (forall i z, p i z = p' i z) -> (forall i z, u i z = u' i z) ->
+  divergence p u = divergence p' u' :> R.
+Proof. move=> E E'. apply: avg_ext => i z. by rewrite E E'. Qed.
+
+Lemma payoff_ext p p' q : (forall i z, p i z = p' i z) -> payoff p q = payoff p' q :> R.
+Proof.
+move=> E. rewrite /payoff (divergence_ext p p' ref ref E) // /loss. congr (_ + _ - _).
+apply: avg_ext => i z. by rewrite E.
+Qed.
+
 Lemma reference_interior : interior (@ref g).
 Proof. do !split=> //; [exact: ref_ge0|exact: ref_1]. Qed.
 
-Lemma divergence_ge0 p u : is_generator p -> interior u -> 0 <= divergence p u.
+(* Gibbs' inequality, term by term: a divergence is an average of the nonnegative p ln (p / u) - (p - u). *)
+Lemma gibbs_term p u i z : is_generator p -> interior u -> 0 <= p i z * ln (p i z / u i z) - (p i z - u i z).
 Proof.
-move=> Hp [Hu Pu]. have <- : avg (fun i z => p i z - u i z) = 0 by rewrite avg_sub !avg_generator //; ring.
-apply: avg_le => i z. case: (generator_support p i z Hp) => [->|[A B]]; first by have := proj1 Hu i z; lra.
-apply: gibbs_le; [lra|exact: Pu].
+move=> Hp [Hu Pu]. case: (generator_support p i z Hp) => [->|[A B]]; first by have := proj1 Hu i z; lra.
+have := gibbs_le (p i z) (u i z) (Rlt_le _ _ A) (Pu i z B). lra.
+Qed.
+
+Lemma divergence_gibbs p u : is_generator p -> is_generator u ->
+  divergence p u = avg (fun i z => p i z * ln (p i z / u i z) - (p i z - u i z)).
+Proof. move=> Hp Hu. rewrite !avg_sub (avg_generator p) // (avg_generator u) // /divergence. ring. Qed.
+
+Lemma divergence_ge0 p u : is_generator p -> interior u -> 0 <= divergence p u.
+Proof. move=> Hp Iu. rewrite (divergence_gibbs p u Hp (proj1 Iu)). apply: avg_ge0 => i z. exact: gibbs_term. Qed.
+
+Lemma divergence_term p u i z : is_generator p -> interior u ->
+  rho i * (p i z * ln (p i z / u i z) - (p i z - u i z)) <= divergence p u.
+Proof.
+move=> Hp Iu. rewrite (divergence_gibbs p u Hp (proj1 Iu)).
+set f := fun i z => p i z * ln (p i z / u i z) - (p i z - u i z).
+have f0 j t : 0 <= f j t := gibbs_term p u j t Hp Iu.
+have S j : 0 <= rho j * \rsum_(t : text g) f j t by apply: Rmult_le_pos; [left; exact: rho_pos|exact: rsum_ge0].
+apply: Rle_trans (rsum_single_le _ _ i S). apply: Rmult_le_compat_l; first by left; exact: rho_pos.
+exact: (rsum_single_le _ (f i)).
 Qed.
 
 Lemma divergence_self p : is_generator p -> divergence p p = 0.
@@ -78,17 +109,10 @@ Qed.
 (* D(p, u) = 0 only at p = u: Gibbs' inequality is strict. *)
 Lemma divergence_eq0 p u : is_generator p -> interior u -> divergence p u = 0 -> forall i z, p i z = u i z.
 Proof.
-move=> Hp Iu H i z. have [Hu Pu] := Iu.
-set f := fun i z => p i z * ln (p i z / u i z) - (p i z - u i z).
-have f0 : forall i z, 0 <= f i z.
-{ move=> j t. rewrite /f. case: (generator_support p j t Hp) => [->|[A B]]; first by have := proj1 Hu j t; lra.
-  have := gibbs_le (p j t) (u j t) (Rlt_le _ _ A) (Pu j t B). lra. }
-have E : avg f = 0.
-{ have -> : avg f = divergence p u - (avg p - avg u) by rewrite /f !avg_sub.
-  rewrite H !avg_generator //. ring. }
-have := avg_eq0 f f0 E i z. rewrite /f. case: (generator_support p i z Hp) => [->|[A B]]; first lra.
-case: (Req_dec (p i z) (u i z)) => // Hne.
-have := gibbs_lt (p i z) (u i z) (Rlt_le _ _ A) (Pu i z B) Hne. lra.
+move=> Hp Iu H i z. rewrite (divergence_gibbs p u Hp (proj1 Iu)) in H.
+have := avg_eq0 _ (fun j t => gibbs_term p u j t Hp Iu) H i z.
+case: (generator_support p i z Hp) => [->|[A B]]; first lra. case: (Req_dec (p i z) (u i z)) => // Hne.
+have := gibbs_lt (p i z) (u i z) (Rlt_le _ _ A) (proj2 Iu i z B) Hne. lra.
 Qed.
 End Averages.
 

@@ -9,9 +9,9 @@
                           chance; several entries of one pair add up
      game              == both players' information sets, and the entries over a common denominator. A player's
                           sequences are numbered from 0, the empty one, then the actions of its first set, and so on
-     sequences sets    == how many sequences that makes
+     sequences sets    == how many sequences that makes, own_sequences without the empty one
      plan sets p       == p is a realisation plan: not negative, 1 at the empty sequence, and the sequences of a set
-                          sum to its parent
+                          sum to its parent (splits)
      payoff g x y      == what the row player gets, and the column player pays, when these plans meet
      guarantees g x v  == the plan x gets at least v against every plan
      holds_to g y v    == against the plan y no plan gets more than v
@@ -20,6 +20,12 @@
      gap_at_most g x y e == what the players gain by their best replies adds up to at most e (the sum, not its half)
      certificate       == a game, a plan of each player over a common denominator, and what they are claimed to do
      plan_of f         == the real plan that these fractions write down
+     table             == an integer a sequence; lookup, add_to, table_from and slice read and write it;
+                          entry_at is the real at a sequence, weighed the sum of those times a plan
+     plan_check, game_check == the integers are a plan (splits_check: each set sums to its parent), and a game (ordered:
+                          every set has an action and comes after its parent)
+     earnings, backward == what each sequence earns against a plan; sets handing their maximum to their parents
+     best_reply g f    == the most that the row player gets against f; mirror g: the game as the column player sees it
      check c           == the checker: one pass over the entries and one backward pass over the sets, a player
 
    Theorems
@@ -34,7 +40,7 @@ From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq bigop.
 From Nashguard Require Import Sums.
 Open Scope R_scope.
 
-(** * Games and plans *)
+(* Games and plans *)
 
 Record infoset := Infoset { parent : N; actions : nat }.
 Record entry := Entry { row : N; column : N; amount : Z }.
@@ -76,7 +82,7 @@ move=> [x [y [[[px gx] [py hy]] <-]]] [x' [y' [[[px' gx'] [py' hy']] <-]]].
 have := gx y' py'; have := hy x' px'; have := gx' y py; have := hy' x px; lra.
 Qed.
 
-(** * Certificates and their checker *)
+(* Certificates and their checker *)
 
 Record fractions := Fractions { numerators : seq Z; denominator : positive }.
 Record certificate :=
@@ -147,7 +153,7 @@ Definition check (c : certificate) : bool :=
       Qle_bool (value c) (- best_reply (mirror g) (row_plan c))
     & Qle_bool (best_reply g (column_plan c)) (value c + gap c)].
 
-(** * Tables *)
+(* Tables *)
 
 Lemma nat_succ (s : N) : N.succ s = s.+1 :> nat.
 Proof. by rewrite -N.add_1_r nat_of_add_bin addn1. Qed.
@@ -217,7 +223,7 @@ case: l => //= k l; rewrite in_cons => /orP [/eqP ->|]; first by elim: l => /= [
 elim: l => //= j l IH; rewrite in_cons => /orP [/eqP ->|/IH]; lia.
 Qed.
 
-(** * What the checks mean *)
+(* What the checks mean *)
 
 Lemma splits_check_sound (first : N) sets t p d :
   (forall s, p s = entry_at t s / d) -> splits_check first sets t -> splits first sets p.
@@ -303,7 +309,7 @@ Qed.
 Lemma Qle_real a b : Qle_bool a b -> Q2R a <= Q2R b.
 Proof. by move=> /Qle_bool_iff /Qle_Rle. Qed.
 
-(** * Theorems *)
+(* Theorems *)
 
 Section Checked.
 Variable c : certificate.

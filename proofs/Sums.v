@@ -1,7 +1,9 @@
-(* Finite sums of reals.
+(* Finite sums of reals, and the least positive value of a finite function.
 
    \rsum_(i : T) f i == the sum of f over the finite type T; a big operator of mathcomp over the
-                        reals of the standard library                                              *)
+                        reals of the standard library
+   rsum_select i f   == the sum of f over the one index i is f i
+   least_positive f  == some positive number is at most every positive f t                         *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra.
 Open Scope R_scope.
@@ -68,6 +70,31 @@ elim/big_ind2: _ => [|a b c d H1 H2|i _]; [rewrite Rabs_R0; lra| |lra].
 have := Rabs_triang b d; lra.
 Qed.
 
+Lemma rsum_gt0_ex f : 0 < \rsum_(i : T) f i -> exists i, 0 < f i.
+Proof.
+elim/big_ind: _ => [|a b IHa IHb H|i _]; [lra| |by exists i].
+case: (Rlt_le_dec 0 a) => Ha; first exact: IHa. apply: IHb; lra.
+Qed.
+
+Lemma rsum_eq_le f g : (forall i, f i <= g i) -> \rsum_(i : T) f i = \rsum_(i : T) g i -> forall i, f i = g i.
+Proof.
+move=> L E i. have P j : 0 <= g j - f j by have := L j; lra.
+have := rsum_eq0 _ P _ i. rewrite rsum_sub E. lra.
+Qed.
+
+Lemma rsum_two f i j : (forall k, 0 <= f k) -> i != j -> f i + f j <= \rsum_(k : T) f k.
+Proof.
+move=> H ij. rewrite (bigD1 i) //= (bigD1 j) //=; last by rewrite eq_sym.
+set S := \big[Rplus/0]_(k | _) _. suff : 0 <= S by lra.
+rewrite /S; elim/big_ind: _ => [|a b ? ?|k _]; [lra|lra|exact: H].
+Qed.
+
+Lemma rsum_select i f : \rsum_(j : T) (if i == j then f j else 0) = f i.
+Proof. rewrite -big_mkcond (eq_bigl (pred1 i)) ?big_pred1_eq // => j; exact: eq_sym. Qed.
+
+Lemma rsum_mul f g : (\rsum_(i : T) f i) * (\rsum_(j : T) g j) = \rsum_(i : T) \rsum_(j : T) (f i * g j).
+Proof. rewrite -rsum_scalr; apply: rsum_ext => i; by rewrite rsum_scal. Qed.
+
 Lemma rsum_0 : \rsum_(i : T) (0 : R) = 0.
 Proof. by rewrite big1. Qed.
 
@@ -82,5 +109,27 @@ Lemma rsum_swap (S T : finType) (f : S -> T -> R) :
   \rsum_(i : S) \rsum_(j : T) f i j = \rsum_(j : T) \rsum_(i : S) f i j.
 Proof. exact: exchange_big. Qed.
 
+Lemma rsum_pair (S T : finType) (f : S * T -> R) :
+  \rsum_(i : prod_finType S T) f i = \rsum_(s : S) \rsum_(t : T) f (s, t).
+Proof. by rewrite pair_big; apply: eq_bigr => -[]. Qed.
+
 Lemma rsum_bool (f : bool -> R) : \rsum_(b : bool) f b = f true + f false.
 Proof. by rewrite /index_enum; case: index_enum_key; rewrite /= !unlock /= ; ring. Qed.
+
+(* The smallest positive value of a function on a finite type. *)
+Lemma least_positive (T : finType) (f : T -> R) : exists m, 0 < m /\ forall t, 0 < f t -> m <= f t.
+Proof.
+suff [m [P H]] : exists m, 0 < m /\ forall t, t \in enum T -> 0 < f t -> m <= f t.
+{ exists m. split=> // t. apply: H. by rewrite mem_enum. }
+elim: (enum T) => [|t s [m [P H]]]; first by exists 1; split; [lra|].
+case: (Rlt_dec 0 (f t)) => F.
+- exists (Rmin m (f t)). split; first exact: Rmin_pos. move=> u.
+  rewrite in_cons => /orP [/eqP ->|Hu] Pu; first exact: Rmin_r.
+  apply: Rle_trans (H u Hu Pu). exact: Rmin_l.
+- exists m. split=> // u. rewrite in_cons => /orP [/eqP ->|Hu] Pu; [lra|exact: H].
+Qed.
+
+Lemma least_positive2 (S T : finType) (f : S -> T -> R) : exists m, 0 < m /\ forall s t, 0 < f s t -> m <= f s t.
+Proof.
+have [m [P H]] := least_positive _ (fun st : S * T => f st.1 st.2). exists m. split=> // s t F. exact: (H (s, t) F).
+Qed.

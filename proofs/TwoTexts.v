@@ -22,7 +22,8 @@
    full_limit, full_threshold          == a run converges iff 2 tau + beta > 1 or its start is balanced
    full_two_cycle, full_unbounded      == 2 tau + beta = 1: a 2-cycle; below: the log-odds are unbounded
    clipped_recursion                   == l' = clip (L0 - l / beta), for tau = 0 and every L0
-   full_equilibrium, clipped_equilibrium  == the Nash equilibrium of each class; clipped_limit == convergence to it
+   answers_nash                        == fixed points of the recursion of tau = 0 are equilibria
+   full_equilibrium, clipped_equilibrium == the Nash equilibrium of each class; clipped_limit == convergence to it
    clipped_threshold                   == a run converges iff beta > 1, its start is balanced, or the balance is out of
                                           the bounds' reach
    clipped_period_two                  == beta = 1: period two from the second round on, for every L0
@@ -39,7 +40,7 @@
                                           gap is l tanh (l / (2 beta)) > 0 in every round                            *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz FunctionalExtensionality.
-From Nashguard Require Import Sums Logs Game Replies.
+From Nashguard Require Import Sums Logs Game Replies Posterior.
 Open Scope R_scope.
 
 Definition sigma (x : R) := / (1 + exp (- x)).
@@ -200,9 +201,6 @@ split; first by move=> i z; left; exact: (proj1 (split_bounds _ _ _)).
 split=> [i z /= H|i]; [have := proj1 (split_bounds L0 i z); lra|exact: split_sum].
 Qed.
 
-Lemma split_conditional l : @is_conditional g (split l).
-Proof. split=> [z y|z]; [left; exact: (proj1 (split_bounds _ _ _))|exact: split_sum]. Qed.
-
 (* The step is linear in log-odds: only the differences of logarithms between the two texts matter. *)
 Lemma step_split tau x l : 0 < tau + beta ->
   step tau (split x : generator g) (split l : classifier g) = split ((tau * x + beta * L0 - l) / (tau + beta)).
@@ -222,73 +220,50 @@ have -> : exp (e i true) + exp (e i false) = exp (e i z) + exp (e i (~~ z)) by c
 by rewrite sigma_exp E /split; case: ifP.
 Qed.
 
-Lemma payoff_row x q : payoff (split x : generator g) q = - beta * divergence (split x : generator g) ref -
-  1 / 2 * (sigma x * ln (q true true) + (1 - sigma x) * ln (q true false)) -
-  1 / 2 * (sigma x * ln (q false false) + (1 - sigma x) * ln (q false true)).
-Proof.
-rewrite /payoff /loss /real_loss /avg !rsum_bool /= /split /= sigma_opp. ring.
-Qed.
-
 Definition answers Q (c : R -> R) := forall x q, reply Q (split x) q <-> q = split (c x).
 
-(* The expected log-likelihood s ln u + (1 - s) ln (1 - u) over an interval of u has one maximiser: the point c
-   nearest to s.  The product is the variational inequality of that projection. *)
-Lemma row_max s c u : 0 < c < 1 -> 0 < u < 1 -> 0 < s < 1 -> (s - c) * (u - c) <= 0 ->
-  u = c \/ s * ln u + (1 - s) * ln (1 - u) < s * ln c + (1 - s) * ln (1 - c).
-Proof.
-move=> Hc Hu Hs H. case: (Req_dec u c) => [|N]; [by left|right].
-have N' : u / c <> 1. { move=> E. apply: N. have -> : u = u / c * c by field; lra. rewrite E; ring. }
-have A := ln_lt_sub1 (u / c) ltac:(apply: Rdiv_lt_0_compat; lra) N'.
-have B := ln_le_sub1 ((1 - u) / (1 - c)) ltac:(apply: Rdiv_lt_0_compat; lra).
-rewrite !ln_div in A B; try lra.
-have C : s * (u / c - 1) + (1 - s) * ((1 - u) / (1 - c) - 1) = (s - c) * (u - c) * / (c * (1 - c)) by field; lra.
-have D : 0 < / (c * (1 - c)) by apply: Rinv_0_lt_compat; nra.
-nra.
-Qed.
+(* Each text has mass 1/2, of which the label z at the text z has the share that the generator of z gives to z. *)
+Lemma split_mass x y z : mass (split x : generator g) y z = 1 / 2 * split x z y.
+Proof. rewrite /mass rsum_bool (split_sym x z) /=. case: y => /=; ring. Qed.
 
-Lemma answers_of Q c :
-  (forall x, Q (split (c x))) -> (forall q, Q q -> is_conditional q /\ forall z y, 0 < q z y) ->
-  (forall x q z, Q q -> (sigma x - sigma (c x)) * (q z z - sigma (c x)) <= 0) -> answers Q c.
+Lemma split_text_mass x z : text_mass (split x : generator g) z = 1 / 2.
+Proof. by rewrite /text_mass (rsum_ext _ _ _ (split_mass x ^~ z)) rsum_scal split_sum Rmult_1_r. Qed.
+
+Lemma split_posterior x z y : posterior (split x : generator g) z y = split x z y.
+Proof. rewrite posterior_at split_text_mass ?split_mass; [field|lra]. Qed.
+
+Lemma answers_of Q c (f : generator g -> classifier g) : (forall p, interior p -> reply Q p (f p)) ->
+  (forall p q z, interior p -> reply Q p q -> 0 < text_mass p z -> forall y, q z y = f p z y) ->
+  (forall x z y, f (split x) z y = split (c x) z y) -> answers Q c.
 Proof.
-move=> Qc QP QV x.
-have M q : Q q -> q = split (c x) \/ payoff (split x : generator g) (split (c x)) < payoff (split x : generator g) q.
-{ move=> HQ. have [[_ S] P] := QP q HQ. have St := S true. have Sf := S false. rewrite !rsum_bool in St Sf.
-  have P1 := P true true. have P2 := P true false. have P3 := P false true. have P4 := P false false.
-  have Et : q true false = 1 - q true true by lra. have Ef : q false true = 1 - q false false by lra.
-  have A := row_max _ _ (q true true) (sigma_bounds (c x)) ltac:(lra) (sigma_bounds x) (QV x q true HQ).
-  have B := row_max _ _ (q false false) (sigma_bounds (c x)) ltac:(lra) (sigma_bounds x) (QV x q false HQ).
-  rewrite !payoff_row Et Ef /split /= sigma_opp.
-  case: A => [A|A]; case: B => [B|B]; rewrite ?A ?B; try (right; lra).
-  left. apply: functional_extensionality => z; apply: functional_extensionality => y.
-  by case: z; case: y; rewrite ?Et ?Ef ?A ?B /split /= ?sigma_opp. }
-move=> q. split=> [[HQ H]|->].
-- case: (M q HQ) => // L. have := H _ (Qc x). lra.
-- split=> // q' HQ. case: (M q' HQ) => [->|]; lra.
+move=> R U E x q. have I := split_interior x. have {}E : f (split x) = split (c x).
+{ by do 2 (apply: functional_extensionality => ?). }
+rewrite -E. split=> [H|->]; last exact: R. do 2 (apply: functional_extensionality => ?). apply: U => //.
+rewrite split_text_mass; lra.
 Qed.
 
 Theorem full_answers : answers (full g) (fun x => x).
-Proof.
-apply: answers_of => [x|q [C A]|x q z _]; last by rewrite /= Rminus_eq_0; lra.
-- split; first exact: split_conditional. split=> [i z _|y z /=]; [exact: (proj1 (split_bounds _ _ _))|lra].
-- split=> // z y. exact: (proj1 A y z (proj1 (split_bounds L0 y z))).
-Qed.
+Proof. apply: answers_of split_posterior => p *; [exact: posterior_reply|exact: posterior_unique]. Qed.
 
 Theorem clipped_answers gamma (Hg : 0 < gamma) : gamma < 1 / 2 ->
   answers (clipped g gamma Hg) (clip (logit (1 - gamma))).
 Proof.
-move=> H2. set l := logit (1 - gamma).
+move=> H2. have two : #|label g| = 2%nat by exact: card_bool.
+have G : INR #|label g| * gamma <= 1 by rewrite two /=; lra.
+apply: (answers_of _ _ (clipped_posterior gamma Hg G)) => [p|p q z|x z y];
+  [exact: clipped_reply|exact: clipped_unique|].
+rewrite (clipped_two_labels _ _ _ _ _ _ (proj1 (split_interior x)) two) split_posterior.
+set l := logit (1 - gamma). have l0 : 0 < l by exact: bound_pos.
 have U : sigma l = 1 - gamma by apply: sigma_logit; lra.
 have L : sigma (- l) = gamma by rewrite sigma_opp U; ring.
-have l0 : 0 <= l by left; exact: bound_pos.
-apply: answers_of => [x|q [C A]|x q z [[_ S] A]].
-- split; first exact: split_conditional. move=> z y. have [B1 B2] := clip_bounds l x l0.
-  have {}B1 := sigma_le _ _ B1. have {}B2 := sigma_le _ _ B2. rewrite /split (sigma_opp (clip l x)).
-  case: Bool.eqb; lra.
-- split=> // z y. have := A z y. lra.
-- have A1 := A z z. have A2 := A z (~~ z). have {}S : q z z + q z (~~ z) = 1.
-  { rewrite -(S z) rsum_bool. by case: z A1 A2 => _ _ /=; ring. }
-  case: (clip_cases l x l0) => [[B ->]|[[_ ->]|[B ->]]]; [|rewrite Rminus_eq_0; lra|];
-    have := sigma_le _ _ B; rewrite ?U ?L; nra.
+rewrite /split (sigma_opp (clip l x)) (sigma_opp x).
+case: (clip_cases l x ltac:(lra)) => [[B ->]|[[[B B'] ->]|[B ->]]].
+- have := sigma_le _ _ B. rewrite L => S.
+  case: Bool.eqb; [rewrite Rmin_right ?Rmax_left|rewrite Rmin_left ?Rmax_right]; lra.
+- have := sigma_le _ _ B. have := sigma_le _ _ B'. rewrite L U => S S'.
+  case: Bool.eqb; rewrite Rmin_right ?Rmax_right; lra.
+- have := sigma_le _ _ B. rewrite U => S.
+  case: Bool.eqb; [rewrite Rmin_left ?Rmax_right|rewrite Rmin_right ?Rmax_left]; lra.
 Qed.
 
 Definition run_from Q tau x (p : nat -> generator g) (q : nat -> classifier g) := run Q tau p q /\ p 0%nat = split x.
@@ -603,8 +578,8 @@ Proof. rewrite /balanced_odds /Rdiv. ring. Qed.
 
 Theorem uniform_value : payoff (uniform : generator g) uniform = ln 2.
 Proof.
-rewrite -split_0 payoff_row divergence_self; last exact: (proj1 (split_interior 0)).
-rewrite split_0 sigma_0 /uniform. have -> : 1 / 2 = / 2 by field. rewrite ln_Rinv; lra.
+rewrite -split_0 /payoff divergence_self; last exact: (proj1 (split_interior 0)).
+rewrite /loss /real_loss /avg !rsum_bool /= !split_half (_ : 1 / 2 = / 2) ?ln_Rinv; lra.
 Qed.
 
 Definition full_or_clipped Q := Q = full g \/ exists gamma Hg, gamma < 1 / 2 /\ Q = clipped g gamma Hg.

@@ -50,16 +50,6 @@ have W t : weight 0 (p n) (q n) i t = weight 0 ref (q n) i t by rewrite /weight 
 by rewrite W (rsum_ext _ _ (weight 0 ref (q n) i)).
 Qed.
 
-Lemma divergence_ext u u' v v' : (forall i z, u i z = u' i z) -> (forall i z, v i z = v' i z) ->
-  divergence u v = divergence u' v' :> R.
-Proof. move=> E E'. apply: avg_ext => i z. by rewrite E E'. Qed.
-
-Lemma payoff_ext u u' c : (forall i z, u i z = u' i z) -> payoff u c = payoff u' c :> R.
-Proof.
-move=> E. rewrite /payoff (divergence_ext u u' ref ref E) // /loss. congr (_ + _ - _).
-apply: avg_ext => i z. by rewrite E.
-Qed.
-
 Lemma undamped_reply n : reply Q (generator_reply (q n)) (q n.+1).
 Proof.
 have [HQ M] := run_reply _ _ _ _ HR n.+1. have E := proj2 (undamped_step n). split=> // q' HQ'.
@@ -74,14 +64,6 @@ have S := reply_step Q ps qs (q n) (q n.+1) ltac:(lra) N (proj1 (run_reply _ _ _
 have P : 0 < beta g ^ n by apply: pow_lt; lra.
 apply: (Rmult_le_reg_l (beta g)); first lra. apply: Rle_trans S _. apply: Rle_trans IH _.
 right. rewrite /=. field. lra.
-Qed.
-
-Theorem undamped_distance n : 1 < beta g ->
-  beta g * divergence ps (p n.+1) <= (value_against (q 0%nat) - payoff ps qs) / beta g ^ n.
-Proof.
-move=> B. have D := reply_distance Q ps qs (q n) ltac:(lra) N (proj1 (run_reply _ _ _ _ HR n)).
-rewrite (divergence_ext ps ps (p n.+1) (generator_reply (q n))) //; last exact: (proj2 (undamped_step n)).
-have := undamped_linear n B. lra.
 Qed.
 
 Theorem undamped_gap n e : 1 < beta g -> exploitability Q (p n.+2) (q n.+2) e ->
@@ -102,10 +84,10 @@ have S1 := smooth Q (generator_reply (q n)) (generator_reply (q n.+1)) (q n.+1) 
   (generator_reply_interior _) (proj1 (generator_reply_interior _)) R1 (HQ n.+2).
 have S2 := smooth Q (generator_reply (q n.+1)) (generator_reply (q n.+2)) (q n.+2) (q n.+1)
   (generator_reply_interior _) (proj1 (generator_reply_interior _)) R2 (HQ n.+1).
-have A1 := regret B0 (generator_reply (q n.+2)) (q n.+1) (member_admissible Q _ (HQ n.+1)) (proj1
-  (generator_reply_interior _)).
-have A2 := regret B0 (generator_reply (q n.+1)) (q n.+2) (member_admissible Q _ (HQ n.+2)) (proj1
-  (generator_reply_interior _)).
+have A1 := regret B0 (generator_reply (q n.+2)) (q n.+1) (member_admissible Q _ (HQ n.+1))
+  (proj1 (generator_reply_interior _)).
+have A2 := regret B0 (generator_reply (q n.+1)) (q n.+2) (member_admissible Q _ (HQ n.+2))
+  (proj1 (generator_reply_interior _)).
 have D := divergence_ge0 (generator_reply (q n.+2)) (generator_reply (q n.+1)) (proj1 (generator_reply_interior _))
   (generator_reply_interior _).
 have V : payoff ps qs <= value_against (q n.+1).
@@ -118,7 +100,6 @@ set c := divergence (generator_reply (q n.+1)) (generator_reply (q n.+2)) in A2 
 have : beta g * c <= a by nra.
 nra.
 Qed.
-
 End Trajectory.
 
 Theorem undamped_start Q ps qs q : nash Q ps qs -> reply Q ref q ->
