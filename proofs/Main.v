@@ -89,15 +89,18 @@ Theorem proposition_3_distances (g : game) (Q : class g) (p ps : generator g) (q
   beta g * divergence ps (generator_reply q) <= e /\ beta g * divergence p ps <= e.
 Proof. move=> B N Hp HQ. exact: (gap_distances B Q ps qs p q e N Hp HQ). Qed.
 
-(* Runs exist from every interior start; damped ones converge, generator and classifier, text by text. *)
-Theorem theorem_A_convergence (g : game) (tau : R) : 1 <= tau -> 0 < beta g ->
-  (forall p0 : generator g, interior p0 -> exists p q, run (full g) tau p q /\ p 0%nat = p0) /\
-  forall (Q : class g) p q ps qs, run Q tau p q -> nash Q ps qs ->
-    (forall i z, Un_cv (fun n => p n i z) (ps i z)) /\ forall y z, live y z -> Un_cv (fun n => q n z y) (qs z y).
-Proof.
-move=> T B. split; first by move=> p0; exact: run_exists_full. move=> Q p q ps qs. move=> HR N.
-exact: (run_converges Q tau p q ps qs T B HR N).
-Qed.
+(* Runs exist from every interior start. *)
+Theorem runs_exist (g : game) (tau : R) (p0 : generator g) : interior p0 ->
+  (exists p q, run (full g) tau p q /\ p 0%nat = p0) /\
+  forall (gamma : R) (G : 0 < gamma), INR #|label g| * gamma <= 1 ->
+    exists p q, run (clipped g gamma G) tau p q /\ p 0%nat = p0.
+Proof. move=> I. split; [exact: run_exists_full|move=> gamma G L; exact: run_exists_clipped]. Qed.
+
+(* Damped ones converge, generator and classifier, text by text. *)
+Theorem theorem_A_convergence (g : game) (Q : class g) (tau : R) p q ps qs :
+  1 <= tau -> 0 < beta g -> run Q tau p q -> nash Q ps qs ->
+  (forall i z, Un_cv (fun n => p n i z) (ps i z)) /\ forall y z, live y z -> Un_cv (fun n => q n z y) (qs z y).
+Proof. move=> T B HR N. exact: (run_converges Q tau p q ps qs T B HR N). Qed.
 
 (* Theorem A: damped steps converge for every beta > 0, at a rate without any constant of the game. *)
 Theorem theorem_A (g : game) (Q : class g) (tau : R) p q ps qs :
@@ -167,13 +170,14 @@ Qed.
 (* beta = 0, that is iterated preference optimisation whose reference is the last generator: O(1/n). *)
 Theorem corollary_A_5 (g : game) (Q : class g) (tau : R) p q :
   1 <= tau -> beta g = 0 -> run Q tau p q ->
-  forall n u c, is_generator u -> reply Q u c ->
-  INR n * (payoff u c - payoff (p n) (q n)) <= tau * divergence u (p 0%nat) /\
+  forall n u v, is_generator u -> (forall c, Q c -> v <= payoff u c) ->
+  INR n * (v - payoff (p n) (q n)) <= tau * divergence u (p 0%nat) /\
   INR n * (payoff u (average_reply tau q n) - payoff (p n) (q n)) <= tau * divergence u (p 0%nat).
 Proof.
-move=> T B R n u c Hu [Hc M]. have V := value_bound Q tau p q T R n u Hu.
-have W : @growth g tau = 1 by rewrite /growth B; field; lra. rewrite W geometric_1 in V. split=> //.
-apply: Rle_trans _ V. apply: Rmult_le_compat_l; first exact: pos_INR. have := M _ (average_member Q tau p q T R n). lra.
+move=> T B HR n u v Hu M. have V := value_bound Q tau p q T HR n u Hu.
+have W : @growth g tau = 1 by rewrite /growth B; field; lra.
+rewrite W geometric_1 in V. split=> //. apply: Rle_trans _ V. apply: Rmult_le_compat_l; first exact: pos_INR.
+have := M _ (average_member Q tau p q T HR n). lra.
 Qed.
 
 (* Errors of e per round in the generator's payoff and eta in the classifier's log-density are forgotten
@@ -199,6 +203,15 @@ move=> B R N n. have HQ := proj1 (run_reply _ _ _ _ R n). split; last split.
 - have := reply_distance Q ps qs (q n) ltac:(lra) N HQ.
   by rewrite (divergence_ext ps ps (p n.+1) (generator_reply (q n))) //; exact: (proj2 (undamped_step Q p q R n)).
 - move=> e He. exact: (undamped_gap Q p q ps qs R N n e B He).
+Qed.
+
+(* The first round, from whatever classifier of the class. *)
+Theorem theorem_C_start (g : game) (Q : class g) (q0 : classifier g) p q ps qs :
+  1 <= beta g -> Q q0 -> run Q 0 p q -> (forall i z, p 0%nat i z = generator_reply q0 i z) -> nash Q ps qs ->
+  beta g * (value_against (q 0%nat) - payoff ps qs) <= value_against q0 - payoff ps qs.
+Proof.
+move=> B HQ HR E N. have [HQ0 M] := run_reply _ _ _ _ HR 0%nat.
+apply: (reply_step Q ps qs q0 (q 0%nat) B N HQ). split=> // c Hc. rewrite -!(payoff_ext _ _ _ E). exact: M.
 Qed.
 
 (* The paper's players move at once: the same rate per two rounds. *)
@@ -259,6 +272,11 @@ Theorem example_1 (beta : R) (B : 0 <= beta) (Q : class (two_texts 0 beta B)) (x
   0 < beta -> full_or_clipped Q -> run_from Q 0 x p q -> x <> 0 -> (converges p <-> 1 < beta).
 Proof. exact: two_texts_threshold. Qed.
 
+(* Such runs exist, and the equilibrium they miss is uniform. *)
+Theorem example_1_runs (beta : R) (B : 0 <= beta) (Q : class (two_texts 0 beta B)) (x : R) :
+  0 < beta -> full_or_clipped Q -> (exists p q, run_from Q 0 x p q) /\ nash Q uniform uniform.
+Proof. move=> b F. split; [exact: two_texts_run|exact: uniform_nash]. Qed.
+
 (* Its closed form in log-odds, clipped at l = logit (1 - gamma), for every reference split L0. *)
 Theorem example_1_recursion (L0 beta : R) (B : 0 <= beta) (gamma : R) (G : 0 < gamma) (x : R) p q :
   0 < beta -> gamma < 1 / 2 -> run_from (clipped (two_texts L0 beta B) gamma G) 0 x p q -> forall n,
@@ -293,6 +311,12 @@ Theorem theorem_4_2P_constants (s : Contraction.setting) (alpha0 : R) :
   (0 < alpha0 -> (forall z, alpha0 <= text_mass (@ref (Contraction.paper_game s)) z) ->
      Contraction.bounds_masses s (Rpower (Contraction.gamma s) (/ Contraction.temperature s) * alpha0)).
 Proof. split; [exact: Contraction.normalisers_above_1|exact: Contraction.masses_above]. Qed.
+
+(* The same with a sharper constant, 1 / (alpha beta gamma). *)
+Theorem theorem_4_2P_sharp (s : Contraction.setting) (alpha : R) : let c := Contraction.sharp_factor s alpha in
+  Contraction.bounds_masses s alpha -> (forall x y, Contraction.rho_xy s x y <= / INR #|Contraction.input s|) ->
+  c < 1 -> Contraction.converges s c.
+Proof. exact: Contraction.theorem_4_2_sharp. Qed.
 
 (* But whatever the constants, the condition c < 1 asks for a temperature beyond 8 times the number of texts. *)
 Theorem theorem_4_2P_vacuous (s : Contraction.setting) (delta alpha : R) :
@@ -353,9 +377,13 @@ Qed.
 Theorem guard_certificate (bits : Z) (c : KlGuard.certificate) (V : KlGuard.is_game c) :
   let Q := KlGuard.class_of V in let p := KlGuard.generator_of V in let q := KlGuard.classifier_of V in
   KlGuard.check bits c ->
-  (forall e, exploitability Q p q e -> e <= KlGuard.gap c) /\
+  is_generator p /\ Q q /\
+  (forall u q', is_generator u -> Q q' -> (payoff u q - payoff p q) + (payoff p q - payoff p q') <= KlGuard.gap c) /\
   (forall p' q', nash Q p' q' -> KlGuard.value c <= payoff p' q' <= KlGuard.value c + KlGuard.gap c).
-Proof. move=> Q p q C. split; [exact: (KlGuard.check_gap V C)|exact: (KlGuard.check_nash V C)]. Qed.
+Proof.
+move=> Q p q C. have [[Hp G] [Hq D]] := KlGuard.check_sound V C. do 2 split=> //.
+split; last exact: (KlGuard.check_nash V C). move=> u q' Hu Hq'. have := G q' Hq'. have := D u Hu. rewrite -/p -/q. lra.
+Qed.
 
 (* Matrix games with a KL term for either player. *)
 Theorem kl_matrix_certificate (bits : Z) (c : KlMatrix.certificate) (V : KlMatrix.is_game c) :
