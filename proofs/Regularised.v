@@ -33,6 +33,12 @@
    theorem_D           == the energy balance of a round, for tau >= w^2 / (16 t)
    corollary_D_1, corollary_D_2, corollary_D_2_uniform, corollary_D_3 == strategies and values, the gap, the last pair
 
+   On the way: weight and normaliser == step's numerators and their sum; pure k == the strategy that plays k;
+   gap_regrets, smooth == the two halves of Proposition 7; advance, gap_bound, linear, value_bound, last_pair == one
+   round and its sums; equilibria, equilibrium_unique, nash_exists == the parts of theorem_D_equilibria; tilt e ==
+   (1/2 + e, 1/2 - e); fair s == two strategies, a uniform reference and temperature s; pennies, smooth_least == the
+   game that shows that no smaller constant will do
+
    How existence is proved: by Corollary D.2, which needs no equilibrium, F(u, average) - F(x_n, v) <= K / n for all u
    and v at once; a limit point of the pairs is a saddle point. Subsequences are found by search, without choice. *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
@@ -907,17 +913,6 @@ Qed.
 
 (** * Existence of an equilibrium *)
 
-Lemma positive_floor (T : finType) (q : T -> R) : exists m, 0 < m /\ forall i, 0 < q i -> m <= q i.
-Proof.
-suff [m [m0 H]] : exists m, 0 < m /\ forall i, i \in enum T -> 0 < q i -> m <= q i
-  by exists m; split=> // i; apply: H; rewrite mem_enum.
-elim: (enum T) => [|k s [m [m0 H]]]; first by exists 1; split=> //; lra.
-exists (if Rlt_dec 0 (q k) then Rmin m (q k) else m). case: Rlt_dec => /= K.
-- split=> [|i]; first exact: Rmin_pos. rewrite inE => /orP [/eqP -> _|/H L Q]; first exact: Rmin_r.
-  exact: Rle_trans (Rmin_l _ _) (L Q).
-- split=> // i. by rewrite inE => /orP [/eqP ->|/H].
-Qed.
-
 Lemma uniform_strategy (T : finType) (P : prior T) : (forall i, 0 < reference P i) \/ temperature P = 0 ->
   interior P (fun _ => / INR #|T|).
 Proof.
@@ -950,7 +945,7 @@ Qed.
 Theorem nash_exists g : 0 < temperature (column_prior g) -> exists x y, nash g x y.
 Proof.
 move=> t0. have [w W] := interaction_exists g. have [x0 I0] := interior_exists _ (row_prior g).
-have [m [m0 Hm]] := positive_floor _ x0. set k := - ln m.
+have [m [m0 Hm]] := least_positive _ x0. set k := - ln m.
 have K u : strategy (row_prior g) u -> kl u x0 <= k.
 { move=> Su. have [[q0 q1 _] _] := I0. have [u0 u1 _] := Su. apply: kl_le => //. exact: support Su I0. }
 set tau := w ^ 2 / (16 * temperature (column_prior g)) + 1.
