@@ -1,5 +1,6 @@
 //! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate.
 
+mod answer;
 mod interrupt;
 mod learn;
 mod show;
