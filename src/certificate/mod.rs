@@ -26,6 +26,7 @@
 //! # Ok::<(), nashguard::Error>(())
 //! ```
 
+mod coq;
 mod extensive;
 mod guard;
 mod kl;
@@ -34,6 +35,7 @@ mod matrix;
 mod number;
 mod regularised;
 
+pub use coq::check_name;
 pub use extensive::{Extensive, Infoset, Payoff};
 pub use guard::{Anchor, Guard};
 pub use matrix::Matrix;
