@@ -2,8 +2,9 @@
 //! the checkers of `proofs/`, proved right there, close by computation.
 
 use super::extensive::{Extensive, Infoset};
+use super::guard::{Anchor, Guard};
 use super::matrix::Matrix;
-use super::number::{Fractions, Integer};
+use super::number::{Fractions, Integer, Table, decimal};
 use super::{Certificate, Proven};
 use crate::scalar::Rational;
 use crate::{Error, Result};
@@ -24,7 +25,8 @@ impl Certificate {
         let text = match self {
             Self::Matrix(c) => matrix(c, name),
             Self::Extensive(c) => extensive(c, name),
-            _ => String::new(),
+            Self::Guard(c) => guard(c, name)?,
+            Self::KlMatrix(_) => String::new(),
         };
         Ok(format!("{}\n{text}", comment(&proven)))
     }
@@ -63,13 +65,11 @@ fn comment(proven: &Proven) -> String {
 /// For `Matrix.v`.
 fn matrix(c: &Matrix, name: &str) -> String {
     let cert = format!("{name}_certificate");
-    let rows = c.payoff.rows.iter().map(|row| integers(row, 4));
-    let rows = format!("[::\n    {}]", rows.collect::<Vec<_>>().join(";\n    "));
     let vector = |p: &Fractions| integers(&p.numerators, 2);
     let game = format!("(game {cert})");
     let strategies = format!("(row {cert}) (column {cert})");
     let (check, theorems) = if c.gap.0.is_zero() {
-        let value = real(&c.value.0);
+        let value = real_number(&c.value.0);
         let theorems = format!(
             "\
 Theorem {name}_value :
@@ -84,7 +84,7 @@ Proof. exact: (proj1 (check_exact_sound _ {name}_checked)). Qed.
         );
         ("check_exact", theorems)
     } else {
-        let (low, gap) = (real(&c.value.0), real(&c.gap.0));
+        let (low, gap) = (real_number(&c.value.0), real_number(&c.gap.0));
         let theorems = format!(
             "\
 Theorem {name}_value :
@@ -109,7 +109,7 @@ Open Scope Z_scope.
 
 Definition {cert} : certificate := {{|
   payoff_over := {};
-  payoff_rows := {rows};
+  payoff_rows := {};
   row_over := {};
   row_numerators := {};
   column_over := {};
@@ -123,6 +123,7 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 {theorems}",
         integer(c.payoff.over()),
+        rows(&c.payoff),
         integer(c.x.over()),
         vector(&c.x),
         integer(c.y.over()),
@@ -145,7 +146,7 @@ fn extensive(c: &Extensive, name: &str) -> String {
         |p: &Fractions| format!("Fractions {}%Z {}", integers(&p.numerators, 2), integer(p.over()));
     let (x, y) =
         (format!("(plan_of (row_plan {cert}))"), format!("(plan_of (column_plan {cert}))"));
-    let (value, gap) = (real(&c.value.0), real(&c.gap.0));
+    let (value, gap) = (real_number(&c.value.0), real_number(&c.gap.0));
     let theorems = if c.gap.0.is_zero() {
         format!(
             "\
@@ -211,6 +212,100 @@ Proof. vm_cast_no_check (eq_refl true). Qed.
     )
 }
 
+/// For `KlGuard.v`.
+fn guard(c: &Guard, name: &str) -> Result<String> {
+    if let Some(i) = c.weight.iter().position(|rho| rho.is_zero()) {
+        let remedy = "leave that seed out of the game and certify it again";
+        return Err(Error::invalid(
+            format!("weight[{i}]"),
+            "it is 0, and Coq's seeds weigh",
+            remedy,
+        ));
+    }
+    let cert = format!("{name}_certificate");
+    let fractions =
+        |p: &Fractions| format!("Fractions {} {}", integer(p.over()), integers(&p.numerators, 4));
+    let references: Vec<String> = c.reference.iter().map(fractions).collect();
+    let real =
+        |anchor: &Anchor| format!("Some ({}, {})", quotient(&anchor.weight.0), table(&anchor.real));
+    let bits = bits(&c.value.0, &c.gap.0);
+    let ((value, low), (claimed_gap, gap)) = (claim(&c.value.0), claim(&c.gap.0));
+    Ok(format!(
+        "\
+From Coq Require Import ZArith QArith Reals.
+From mathcomp Require Import ssreflect ssrbool seq.
+From Nashguard Require Import Game KlBounds KlGuard.
+Open Scope Z_scope.
+
+Definition {cert} : certificate := {{|
+  temperature := {};
+  floor := {};
+  labels := {};
+  label_of := {}%nat;
+  weights := {};
+  references := [::
+    {}];
+  real_data := {};
+  generator_table := {};
+  classifier_table := {};
+  claimed_value := {value};
+  claimed_gap := {claimed_gap}
+|}}.
+
+Lemma {name}_game : is_game {cert}.
+Proof. by vm_cast_no_check (eq_refl true). Qed.
+
+Lemma {name}_checked : check {bits} {cert}.
+Proof. by vm_cast_no_check (eq_refl true). Qed.
+
+Theorem {name}_value :
+  forall p q, nash (class_of {name}_game) p q ->
+    ({low} <= payoff p q <= {low} + {gap})%R.
+Proof. exact: (check_nash {bits} _ {name}_game {name}_checked). Qed.
+
+Theorem {name}_gap :
+  forall e,
+    exploitability (class_of {name}_game) (generator_of {name}_game) (classifier_of {name}_game) e ->
+    (e <= {gap})%R.
+Proof. exact: (check_gap {bits} _ {name}_game {name}_checked). Qed.
+",
+        quotient(&c.beta.0),
+        quotient(&c.gamma.0),
+        c.labels,
+        list(c.label.iter().map(usize::to_string), 2),
+        fractions(&c.weight),
+        references.join(";\n    "),
+        c.anchor.as_ref().map_or("None".into(), real),
+        table(&c.p),
+        table(&c.q),
+    ))
+}
+
+/// A precision at which Coq's interval arithmetic tells the claim from a false one: 40 bits beyond the
+/// ratio of gap and value.
+fn bits(value: &Rational, gap: &Rational) -> usize {
+    let log2 = |v: &Rational| v.numerator().bit_len() as i64 - v.denominator().bit_len() as i64;
+    let ratio = log2(value).max(0) + 1 - log2(gap) + 1;
+    usize::try_from(40 + ratio).map_or(60, |bits| bits.max(60))
+}
+
+/// A number as an element of Q and as a real that Coq computes to be the same: a decimal where it is a
+/// short one.
+fn claim(v: &Rational) -> (String, String) {
+    let short = if v.is_int() { "...".into() } else { decimal(v, 40) };
+    if short.contains("...") { (quotient(v), real_number(v)) } else { (short.clone(), short) }
+}
+
+/// The rows of a table, one a line.
+fn rows(table: &Table) -> String {
+    let rows: Vec<String> = table.rows.iter().map(|row| integers(row, 4)).collect();
+    format!("[::\n    {}]", rows.join(";\n    "))
+}
+
+fn table(table: &Table) -> String {
+    format!("Table {} {}", integer(table.over()), rows(table))
+}
+
 /// A numeral; a long one in hexadecimal, which Coq reads in linear time.
 fn integer(n: &IBig) -> String {
     const LONG: usize = 64;
@@ -228,7 +323,7 @@ fn quotient(v: &Rational) -> String {
 }
 
 /// A real number that can be an argument.
-fn real(v: &Rational) -> String {
+fn real_number(v: &Rational) -> String {
     format!("({} / {})", operand(v.numerator()), integer(&v.denominator().clone().into()))
 }
 
