@@ -29,7 +29,7 @@ Definition guard_2x3_certificate : certificate := {|
     [:: 0xda69e203b2e79a000000000000000000; 0x25961dfc4d1866000000000000000000];
     [:: 0xc1d530b46f7196000000000000000000; 0x3e2acf4b908e6a000000000000000000]];
   claimed_value := 0.387862169324;
-  claimed_gap := 1.26926e-7
+  claimed_gap := 0.000000126926
 |}.
 
 Lemma guard_2x3_game : is_game guard_2x3_certificate.
@@ -40,11 +40,11 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_2x3_value :
   forall p q, nash (class_of guard_2x3_game) p q ->
-    (0.387862169324 <= payoff p q <= 0.387862169324 + 1.26926e-7)%R.
+    (0.387862169324 <= payoff p q <= 0.387862169324 + 0.000000126926)%R.
 Proof. exact: (check_nash 65 _ guard_2x3_game guard_2x3_checked). Qed.
 
 Theorem guard_2x3_gap :
   forall e,
     exploitability (class_of guard_2x3_game) (generator_of guard_2x3_game) (classifier_of guard_2x3_game) e ->
-    (e <= 1.26926e-7)%R.
+    (e <= 0.000000126926)%R.
 Proof. exact: (check_gap 65 _ guard_2x3_game guard_2x3_checked). Qed.

@@ -51,7 +51,7 @@ Definition guard_4x6_certificate : certificate := {|
     [:: 0x956273d26fc2a8000000000000000000; 0x6a9d8c2d903d58000000000000000000];
     [:: 0x8bb09849bbbff8000000000000000000; 0x744f67b6444008000000000000000000]];
   claimed_value := 0.676147981779;
-  claimed_gap := 6.66709e-7
+  claimed_gap := 0.000000666709
 |}.
 
 Lemma guard_4x6_game : is_game guard_4x6_certificate.
@@ -62,11 +62,11 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_4x6_value :
   forall p q, nash (class_of guard_4x6_game) p q ->
-    (0.676147981779 <= payoff p q <= 0.676147981779 + 6.66709e-7)%R.
+    (0.676147981779 <= payoff p q <= 0.676147981779 + 0.000000666709)%R.
 Proof. exact: (check_nash 62 _ guard_4x6_game guard_4x6_checked). Qed.
 
 Theorem guard_4x6_gap :
   forall e,
     exploitability (class_of guard_4x6_game) (generator_of guard_4x6_game) (classifier_of guard_4x6_game) e ->
-    (e <= 6.66709e-7)%R.
+    (e <= 0.000000666709)%R.
 Proof. exact: (check_gap 62 _ guard_4x6_game guard_4x6_checked). Qed.

@@ -120,7 +120,7 @@ Definition guard_8x12_certificate : certificate := {|
     [:: 0x446875ceaeb7a8000000000000000000; 0xbb978a31514858000000000000000000];
     [:: 0x4bc6b06bedcc34000000000000000000; 0xb4394f941233cc000000000000000000]];
   claimed_value := 0.551731519735;
-  claimed_gap := 8.21925e-7
+  claimed_gap := 0.000000821925
 |}.
 
 Lemma guard_8x12_game : is_game guard_8x12_certificate.
@@ -131,11 +131,11 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_8x12_value :
   forall p q, nash (class_of guard_8x12_game) p q ->
-    (0.551731519735 <= payoff p q <= 0.551731519735 + 8.21925e-7)%R.
+    (0.551731519735 <= payoff p q <= 0.551731519735 + 0.000000821925)%R.
 Proof. exact: (check_nash 62 _ guard_8x12_game guard_8x12_checked). Qed.
 
 Theorem guard_8x12_gap :
   forall e,
     exploitability (class_of guard_8x12_game) (generator_of guard_8x12_game) (classifier_of guard_8x12_game) e ->
-    (e <= 8.21925e-7)%R.
+    (e <= 0.000000821925)%R.
 Proof. exact: (check_gap 62 _ guard_8x12_game guard_8x12_checked). Qed.

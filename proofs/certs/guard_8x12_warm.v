@@ -110,7 +110,7 @@ Definition guard_8x12_warm_certificate : certificate := {|
     [:: 0xa75df602cec7bc000000000000000000; 0x58a209fd313844000000000000000000];
     [:: 0x89fff332d8e9f0000000000000000000; 0x76000ccd271610000000000000000000]];
   claimed_value := 0.618031639722;
-  claimed_gap := 2.09435e-7
+  claimed_gap := 0.000000209435
 |}.
 
 Lemma guard_8x12_warm_game : is_game guard_8x12_warm_certificate.
@@ -121,11 +121,11 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_8x12_warm_value :
   forall p q, nash (class_of guard_8x12_warm_game) p q ->
-    (0.618031639722 <= payoff p q <= 0.618031639722 + 2.09435e-7)%R.
+    (0.618031639722 <= payoff p q <= 0.618031639722 + 0.000000209435)%R.
 Proof. exact: (check_nash 64 _ guard_8x12_warm_game guard_8x12_warm_checked). Qed.
 
 Theorem guard_8x12_warm_gap :
   forall e,
     exploitability (class_of guard_8x12_warm_game) (generator_of guard_8x12_warm_game) (classifier_of guard_8x12_warm_game) e ->
-    (e <= 2.09435e-7)%R.
+    (e <= 0.000000209435)%R.
 Proof. exact: (check_gap 64 _ guard_8x12_warm_game guard_8x12_warm_checked). Qed.

@@ -36,7 +36,7 @@ Definition guard_anchor_certificate : certificate := {|
     [:: 0xd4dd7443495d20000000000000000000; 0x2b228bbcb6a2e0000000000000000000];
     [:: 0xb481333e4de3a4000000000000000000; 0x4b7eccc1b21c5c000000000000000000]];
   claimed_value := 0.747352148934;
-  claimed_gap := 2.76949e-7
+  claimed_gap := 0.000000276949
 |}.
 
 Lemma guard_anchor_game : is_game guard_anchor_certificate.
@@ -47,11 +47,11 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_anchor_value :
   forall p q, nash (class_of guard_anchor_game) p q ->
-    (0.747352148934 <= payoff p q <= 0.747352148934 + 2.76949e-7)%R.
+    (0.747352148934 <= payoff p q <= 0.747352148934 + 0.000000276949)%R.
 Proof. exact: (check_nash 63 _ guard_anchor_game guard_anchor_checked). Qed.
 
 Theorem guard_anchor_gap :
   forall e,
     exploitability (class_of guard_anchor_game) (generator_of guard_anchor_game) (classifier_of guard_anchor_game) e ->
-    (e <= 2.76949e-7)%R.
+    (e <= 0.000000276949)%R.
 Proof. exact: (check_gap 63 _ guard_anchor_game guard_anchor_checked). Qed.

@@ -42,7 +42,7 @@ Definition guard_floor_certificate : certificate := {|
       0x4f27c7c4158b0548e8a186b7d8f8000000000000000000;
       0xb0d8383bea74fab7175e79482708000000000000000000]];
   claimed_value := 0.6151510747;
-  claimed_gap := 1.42162e-7
+  claimed_gap := 0.000000142162
 |}.
 
 Lemma guard_floor_game : is_game guard_floor_certificate.
@@ -53,11 +53,11 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_floor_value :
   forall p q, nash (class_of guard_floor_game) p q ->
-    (0.6151510747 <= payoff p q <= 0.6151510747 + 1.42162e-7)%R.
+    (0.6151510747 <= payoff p q <= 0.6151510747 + 0.000000142162)%R.
 Proof. exact: (check_nash 64 _ guard_floor_game guard_floor_checked). Qed.
 
 Theorem guard_floor_gap :
   forall e,
     exploitability (class_of guard_floor_game) (generator_of guard_floor_game) (classifier_of guard_floor_game) e ->
-    (e <= 1.42162e-7)%R.
+    (e <= 0.000000142162)%R.
 Proof. exact: (check_gap 64 _ guard_floor_game guard_floor_checked). Qed.

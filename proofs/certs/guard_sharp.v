@@ -34,7 +34,7 @@ Definition guard_sharp_certificate : certificate := {|
     [:: 0xb14fa7d2519ad4000000000000000000; 0x4eb0582dae652c000000000000000000];
     [:: 0x96ae287677f4e4000000000000000000; 0x6951d789880b1c000000000000000000]];
   claimed_value := 0.602959066614016597;
-  claimed_gap := 3.94017e-13
+  claimed_gap := 0.000000000000394017
 |}.
 
 Lemma guard_sharp_game : is_game guard_sharp_certificate.
@@ -45,11 +45,11 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_sharp_value :
   forall p q, nash (class_of guard_sharp_game) p q ->
-    (0.602959066614016597 <= payoff p q <= 0.602959066614016597 + 3.94017e-13)%R.
+    (0.602959066614016597 <= payoff p q <= 0.602959066614016597 + 0.000000000000394017)%R.
 Proof. exact: (check_nash 83 _ guard_sharp_game guard_sharp_checked). Qed.
 
 Theorem guard_sharp_gap :
   forall e,
     exploitability (class_of guard_sharp_game) (generator_of guard_sharp_game) (classifier_of guard_sharp_game) e ->
-    (e <= 3.94017e-13)%R.
+    (e <= 0.000000000000394017)%R.
 Proof. exact: (check_gap 83 _ guard_sharp_game guard_sharp_checked). Qed.

@@ -57,7 +57,7 @@ Definition guard_three_labels_certificate : certificate := {|
       0xf639fd63fbd99800000000000000000; 0xcd2560e7afc714800000000000000000;
       0x2376ff42107b52000000000000000000]];
   claimed_value := 0.673332057876;
-  claimed_gap := 1.00133e-7
+  claimed_gap := 0.000000100133
 |}.
 
 Lemma guard_three_labels_game : is_game guard_three_labels_certificate.
@@ -68,11 +68,11 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_three_labels_value :
   forall p q, nash (class_of guard_three_labels_game) p q ->
-    (0.673332057876 <= payoff p q <= 0.673332057876 + 1.00133e-7)%R.
+    (0.673332057876 <= payoff p q <= 0.673332057876 + 0.000000100133)%R.
 Proof. exact: (check_nash 65 _ guard_three_labels_game guard_three_labels_checked). Qed.
 
 Theorem guard_three_labels_gap :
   forall e,
     exploitability (class_of guard_three_labels_game) (generator_of guard_three_labels_game) (classifier_of guard_three_labels_game) e ->
-    (e <= 1.00133e-7)%R.
+    (e <= 0.000000100133)%R.
 Proof. exact: (check_gap 65 _ guard_three_labels_game guard_three_labels_checked). Qed.

@@ -4,11 +4,11 @@
 use super::extensive::{Extensive, Infoset};
 use super::guard::{Anchor, Guard};
 use super::matrix::Matrix;
-use super::number::{Fractions, Integer, Table, decimal};
+use super::number::{Fractions, Integer, Table};
 use super::{Certificate, Proven};
 use crate::scalar::Rational;
 use crate::{Error, Result};
-use dashu_base::BitTest;
+use dashu_base::{Abs, BitTest};
 use dashu_int::IBig;
 
 impl Certificate {
@@ -289,11 +289,21 @@ fn bits(value: &Rational, gap: &Rational) -> usize {
     usize::try_from(40 + ratio).map_or(60, |bits| bits.max(60))
 }
 
-/// A number as an element of Q and as a real that Coq computes to be the same: a decimal where it is a
-/// short one.
+/// A number as an element of Q and as the real that Coq computes from it: a decimal if it is a short
+/// one, which Coq reads as the same fraction in both.
 fn claim(v: &Rational) -> (String, String) {
-    let short = if v.is_int() { "...".into() } else { decimal(v, 40) };
-    if short.contains("...") { (quotient(v), real_number(v)) } else { (short.clone(), short) }
+    const PLACES: usize = 40;
+    let scaled = |k: usize| v * Rational::from(IBig::from(10).pow(k));
+    let Some(k) = (1..=PLACES).find(|&k| scaled(k).is_int()) else {
+        return (quotient(v), real_number(v));
+    };
+    let sign = if *v < Rational::ZERO { "-" } else { "" };
+    let digits = scaled(k).numerator().abs().to_string();
+    let digits = format!("{digits:0>width$}", width = k + 1);
+    let (whole, part) = digits.split_at(digits.len() - k);
+    let decimal = format!("{sign}{whole}.{part}");
+    let real = if sign.is_empty() { decimal.clone() } else { format!("({decimal})") };
+    (decimal, real)
 }
 
 /// The rows of a table, one a line.
