@@ -506,7 +506,8 @@ Qed.
 End Soundness.
 
 Section Claims.
-Variables (bits : Z) (c : certificate) (V : is_game c).
+Context {bits : Z} {c : certificate}.
+Variable V : is_game c.
 Notation Q := (class_of V).
 Notation p := (generator_of V).
 Notation q := (classifier_of V).
