@@ -41,10 +41,10 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem guard_2x3_value :
   forall p q, nash (class_of guard_2x3_game) p q ->
     (0.387862169324 <= payoff p q <= 0.387862169324 + 0.000000126926)%R.
-Proof. exact: (check_nash 65 _ guard_2x3_game guard_2x3_checked). Qed.
+Proof. exact: (check_nash guard_2x3_game guard_2x3_checked). Qed.
 
 Theorem guard_2x3_gap :
   forall e,
     exploitability (class_of guard_2x3_game) (generator_of guard_2x3_game) (classifier_of guard_2x3_game) e ->
     (e <= 0.000000126926)%R.
-Proof. exact: (check_gap 65 _ guard_2x3_game guard_2x3_checked). Qed.
+Proof. exact: (check_gap guard_2x3_game guard_2x3_checked). Qed.

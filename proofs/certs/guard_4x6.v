@@ -63,10 +63,10 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem guard_4x6_value :
   forall p q, nash (class_of guard_4x6_game) p q ->
     (0.676147981779 <= payoff p q <= 0.676147981779 + 0.000000666709)%R.
-Proof. exact: (check_nash 62 _ guard_4x6_game guard_4x6_checked). Qed.
+Proof. exact: (check_nash guard_4x6_game guard_4x6_checked). Qed.
 
 Theorem guard_4x6_gap :
   forall e,
     exploitability (class_of guard_4x6_game) (generator_of guard_4x6_game) (classifier_of guard_4x6_game) e ->
     (e <= 0.000000666709)%R.
-Proof. exact: (check_gap 62 _ guard_4x6_game guard_4x6_checked). Qed.
+Proof. exact: (check_gap guard_4x6_game guard_4x6_checked). Qed.

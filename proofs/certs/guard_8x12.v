@@ -132,10 +132,10 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem guard_8x12_value :
   forall p q, nash (class_of guard_8x12_game) p q ->
     (0.551731519735 <= payoff p q <= 0.551731519735 + 0.000000821925)%R.
-Proof. exact: (check_nash 62 _ guard_8x12_game guard_8x12_checked). Qed.
+Proof. exact: (check_nash guard_8x12_game guard_8x12_checked). Qed.
 
 Theorem guard_8x12_gap :
   forall e,
     exploitability (class_of guard_8x12_game) (generator_of guard_8x12_game) (classifier_of guard_8x12_game) e ->
     (e <= 0.000000821925)%R.
-Proof. exact: (check_gap 62 _ guard_8x12_game guard_8x12_checked). Qed.
+Proof. exact: (check_gap guard_8x12_game guard_8x12_checked). Qed.

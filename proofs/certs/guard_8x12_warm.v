@@ -122,10 +122,10 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem guard_8x12_warm_value :
   forall p q, nash (class_of guard_8x12_warm_game) p q ->
     (0.618031639722 <= payoff p q <= 0.618031639722 + 0.000000209435)%R.
-Proof. exact: (check_nash 64 _ guard_8x12_warm_game guard_8x12_warm_checked). Qed.
+Proof. exact: (check_nash guard_8x12_warm_game guard_8x12_warm_checked). Qed.
 
 Theorem guard_8x12_warm_gap :
   forall e,
     exploitability (class_of guard_8x12_warm_game) (generator_of guard_8x12_warm_game) (classifier_of guard_8x12_warm_game) e ->
     (e <= 0.000000209435)%R.
-Proof. exact: (check_gap 64 _ guard_8x12_warm_game guard_8x12_warm_checked). Qed.
+Proof. exact: (check_gap guard_8x12_warm_game guard_8x12_warm_checked). Qed.

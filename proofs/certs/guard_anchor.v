@@ -48,10 +48,10 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem guard_anchor_value :
   forall p q, nash (class_of guard_anchor_game) p q ->
     (0.747352148934 <= payoff p q <= 0.747352148934 + 0.000000276949)%R.
-Proof. exact: (check_nash 63 _ guard_anchor_game guard_anchor_checked). Qed.
+Proof. exact: (check_nash guard_anchor_game guard_anchor_checked). Qed.
 
 Theorem guard_anchor_gap :
   forall e,
     exploitability (class_of guard_anchor_game) (generator_of guard_anchor_game) (classifier_of guard_anchor_game) e ->
     (e <= 0.000000276949)%R.
-Proof. exact: (check_gap 63 _ guard_anchor_game guard_anchor_checked). Qed.
+Proof. exact: (check_gap guard_anchor_game guard_anchor_checked). Qed.

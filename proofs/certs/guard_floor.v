@@ -54,10 +54,10 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem guard_floor_value :
   forall p q, nash (class_of guard_floor_game) p q ->
     (0.6151510747 <= payoff p q <= 0.6151510747 + 0.000000142162)%R.
-Proof. exact: (check_nash 64 _ guard_floor_game guard_floor_checked). Qed.
+Proof. exact: (check_nash guard_floor_game guard_floor_checked). Qed.
 
 Theorem guard_floor_gap :
   forall e,
     exploitability (class_of guard_floor_game) (generator_of guard_floor_game) (classifier_of guard_floor_game) e ->
     (e <= 0.000000142162)%R.
-Proof. exact: (check_gap 64 _ guard_floor_game guard_floor_checked). Qed.
+Proof. exact: (check_gap guard_floor_game guard_floor_checked). Qed.

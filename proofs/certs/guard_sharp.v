@@ -46,10 +46,10 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem guard_sharp_value :
   forall p q, nash (class_of guard_sharp_game) p q ->
     (0.602959066614016597 <= payoff p q <= 0.602959066614016597 + 0.000000000000394017)%R.
-Proof. exact: (check_nash 83 _ guard_sharp_game guard_sharp_checked). Qed.
+Proof. exact: (check_nash guard_sharp_game guard_sharp_checked). Qed.
 
 Theorem guard_sharp_gap :
   forall e,
     exploitability (class_of guard_sharp_game) (generator_of guard_sharp_game) (classifier_of guard_sharp_game) e ->
     (e <= 0.000000000000394017)%R.
-Proof. exact: (check_gap 83 _ guard_sharp_game guard_sharp_checked). Qed.
+Proof. exact: (check_gap guard_sharp_game guard_sharp_checked). Qed.

@@ -69,10 +69,10 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem guard_three_labels_value :
   forall p q, nash (class_of guard_three_labels_game) p q ->
     (0.673332057876 <= payoff p q <= 0.673332057876 + 0.000000100133)%R.
-Proof. exact: (check_nash 65 _ guard_three_labels_game guard_three_labels_checked). Qed.
+Proof. exact: (check_nash guard_three_labels_game guard_three_labels_checked). Qed.
 
 Theorem guard_three_labels_gap :
   forall e,
     exploitability (class_of guard_three_labels_game) (generator_of guard_three_labels_game) (classifier_of guard_three_labels_game) e ->
     (e <= 0.000000100133)%R.
-Proof. exact: (check_gap 65 _ guard_three_labels_game guard_three_labels_checked). Qed.
+Proof. exact: (check_gap guard_three_labels_game guard_three_labels_checked). Qed.

@@ -261,13 +261,13 @@ Proof. by vm_cast_no_check (eq_refl true). Qed.
 Theorem {name}_value :
   forall p q, nash (class_of {name}_game) p q ->
     ({low} <= payoff p q <= {low} + {gap})%R.
-Proof. exact: (check_nash {bits} _ {name}_game {name}_checked). Qed.
+Proof. exact: (check_nash {name}_game {name}_checked). Qed.
 
 Theorem {name}_gap :
   forall e,
     exploitability (class_of {name}_game) (generator_of {name}_game) (classifier_of {name}_game) e ->
     (e <= {gap})%R.
-Proof. exact: (check_gap {bits} _ {name}_game {name}_checked). Qed.
+Proof. exact: (check_gap {name}_game {name}_checked). Qed.
 ",
         quotient(&c.beta.0),
         quotient(&c.gamma.0),
