@@ -11,7 +11,9 @@
    table               == a matrix of such; cell t i j is the real t_ij
    distribution n v    == v has n entries, none negative, and they sum to 1
    of_Q q              == encloses the rational q
-   log_ratio_term      == p_k ln (p_k / r_k), a term of KL(p || r)
+   divergence_term     == encloses p_k ln (p_k / r_k), a term of KL(p || r)
+   value_of v k, log_of v k == enclose v_k and ln v_k
+   below n P           == P k for every k < n
    at_most i j         == no number in i exceeds any number in j                                         *)
 From Coq Require Import ZArith QArith Qreals Reals Lra.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
@@ -122,6 +124,21 @@ Definition of_Q (q : Q) : interval := quotient (Qnum q) (Zpos (Qden q)).
 Lemma encloses_of_Q q : encloses (of_Q q) (Q2R q).
 Proof. exact: encloses_quotient. Qed.
 End Enclosures.
+
+Lemma Q2R_ge0 (q : Q) : (0 <=? Qnum q)%Z -> 0 <= Q2R q.
+Proof.
+move=> /Z.leb_le /IZR_le H. apply: Rmult_le_pos => //. left; apply: Rinv_0_lt_compat; exact: IZR_lt.
+Qed.
+
+Lemma Q2R_gt0 (q : Q) : (0 <? Qnum q)%Z -> 0 < Q2R q.
+Proof.
+move=> /Z.ltb_lt H. apply: Rmult_lt_0_compat; first exact: IZR_lt. apply: Rinv_0_lt_compat; exact: IZR_lt.
+Qed.
+
+Definition below (n : nat) (P : nat -> bool) := all P (iota 0 n).
+
+Lemma belowP n P : below n P -> forall i : 'I_n, P i.
+Proof. by move=> /allP H i; apply: H; rewrite mem_iota ltn_ord. Qed.
 
 (** * Vectors and tables of rationals *)
 

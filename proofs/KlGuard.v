@@ -8,13 +8,14 @@
    certificate       == the integers of a game, of a generator and a classifier, and a claimed value and gap
    is_game c         == c's game is one: its rows are distributions, its numbers have the right signs
    game_of V         == the game of Game.v that c stands for, for a proof V that is_game c
-   class_of V        == its classifiers: all of them at the floor 0, the clipped ones above
+   class_of V        == its classifiers: all of them at the floor 0, the clipped ones above; class_ofP: in words
+   in_support c, in_class c == the claimed strategies are strategies of the game
    generator_of V, classifier_of V, value c, gap c == the strategies and numbers that c claims
 
    least_loss f w    == encloses a lower bound of the loss of all rows q >= f, fitted to the masses w
    guaranteed b c    == encloses a lower bound of what the generator gets (at b bits)
    conceded b c      == encloses an upper bound of what the classifier concedes
-   check b c         == the strategies belong to the game, value c <= guaranteed, conceded <= value c + gap c
+   check b c         == in_support, in_class, value c <= guaranteed b c, conceded b c <= value c + gap c
    check_sound       == check b c: generator_of guarantees value c, classifier_of concedes value c + gap c
    check_gap         == check b c: the exploitability of the two is at most gap c
    check_nash        == check b c: the payoff of every equilibrium is in [value c, value c + gap c]        *)
@@ -183,7 +184,8 @@ Proof.
 move=> E; case: _ / E t => t w0 t1 tf tp. rewrite /real_least_loss. case W: all.
 - apply: rsum_ge0 => y.
   have /Z.eqb_eq <- := all_nthP 0%Z W _ (ltn_ord y). lra.
-- set nu := multiplier w. apply: (Rplus_le_reg_r (real_multiplier nu)). rewrite /Rminus Rplus_assoc Rplus_opp_l Rplus_0_r.
+- set nu := multiplier w. apply: (Rplus_le_reg_r (real_multiplier nu)).
+  rewrite /Rminus Rplus_assoc Rplus_opp_l Rplus_0_r.
   apply: (Rle_trans _ (\rsum_(y : 'I_(size w)) (IZR (nth 0%Z w y) * - ln (t y) + real_multiplier nu * t y))).
   + apply: rsum_le => y. apply: bracket_le; [exact: w0|exact: tf|exact: tp].
   + rewrite rsum_add rsum_scal t1 Rmult_1_r. exact: Rle_refl.
@@ -221,11 +223,6 @@ Definition real_row (y : nat) : fractions := row real_texts.2 y.
 Definition value : R := Q2R (claimed_value c).
 Definition gap : R := Q2R (claimed_gap c).
 
-Definition below (n : nat) (P : nat -> bool) := all P (iota 0 n).
-
-Lemma belowP n P : below n P -> forall i : 'I_n, P i.
-Proof. by move=> /allP H i; apply: H; rewrite mem_iota ltn_ord. Qed.
-
 Definition is_game : bool :=
   [&& (0 <? Qnum (temperature c))%Z, (0 <=? Qnum (floor c))%Z,
       below seeds (fun i => label_at i < labels c)%N,
@@ -240,33 +237,26 @@ Section Game.
 Context {c : certificate}.
 Variable V : is_game c.
 
-Let seed_finType := ordinal_finType (seeds c).
-Let label_finType := ordinal_finType (labels c).
-Let text_finType := ordinal_finType (texts c).
-
-Lemma label_lt (i : seed_finType) : (label_at c i < labels c)%N.
+Lemma label_lt (i : 'I_(seeds c)) : (label_at c i < labels c)%N.
 Proof. by case/and5P: V => _ _ /belowP. Qed.
 
-Definition label_ord (i : seed_finType) : label_finType := Ordinal (label_lt i).
+Definition label_ord (i : 'I_(seeds c)) : 'I_(labels c) := Ordinal (label_lt i).
 
 Definition real_mass (y : nat) (z : nat) : R := Q2R (real_texts c).1 * entry (real_row c y) z.
 
 Lemma temperature_pos : 0 < Q2R (temperature c).
-Proof.
-case/and5P: V => /Z.ltb_lt b0 _ _ _ _. apply: Rmult_lt_0_compat; first exact: IZR_lt.
-apply: Rinv_0_lt_compat; exact: IZR_lt.
-Qed.
+Proof. by case/and5P: V => /Q2R_gt0. Qed.
 
 Lemma weights_distribution : distribution (seeds c) (weights c).
 Proof. by case/and5P: V. Qed.
 
-Lemma weight_pos (i : seed_finType) : 0 < entry (weights c) i.
+Lemma weight_pos (i : 'I_(seeds c)) : 0 < entry (weights c) i.
 Proof. by apply: entry_pos; case/and5P: V => _ _ _ _ /and5P [/belowP /(_ i) /Z.ltb_lt]. Qed.
 
-Lemma reference_distribution (i : seed_finType) : distribution (texts c) (reference c i).
+Lemma reference_distribution (i : 'I_(seeds c)) : distribution (texts c) (reference c i).
 Proof. by case/and5P: V => _ _ _ _ /and5P [_ _ /belowP]. Qed.
 
-Lemma reference_ge0 (i : seed_finType) (z : text_finType) : 0 <= entry (reference c i) z.
+Lemma reference_ge0 (i : 'I_(seeds c)) (z : 'I_(texts c)) : 0 <= entry (reference c i) z.
 Proof. exact: distribution_ge0 (reference_distribution i). Qed.
 
 Lemma real_row_ge0 y : all (Z.leb 0) (numerators (real_row c y)).
@@ -277,26 +267,21 @@ case/andP=> _ H. case: (ltnP y (size (rows t))) => [lt|ge]; last by rewrite nth_
 by case/andP: (all_nthP [::] H _ lt).
 Qed.
 
-Lemma Q2R_ge0 (q : Q) : (0 <=? Qnum q)%Z -> 0 <= Q2R q.
-Proof.
-move=> /Z.leb_le /IZR_le H. apply: Rmult_le_pos => //. left; apply: Rinv_0_lt_compat; exact: IZR_lt.
-Qed.
-
-Lemma real_mass_ge0 (y : label_finType) (z : text_finType) : 0 <= real_mass y z.
+Lemma real_mass_ge0 (y : 'I_(labels c)) (z : 'I_(texts c)) : 0 <= real_mass y z.
 Proof.
 apply: Rmult_le_pos; last exact: entry_ge0 (real_row_ge0 y).
 by apply: Q2R_ge0; case/and5P: V => _ _ _ _ /and5P [].
 Qed.
 
 Definition game_of : game := {|
-  seed := seed_finType;
-  label := label_finType;
-  text := text_finType;
+  seed := ordinal_finType (seeds c);
+  label := ordinal_finType (labels c);
+  text := ordinal_finType (texts c);
   lab := label_ord;
-  rho := fun i => entry (weights c) i;
-  ref := fun i z => entry (reference c i) z;
+  rho := fun i : 'I_(seeds c) => entry (weights c) i;
+  ref := fun (i : 'I_(seeds c)) (z : 'I_(texts c)) => entry (reference c i) z;
   beta := Q2R (temperature c);
-  anchor := fun y z => real_mass y z;
+  anchor := fun (y : 'I_(labels c)) (z : 'I_(texts c)) => real_mass y z;
   rho_pos := weight_pos;
   rho_1 := distribution_1 _ _ weights_distribution;
   ref_ge0 := reference_ge0;
@@ -331,7 +316,7 @@ Section Check.
 Variables (bits : Z) (c : certificate).
 
 Definition in_support : bool :=
-  below (seeds c) (fun i => distribution (texts c) (p_row c i) &&
+  (size (rows (generator_table c)) == seeds c) && below (seeds c) (fun i => distribution (texts c) (p_row c i) &&
     below (texts c) (fun z => Z.eqb (whole (p_row c i) z) 0 || (0 <? whole (reference c i) z)%Z)).
 
 Definition live (y z : nat) : bool :=
@@ -339,7 +324,8 @@ Definition live (y z : nat) : bool :=
   (0 <? Qnum (real_texts c).1)%Z && (0 <? whole (real_row c y) z)%Z.
 
 Definition in_class : bool :=
-  below (texts c) (fun z => distribution (labels c) (q_row c z) && below (labels c) (fun y =>
+  (size (rows (classifier_table c)) == texts c) && below (texts c) (fun z =>
+    distribution (labels c) (q_row c z) && below (labels c) (fun y =>
     (Qnum (floor c) * Zpos (denominator (q_row c z)) <=? whole (q_row c z) y * QDen (floor c))%Z &&
     (live y z ==> (0 <? whole (q_row c z) y)%Z))).
 
@@ -371,7 +357,8 @@ Definition conceded : interval :=
     power_of_e bits (over bits (negative (look logs y z)) (of_Q bits (temperature c)))) in
   plus bits
     (total bits (labels c) (fun y => total bits (texts c) (fun z =>
-      times bits (times bits (of_Q bits (real_texts c).1) (value_of bits (real_row c y) z)) (negative (look logs y z)))))
+      times bits (times bits (of_Q bits (real_texts c).1) (value_of bits (real_row c y) z))
+        (negative (look logs y z)))))
     (total bits (seeds c) (fun i => times bits (value_of bits (weights c) i) (times bits (of_Q bits (temperature c))
       (log bits (total bits (texts c) (fun z =>
         times bits (value_of bits (reference c i) z) (look lifts (label_at c i) z))))))).
@@ -389,7 +376,7 @@ Notation q := (classifier_of V).
 
 Lemma in_support_generator : in_support c -> is_generator p.
 Proof.
-move=> /belowP S. have {}S i := andP (S i). do !split.
+case/andP=> _ /belowP S. have {}S i := andP (S i). do !split.
 - move=> i z. exact: distribution_ge0 (proj1 (S i)).
 - move=> i z /entry_eq0 E. apply: entry_0. case/orP: (belowP _ _ (proj2 (S i)) z) => [/Z.eqb_eq //|].
   by rewrite E.
@@ -409,14 +396,15 @@ have L : 0 <= Q2R (real_texts c).1 by apply: Q2R_ge0; case/and5P: V => _ _ _ _ /
 have E := entry_ge0 (real_row c y) z (real_row_ge0 V y).
 apply/andP; split; apply/Z.ltb_lt.
 - apply: lt_IZR. have D : 0 < IZR (QDen (real_texts c).1) by exact: IZR_lt.
-  have -> : IZR (Qnum (real_texts c).1) = Q2R (real_texts c).1 * IZR (QDen (real_texts c).1) by rewrite /Q2R; field; lra.
+  have -> : IZR (Qnum (real_texts c).1) = Q2R (real_texts c).1 * IZR (QDen (real_texts c).1)
+    by rewrite /Q2R; field; lra.
   apply: Rmult_lt_0_compat => //. case: L => // L. by move: H; rewrite -L Rmult_0_l; lra.
 - apply: entry_gt0. case: E => // E. by move: H; rewrite -E Rmult_0_r; lra.
 Qed.
 
 Lemma in_class_member : in_class c -> class_of V q.
 Proof.
-move=> /belowP S. have {}S z := andP (S z). have T z := belowP _ _ (proj2 (S z)).
+case/andP=> _ /belowP S. have {}S z := andP (S z). have T z := belowP _ _ (proj2 (S z)).
 have pos (z : text (game_of V)) (y : label (game_of V)) : live c y z -> 0 < q z y.
 { move=> L. apply: entry_pos. apply/Z.ltb_lt. case/andP: (T z y) => _ /implyP. exact. }
 apply/class_ofP; do !split.
@@ -426,7 +414,8 @@ apply/class_ofP; do !split.
 - move=> y z H. exact: pos (anchor_live y z H).
 - move=> z y. case/andP: (T z y) => /Z.leb_le /IZR_le + _. rewrite !mult_IZR /classifier_of /entry /Q2R => H.
   have [a b] : 0 < IZR (QDen (floor c)) /\ 0 < IZR (Zpos (denominator (q_row c z))) by split; exact: IZR_lt.
-  apply: (Rmult_le_reg_r (IZR (QDen (floor c)))) => //; apply: (Rmult_le_reg_r (IZR (Zpos (denominator (q_row c z))))) => //.
+  apply: (Rmult_le_reg_r (IZR (QDen (floor c)))) => //.
+  apply: (Rmult_le_reg_r (IZR (Zpos (denominator (q_row c z))))) => //.
   by field_simplify; lra.
 Qed.
 
@@ -456,11 +445,12 @@ Qed.
 
 (* The classifier's side: least losses of the texts' masses, less the generator's price. *)
 Definition real_guaranteed : R :=
-  (\rsum_(z : text (game_of V)) real_least_loss (floor c) (masses c z)) / IZR (mass_over c) - beta (game_of V) * divergence p ref.
+  (\rsum_(z : text (game_of V)) real_least_loss (floor c) (masses c z)) / IZR (mass_over c)
+  - beta (game_of V) * divergence p ref.
 
 Lemma encloses_guaranteed : in_support c -> encloses (guaranteed bits c) real_guaranteed.
 Proof.
-move=> /belowP S. apply: encloses_minus.
+case/andP=> _ /belowP S. apply: encloses_minus.
 - apply: encloses_over; last exact: encloses_integer. apply: encloses_total => z. exact: encloses_least_loss.
 - apply: encloses_times; first exact: encloses_of_Q. apply: encloses_total => i.
   apply: encloses_times; first exact: encloses_value_of. apply: encloses_total => z.
@@ -495,13 +485,13 @@ have W (i : seed (game_of V)) (z : text (game_of V)) :
   - rewrite -{3}(exp_ln (entry (reference c i) z)) // -exp_plus. congr (exp _). rewrite /=. field. lra.
   - case: (reference_ge0 V i z) => [/N //|<-]. ring. }
 apply: encloses_plus; apply: encloses_total.
-- move=> y. apply: encloses_total => z. apply: encloses_times; last by rewrite L; apply: encloses_negative; exact: encloses_log_of.
+- move=> y. apply: encloses_total => z. apply: encloses_times; last first.
+  { rewrite L. apply: encloses_negative. exact: encloses_log_of. }
   apply: encloses_times; [exact: encloses_of_Q|exact: encloses_value_of].
 - move=> i. apply: encloses_times; first exact: encloses_value_of. rewrite Rplus_0_l.
   apply: encloses_times; first exact: encloses_of_Q. apply: encloses_log. apply: encloses_total => z.
-  rewrite W.
-  apply: encloses_times; first exact: encloses_value_of. rewrite (L _ (label_ord V i)) (L _ (label_ord V i)). apply: encloses_exp.
-  apply: encloses_over; last exact: encloses_of_Q. apply: encloses_negative. exact: encloses_log_of.
+  rewrite W. apply: encloses_times; first exact: encloses_value_of. rewrite !(L _ (label_ord V i)).
+  apply: encloses_exp. apply: encloses_over; last exact: encloses_of_Q. apply: encloses_negative. exact: encloses_log_of.
 Qed.
 End Soundness.
 
