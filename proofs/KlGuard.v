@@ -297,7 +297,7 @@ Definition generator_of : generator game_of := fun i z => entry (p_row c i) z.
 Definition classifier_of : classifier game_of := fun z y => entry (q_row c z) y.
 
 Lemma class_ofP (q : classifier game_of) :
-  class_of q <-> is_conditional game_of q /\ admissible q /\ forall z y, Q2R (floor c) <= q z y.
+  class_of q <-> is_conditional q /\ admissible q /\ forall z y, Q2R (floor c) <= q z y.
 Proof.
 have F : 0 <= Q2R (floor c) by apply: Q2R_ge0; case/and5P: V.
 rewrite /class_of. case: Rlt_dec => [H|N] /=; split.

@@ -1,32 +1,38 @@
-(* Finite zero-sum matrix games, and a checker of certificates.
+(* Finite zero-sum matrix games, and a checker of certificates (Theorem 9).
 
    The row player picks i, the column player picks j, and the row player gets A i j from the column
-   player; mixed strategies are arbitrary real probability vectors.
+   player. Mixed strategies are arbitrary real probability vectors.
 
    strategy x           == x is a probability vector
    payoff A x y         == sum_i sum_j x_i A_ij y_j, what the row player gets and the column player pays
    guarantees A x v     == the strategy x gets at least v against every strategy
    concedes A y v       == the strategy y pays at most v against every strategy
    nash A x y           == neither player gains by changing strategy alone
-   eps_nash A x y e     == the two players' gains from changing strategy sum to at most e (NashConv)
-   is_value A v         == v is the value: the row player can guarantee anything below v, and the column
-                           player can concede nothing above it
-   is_value_unique      == a game has at most one value
+   eps_nash A x y e     == the two players' gains from changing strategy sum to at most e (NashConv, never halved)
+   is_value A v         == v is the value: for every e > 0 the row player can guarantee v - e, and the column
+                           player can pay no more than v + e
+   is_value_unique      == a game has at most one value (it has one: minimax in Averages.v)
    bounds_eps_nash      == x guarantees v and y concedes v + e: an e-Nash pair
    eps_nash_value       == the payoff of an e-Nash pair is within e of the value
    bounds_nash          == x guarantees v and y concedes v: a Nash equilibrium, and v is the value
 
-   certificate          == integer payoffs over a common denominator, the same for two strategies, and a
-                           claimed value and gap
-   game c, row c, column c, value c, gap c == the real numbers that a certificate c stands for
-   check c              == integer arithmetic only: the tables fit each other, both strategies are
+   certificate          == what the program emits: integer payoffs over a common denominator, two
+                           strategies in the same form, and the claimed value and gap
+   game c, row c, column c, value c, gap c
+                        == the real payoffs, strategies and numbers that a certificate c stands for
+   sum u, dot u v, add u v, combine n x a
+                        == of integers: the sum, the inner product, the sum of vectors, and the
+                           combination of the rows of a, of length n, with coefficients x
+   distribution n d p   == p has n entries, none negative, of sum d
+   least d q, most d q  == the least integer n with n / d >= q, the greatest with n / d <= q
+   check c              == by integer arithmetic alone: the tables fit each other, both strategies are
                            distributions, row c gets value c on every column, and column c pays at most
                            value c + gap c on every row
    check_exact c        == check c, and the gap is 0
-   check_bounds         == check c: row c guarantees value c and column c concedes value c + gap c
-   check_sound          == check c: an eps-Nash pair with eps = gap c, and the value is in
+   check_bounds         == check c: row c guarantees value c, and column c concedes value c + gap c
+   check_sound          == check c: an e-Nash pair with e = gap c, and the value is in
                            [value c, value c + gap c]
-   check_exact_sound    == check_exact c: a Nash equilibrium, and value c is the value (Theorem 9)   *)
+   check_exact_sound    == check_exact c: a Nash equilibrium, and value c is the value                      *)
 From Coq Require Import ZArith QArith Qreals Reals Lra.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Nashguard Require Import Sums.
@@ -89,15 +95,16 @@ Proof.
 move=> [Sx Hx] [Sy Hy]; split=> // x' y' Sx' Sy'. have := Hx _ Sy'. have := Hy _ Sx'. lra.
 Qed.
 
+Lemma eps_nash_bounds x y e :
+  eps_nash x y e -> guarantees x (payoff x y - e) /\ concedes y (payoff x y + e).
+Proof.
+move=> [Sx Sy H]; split; split=> // z Sz; [have := H x z Sx Sz|have := H z y Sz Sy]; lra.
+Qed.
+
 Theorem eps_nash_value x y e v : eps_nash x y e -> is_value v -> Rabs (payoff x y - v) <= e.
 Proof.
-move=> [Sx Sy H] Hv.
-have Gx : guarantees x (payoff x y - e).
-  by split=> // y' Sy'; have := H x y' Sx Sy'; lra.
-have Gy : concedes y (payoff x y + e).
-  by split=> // x' Sx'; have := H x' y Sx' Sy; lra.
-have := guarantees_le_value _ _ _ Gx Hv. have := value_le_concedes _ _ _ Gy Hv.
-by move=> h1 h2; apply: Rabs_le; lra.
+move=> /eps_nash_bounds [Gx Gy] Hv. apply: Rabs_le.
+have := guarantees_le_value _ _ _ Gx Hv. have := value_le_concedes _ _ _ Gy Hv. lra.
 Qed.
 
 Theorem bounds_nash x y v : guarantees x v -> concedes y v -> nash x y /\ is_value v.
@@ -174,6 +181,7 @@ Definition value : R := Q2R (claimed_value c).
 Definition gap : R := Q2R (claimed_gap c).
 End Reading.
 
+(* Integer arithmetic, for vm_compute. *)
 Definition sum (u : seq Z) : Z := foldr Z.add 0%Z u.
 Definition dot (u v : seq Z) : Z := sum [seq (p.1 * p.2)%Z | p <- zip u v].
 Definition add (u v : seq Z) : seq Z := [seq (p.1 + p.2)%Z | p <- zip u v].
@@ -183,20 +191,21 @@ Definition combine (n : nat) (x : seq Z) (a : seq (seq Z)) : seq Z :=
 Definition distribution (n : nat) (over : positive) (p : seq Z) : bool :=
   [&& size p == n, all (Z.leb 0) p & Z.eqb (sum p) (Zpos over)].
 
+(* Rounding each bound once spares a long product on every row and column. *)
+Definition least (d : positive) (q : Q) : Z := (- (- (Qnum q * Zpos d) / QDen q))%Z.
+Definition most (d : positive) (q : Q) : Z := (Qnum q * Zpos d / QDen q)%Z.
+
 Definition check (c : certificate) : bool :=
   let a := payoff_rows c in let x := row_numerators c in let y := column_numerators c in
   let m := size a in let n := size (head [::] a) in
-  let low := claimed_value c in let high := Qplus (claimed_value c) (claimed_gap c) in
-  let least := (Qnum low * Zpos (payoff_over c * row_over c))%Z in
-  let most := (Qnum high * Zpos (payoff_over c * column_over c))%Z in
+  let low := least (payoff_over c * row_over c) (claimed_value c) in
+  let high := most (payoff_over c * column_over c) (Qplus (claimed_value c) (claimed_gap c)) in
   [&& all (fun r => size r == n) a, distribution m (row_over c) x, distribution n (column_over c) y,
-      all (fun gets => least <=? gets * QDen low)%Z (combine n x a)
-    & all (fun r => dot r y * QDen high <=? most)%Z a].
+      all (Z.leb low) (combine n x a) & all (fun r => dot r y <=? high)%Z a].
 
 Definition check_exact (c : certificate) : bool := Z.eqb (Qnum (claimed_gap c)) 0 && check c.
 
 (* The integers of a certificate, read as reals. *)
-
 Lemma IZR_sum (u : seq Z) n : size u = n -> IZR (sum u) = \rsum_(i : 'I_n) IZR (nth 0%Z u i).
 Proof.
 move=> <-. elim: u => [|a u IH]; first by rewrite big_ord0.
@@ -236,20 +245,24 @@ apply: Rmult_le_pos; last by left; apply: Rinv_0_lt_compat.
 by apply/IZR_le/Z.leb_le/(all_nthP 0%Z p0); rewrite sp.
 Qed.
 
-Lemma Q2R_le_ratio q s d : (Qnum q * Zpos d <= s * QDen q)%Z -> Q2R q <= IZR s / IZR (Zpos d).
+Lemma least_le d q n : (least d q <= n)%Z -> Q2R q <= IZR n / IZR (Zpos d).
 Proof.
-move=> /IZR_le; rewrite !mult_IZR => h.
+move=> /(Z.mul_le_mono_nonneg_l _ _ (QDen q) ltac:(by []))/IZR_le.
+have /IZR_le := Z.mul_div_le (- (Qnum q * Zpos d)) (QDen q) ltac:(by []).
+rewrite /least !(mult_IZR, opp_IZR) => h1 h2.
 have [d0 q0] : 0 < IZR (Zpos d) /\ 0 < IZR (QDen q) by split; apply: IZR_lt.
 apply: (Rmult_le_reg_r (IZR (Zpos d))) => //; apply: (Rmult_le_reg_r (IZR (QDen q))) => //.
-rewrite /Q2R. by field_simplify; lra.
+by rewrite /Q2R; field_simplify; lra.
 Qed.
 
-Lemma ratio_le_Q2R q s d : (s * QDen q <= Qnum q * Zpos d)%Z -> IZR s / IZR (Zpos d) <= Q2R q.
+Lemma le_most d q n : (n <= most d q)%Z -> IZR n / IZR (Zpos d) <= Q2R q.
 Proof.
-move=> /IZR_le; rewrite !mult_IZR => h.
+move=> /(Z.mul_le_mono_nonneg_l _ _ (QDen q) ltac:(by []))/IZR_le.
+have /IZR_le := Z.mul_div_le (Qnum q * Zpos d) (QDen q) ltac:(by []).
+rewrite /most !mult_IZR => h1 h2.
 have [d0 q0] : 0 < IZR (Zpos d) /\ 0 < IZR (QDen q) by split; apply: IZR_lt.
 apply: (Rmult_le_reg_r (IZR (Zpos d))) => //; apply: (Rmult_le_reg_r (IZR (QDen q))) => //.
-rewrite /Q2R. by field_simplify; lra.
+by rewrite /Q2R; field_simplify; lra.
 Qed.
 
 Section Soundness.
@@ -269,14 +282,14 @@ split.
             = IZR s / IZR (Zpos (payoff_over c * row_over c)).
     rewrite /s nth_combine // (IZR_dot _ _ (rows c)) ?size_map // /Rdiv -rsum_scalr.
     apply: rsum_ext => i. rewrite (nth_map [::]) // Pos2Z.inj_mul mult_IZR /row /game. by field.
-  apply: Q2R_le_ratio. apply/Z.leb_le. apply: (all_nthP 0%Z low). by rewrite size_combine.
+  apply/least_le/Z.leb_le. apply: (all_nthP 0%Z low). by rewrite size_combine.
 apply: concedes_rows; first exact: distribution_strategy dy.
 move=> i. set s := dot (nth [::] (payoff_rows c) i) (column_numerators c).
 have -> : \rsum_(j : 'I_(columns c)) (game c i j * column c j)
           = IZR s / IZR (Zpos (payoff_over c * column_over c)).
   rewrite /s (IZR_dot _ _ (columns c)) //; last by apply/eqP/(all_nthP [::] sa).
   rewrite /Rdiv -rsum_scalr. apply: rsum_ext => j. rewrite Pos2Z.inj_mul mult_IZR /game /column. by field.
-rewrite -Q2R_plus. apply: ratio_le_Q2R. apply/Z.leb_le. exact: (all_nthP [::] high).
+rewrite -Q2R_plus. apply/le_most/Z.leb_le. exact: (all_nthP [::] high).
 Qed.
 
 Theorem check_sound : check c ->

@@ -8,7 +8,7 @@
      entry             == what the row player gets at the leaves with these two sequences, times their probability by
                           chance; several entries of one pair add up
      game              == both players' information sets, and the entries over a common denominator. A player's
-                          sequences are numbered from 0, the empty one, then the actions of its first set, of its second ..
+                          sequences are numbered from 0, the empty one, then the actions of its first set, and so on
      sequences sets    == how many sequences that makes
      plan sets p       == p is a realisation plan: not negative, 1 at the empty sequence, and the sequences of a set
                           sum to its parent

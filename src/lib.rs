@@ -21,7 +21,8 @@
 //! - `neural`: the guardrail as a network (feature `neural`).
 //! - [`data`], [`metrics`], [`mod@format`], [`report`]: texts, scores, game files, results.
 //!
-//! Theorem numbers refer to `theory/convergence.md`, symbols to `theory/notation.md`.
+//! Theorem numbers refer to `theory/convergence.md`, symbols to `theory/notation.md`; names such as
+//! `theorem_A` to their machine-checked statements in `proofs/Main.v` (Coq).
 //!
 //! ```
 //! use nashguard::dynamics::Order;

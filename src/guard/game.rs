@@ -213,7 +213,8 @@ impl GuardGame {
     }
 
     /// C(u, p) = J(u, q_p) - min_q J(u, q) (Definition 2), in nats: what a classifier trained
-    /// against p loses when it meets u. Between 0 and D(u, p) (Lemma 1). Both must be tables of this
+    /// against p loses when it meets u. Between 0 and D(u, p) (Lemma 1, `lemma_1` in
+    /// proofs/Main.v). Both must be tables of this
     /// game.
     pub fn classifier_regret(&self, u: &Generator, q: &Classifier) -> f64 {
         let log_mass = self.log_mass(u);
@@ -242,7 +243,7 @@ impl GuardGame {
     }
 
     /// V(q) = max_p J(p, q) = beta sum rho_i log sum_z r_i(z) q(y_i|z)^(-1/beta) + the anchor's
-    /// loss (Proposition 2). Infinite when q forbids a label where that label's reference has mass. q
+    /// loss (Proposition 2, `proposition_2` in proofs/Main.v). Infinite when q forbids a label where that label's reference has mass. q
     /// must be a classifier of this game.
     pub fn value_against(&self, q: &Classifier) -> f64 {
         let mut value = 0.0;
@@ -274,7 +275,7 @@ impl GuardGame {
         value + self.anchor_loss(q)
     }
 
-    /// G(p) = min_q J(p, q) (Proposition 1).
+    /// G(p) = min_q J(p, q) (Proposition 1, `proposition_1_full` and `_clipped` in proofs/Main.v).
     ///
     /// # Errors
     /// When `p` is not a generator of this game.
@@ -396,7 +397,8 @@ impl BestReply for GuardGame {
 }
 
 /// The exact gap of a guard game without cancellation:
-/// beta D(p, T_phi q) + [J(p, q) - J(p, q_p)] (Proposition 3), two sums of non-negative terms.
+/// beta D(p, T_phi q) + [J(p, q) - J(p, q_p)] (Proposition 3, `proposition_3` in proofs/Main.v), two
+/// sums of non-negative terms.
 ///
 /// ```
 /// use nashguard::{exploit::Exploit, guard::{Classifier, ExactGap, Generator, GuardGame, Seed}};

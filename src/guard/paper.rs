@@ -1,4 +1,5 @@
-//! The constants of the paper's Theorem 4.2, as repaired in `theory/audit.md`.
+//! The constants of the paper's Theorem 4.2, as repaired in `theory/audit.md` (`theorem_4_2P` and
+//! `theorem_4_2P_vacuous` in proofs/Main.v).
 //!
 //! Its condition is c(beta) = 4 / (beta delta alpha gamma^(1 + 1/beta)) < 1, with gamma a floor of
 //! the classifier, delta = 1 a floor of every normaliser (1 suffices, since q <= 1) and

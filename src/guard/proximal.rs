@@ -3,8 +3,9 @@
 //! $$p_{t+1} = \arg\max_p F(p,q_t) - \tau D(p,p_t) \;\propto\; (p_t^\tau\, r^\beta / q_t)^{1/(\tau+\beta)}$$
 //!
 //! tau = 0 is the paper's best-response iteration: it converges for every start when beta > 1
-//! (Theorem C); below 1 - mu_min it is unstable (Theorem B) and, for two texts, cycles (Example 1). tau >= 1 converges for every
-//! beta > 0 (Theorem A). As preference optimisation (DPO), the step has temperature tau + beta and
+//! (Theorem C, `theorem_C`); below 1 - mu_min it is unstable (Theorem B) and, for two texts, cycles
+//! (Example 1, `example_1_cycle`). tau >= 1 converges for every beta > 0 (Theorem A, `theorem_A`,
+//! `corollary_A_1` to `corollary_A_6`; names are those of proofs/Main.v). As preference optimisation (DPO), the step has temperature tau + beta and
 //! the reference log-density (tau log p_t + beta log r)/(tau + beta).
 
 use super::{Classifier, ExactGap, Generator, GuardGame};

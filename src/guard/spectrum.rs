@@ -1,4 +1,4 @@
-//! Predicted local rates (Theorem B).
+//! Predicted local rates (Theorem B; its finite part is `theorem_B` in proofs/Main.v).
 
 use super::{Classifier, Generator, GuardGame};
 use crate::simplex::log_sum_exp;

@@ -71,7 +71,7 @@ impl Geometry for Entropy {
 /// - Reference: Littlestone, Warmuth 1994; Freund, Schapire 1999.
 /// - Guarantee: from the uniform start $R_T \le \ln n/\eta + \eta T\,\mathrm{range}^2/8$, so
 ///   $\mathrm{range}\sqrt{T \ln n/2}$ at [`hedge_rate`]; averages converge at the rate
-///   $1/\sqrt T$. The last iterate of simultaneous play moves away from every interior equilibrium
+///   $1/\sqrt T$ (`hedge` in proofs/Main.v). The last iterate of simultaneous play moves away from every interior equilibrium
 ///   (Bailey, Piliouras 2018).
 /// - Order: either; the bound is for each player whatever the other does.
 ///
