@@ -7,7 +7,7 @@ From Coq Require QArith_base.
 From Nashguard Require Import Sums Game Replies Smooth Posterior Damped Undamped Equilibrium Existence TwoTexts Pinsker
   Local Attraction.
 From Coquelicot Require Import Hierarchy Derive.
-From Nashguard Require Contraction Matrix Averages SequenceForm KlGuard KlMatrix.
+From Nashguard Require Contraction Matrix Averages SequenceForm KlGuard KlMatrix Regularised.
 Open Scope R_scope.
 
 (* The classifier's best reply: the posterior in the full class, the only one on texts that occur. *)
@@ -364,3 +364,110 @@ Theorem kl_matrix_certificate (bits : Z) (c : KlMatrix.certificate) (V : KlMatri
   (forall x' y', KlMatrix.nash g x' y' -> KlMatrix.value c <= KlMatrix.payoff g x' y' <= KlMatrix.value c +
     KlMatrix.gap c).
 Proof. move=> g x y C. split; [exact: (KlMatrix.check_gap V C)|exact: (KlMatrix.check_nash V C)]. Qed.
+
+(* Matrix games with a KL term per player: in this section the words are those of KlMatrix.v and Regularised.v. *)
+Section KlGames.
+Import KlMatrix Regularised.
+
+(* Regrets and the gap in closed form: t KL from the one best reply, or at t = 0 what the pure strategies lack. *)
+Theorem proposition_7_1 (g : game) x y e : strategy (row_prior g) x -> strategy (column_prior g) y ->
+  let r := regret (row_prior g) (row_utilities g y) x in
+  let c := regret (column_prior g) (column_utilities g x) y in
+  (forall u, row_best g y u -> payoff g u y - payoff g x y = r) /\
+  (forall v, column_best g x v -> payoff g x y - payoff g x v = c) /\
+  (exploitability g x y e <-> e = r + c) /\ 0 <= r /\ 0 <= c.
+Proof. exact: Regularised.proposition_7_1. Qed.
+
+(* Best replies exist; at a positive temperature there is one, r e^(u / t) normalised. *)
+Theorem proposition_7_1_replies (g : game) x y :
+  let s := temperature (row_prior g) in let r := reference (row_prior g) in
+  let t := temperature (column_prior g) in let q := reference (column_prior g) in
+  (exists u, row_best g y u) /\ (exists v, column_best g x v) /\
+  (0 < s -> forall u, row_best g y u -> forall i, u i = row_reply g y i /\
+    u i = r i * exp (row_utilities g y i / s) / \rsum_(k : row_type g) (r k * exp (row_utilities g y k / s))) /\
+  (0 < t -> forall v, column_best g x v -> forall j, v j = column_reply g x j /\
+    v j = q j * exp (column_utilities g x j / t) / \rsum_(l : column_type g) (q l * exp (column_utilities g x l / t))).
+Proof. exact: Regularised.proposition_7_1_replies. Qed.
+
+(* Smoothness relative to entropy, with the least constant. *)
+Theorem proposition_7_2 (g : game) (w : R) x u : let t := temperature (column_prior g) in
+  0 < t -> interaction g w -> strategy (row_prior g) x -> strategy (row_prior g) u -> (forall i, x i = 0 -> u i = 0) ->
+  payoff g u (column_reply g x) - least_payoff g u = t * kl (column_reply g x) (column_reply g u) /\
+  0 <= t * kl (column_reply g x) (column_reply g u) <= w ^ 2 / (16 * t) * kl u x.
+Proof. exact: Regularised.proposition_7_2. Qed.
+
+(* Payoffs within r of each other: the constant is r^2 / (4 t). *)
+Theorem proposition_7_2_range (g : game) (lo r : R) :
+  (forall i j, lo <= payoffs g i j <= lo + r) ->
+  interaction g (2 * r) /\ forall t, 0 < t -> (2 * r) ^ 2 / (16 * t) = r ^ 2 / (4 * t).
+Proof. exact: Regularised.proposition_7_2_range. Qed.
+
+(* No smaller constant in terms of w and t holds for all games. *)
+Theorem proposition_7_2_sharp (t w L : R) : 0 < t -> 0 < w ->
+  (forall g x u, temperature (column_prior g) = t -> interaction g w ->
+    strategy (row_prior g) x -> strategy (row_prior g) u -> (forall i, x i = 0 -> u i = 0) ->
+    t * kl (column_reply g x) (column_reply g u) <= L * kl u x) ->
+  w ^ 2 / (16 * t) <= L.
+Proof. exact: Regularised.proposition_7_2_sharp. Qed.
+
+(* The equilibria of a game with a temperature for the column player: they exist, they are the maximisers of
+   G(x) = min_y F(x, y) with their replies, and only x may differ, where the row player has no temperature. *)
+Theorem theorem_D_equilibria (g : game) : 0 < temperature (column_prior g) ->
+  (exists x y, nash g x y) /\ forall x y x' y', nash g x y ->
+  (nash g x' y' <-> [/\ strategy (row_prior g) x',
+                        forall u, strategy (row_prior g) u -> least_payoff g u <= least_payoff g x'
+                      & forall j, y' j = column_reply g x' j]) /\
+  (nash g x' y' -> [/\ forall j, y' j = y j, payoff g x' y' = payoff g x y
+                     & 0 < temperature (row_prior g) -> forall i, x' i = x i]).
+Proof. exact: Regularised.theorem_D_equilibria. Qed.
+
+(* The row player's proximal best reply to the column player's best reply: the step is the one maximiser. *)
+Theorem theorem_D_step (g : game) (tau : R) x u : 0 < tau -> interior (row_prior g) x -> strategy (row_prior g) u ->
+  let y := column_reply g x in let x' := run g tau x 1 in
+  payoff g u y - tau * kl u x =
+  payoff g x' y - tau * kl x' x - (tau + temperature (row_prior g)) * kl u x' /\ 0 <= kl u x'.
+Proof. exact: Regularised.theorem_D_step. Qed.
+
+(* Theorem D: the energy balance of a round. *)
+Theorem theorem_D (g : game) (tau w : R) x0 xs ys n :
+  let s := temperature (row_prior g) in let t := temperature (column_prior g) in
+  0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau -> interior (row_prior g) x0 -> nash g xs ys ->
+  let x := run g tau x0 in let y n := column_reply g (x n) in
+  (tau + s) * kl xs (x n.+1) + s * kl (x n.+1) xs + t * kl ys (y n.+1) + t * kl (y n) ys <= tau * kl xs (x n).
+Proof. exact: Regularised.theorem_D. Qed.
+
+(* Strategies and values: D_n falls by 1 + s / tau a round, or values like 1 / n where s = 0. *)
+Theorem corollary_D_1 (g : game) (tau w : R) x0 xs ys n :
+  let s := temperature (row_prior g) in let t := temperature (column_prior g) in
+  0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau -> interior (row_prior g) x0 -> nash g xs ys ->
+  let x := run g tau x0 in let y n := column_reply g (x n) in let d := payoff g xs ys - least_payoff g (x n) in
+  kl xs (x n) <= kl xs x0 / (1 + s / tau) ^ n /\
+  least_payoff g (x n) <= least_payoff g (x n.+1) /\
+  t * kl ys (y n) <= d /\ ((1 + s / tau) ^ n - 1) * d <= s * kl xs x0 /\ (s = 0 -> INR n * d <= tau * kl xs x0).
+Proof. exact: Regularised.corollary_D_1. Qed.
+
+(* The gap of x_n and the average of the replies before it. *)
+Theorem corollary_D_2 (g : game) (tau w k : R) x0 n e :
+  let s := temperature (row_prior g) in let t := temperature (column_prior g) in
+  0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau -> interior (row_prior g) x0 ->
+  (forall u, strategy (row_prior g) u -> kl u x0 <= k) ->
+  exploitability g (run g tau x0 n) (average g tau x0 n) e ->
+  ((1 + s / tau) ^ n - 1) * e <= s * k /\ (s = 0 -> INR n * e <= tau * k).
+Proof. exact: Regularised.corollary_D_2. Qed.
+
+(* From the uniform strategy, where no row is ruled out, k = ln m for m rows. *)
+Theorem corollary_D_2_uniform (g : game) : let x0 := fun _ => / INR #|row_type g| in
+  (forall i, 0 < reference (row_prior g) i) \/ temperature (row_prior g) = 0 ->
+  interior (row_prior g) x0 /\ forall u, strategy (row_prior g) u -> kl u x0 <= ln (INR #|row_type g|).
+Proof. exact: Regularised.corollary_D_2_uniform. Qed.
+
+(* The last pair, where both players have a temperature. *)
+Theorem corollary_D_3 (g : game) (tau w : R) x0 xs ys n u :
+  let s := temperature (row_prior g) in let t := temperature (column_prior g) in
+  0 < s -> 0 < t -> 0 < tau -> interaction g w -> w ^ 2 / (16 * t) <= tau ->
+  interior (row_prior g) x0 -> nash g xs ys ->
+  let y := column_reply g (run g tau x0 n) in row_best g y u ->
+  payoff g u y - payoff g xs ys <=
+  (1 + w ^ 2 / (16 * s * t)) * (w ^ 2 / (16 * t)) * (kl xs x0 / (1 + s / tau) ^ n).
+Proof. exact: Regularised.corollary_D_3. Qed.
+End KlGames.

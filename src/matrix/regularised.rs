@@ -277,7 +277,7 @@ pub fn proximal(game: &RegularisedGame, tau: f64) -> Result<impl Update<Simplex,
     magnetic(Player::row(&game.game), 1.0 / tau, *temperature, reference)
 }
 
-/// The proximal best response (Theorem D): the row player takes proximal steps from `start`, the
+/// The proximal best response (Theorem D, `theorem_D` in proofs/Main.v): the row player takes proximal steps from `start`, the
 /// column player always plays its best reply.
 ///
 /// With tau at least [`RegularisedGame::proximal_weight`] and x* an equilibrium strategy,
