@@ -2,10 +2,12 @@
 //!
 //! - `cargo run --release --example poker -- leduc > leduc.efg` writes the game, with exact
 //!   probabilities.
+//! - `cargo run --release --example poker -- kuhn normal > kuhn.csv` writes its reduced normal form.
 //! - `cargo run --release --example poker -- leduc race` solves it by CFR+, predictive CFR+ and DCFR.
 
 mod kuhn;
 mod leduc;
+mod normal;
 mod race;
 
 use nashguard::extensive::{SequenceForm, Tree, efg};
@@ -23,8 +25,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let text = efg::write(title, ["Max", "Min"], &tree);
             std::io::stdout().write_all(text.as_bytes())?;
         }
+        Some("normal") => {
+            std::io::stdout().write_all(normal::csv(&SequenceForm::new(&tree)).as_bytes())?;
+        }
         Some("race") => race::race(&SequenceForm::new(&tree).to_f64()?)?,
-        Some(other) => return Err(format!("what is {other:?}? write \"race\" or nothing").into()),
+        Some(other) => {
+            return Err(format!("what is {other:?}? write \"normal\", \"race\" or nothing").into());
+        }
     }
     Ok(())
 }

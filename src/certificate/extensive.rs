@@ -55,6 +55,7 @@ pub struct Extensive {
 impl Extensive {
     /// Checks that x and y are plans (not negative, 1 at the root, each set's actions summing to its
     /// parent) and that neither opponent's best reply does better than claimed.
+    /// That this is enough is proved in Coq: `extensive_certificate`.
     ///
     /// # Errors
     /// The first of these that fails.

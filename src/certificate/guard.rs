@@ -48,6 +48,7 @@ pub struct Guard {
 impl Guard {
     /// Checks that all distributions are, that p stays in the reference's support and q above the
     /// floor, and that `value` <= G(p) and V(q) <= `value` + `gap` (Propositions 1 and 2).
+    /// That such bounds are enough is proved in Coq: `guard_certificate`.
     ///
     /// # Errors
     /// The first of these that fails.

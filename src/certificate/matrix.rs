@@ -22,6 +22,7 @@ pub struct Matrix {
 
 impl Matrix {
     /// Checks x >= 0, sum x = 1, the same for y, and x' A >= value, A y <= value + gap.
+    /// That this is enough is proved in Coq: `matrix_certificate`, `matrix_certificate_gap`.
     ///
     /// # Errors
     /// The first of these that fails.

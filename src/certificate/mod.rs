@@ -9,8 +9,8 @@
 //! `gap`. An exact solution is the case `gap` = 0. All numbers are integers over common
 //! denominators. Checks are comparisons of integers; where exp and log enter, of enclosures of them
 //! by [`crate::interval`]. They know nothing of the rest of the crate; what makes certificates from
-//! games and strategies stands apart, and need not be trusted. All fields are public, so that an
-//! export to another checker (Coq) needs nothing else.
+//! games and strategies stands apart, and need not be trusted. [`Certificate::to_coq`] hands the same
+//! numbers to a checker that is itself proved right, in `proofs/`.
 //!
 //! ```
 //! use nashguard::certificate::{Certificate, Matrix};
@@ -26,6 +26,7 @@
 //! # Ok::<(), nashguard::Error>(())
 //! ```
 
+mod coq;
 mod extensive;
 mod guard;
 mod kl;
@@ -34,6 +35,7 @@ mod matrix;
 mod number;
 mod regularised;
 
+pub use coq::check_name;
 pub use extensive::{Extensive, Infoset, Payoff};
 pub use guard::{Anchor, Guard};
 pub use matrix::Matrix;

@@ -42,7 +42,8 @@ impl Regularised {
     /// positive temperature, and that
     /// `value` <= -s KL(x || a) - t log sum_j b_j exp(-(x' A)_j / t) and
     /// t KL(y || b) + s log sum_i a_i exp((A y)_i / s) <= `value` + `gap`, where at temperature 0 the
-    /// log-sum is the largest entry.
+    /// log-sum is the largest entry. That such bounds are enough is proved in Coq:
+    /// `kl_matrix_certificate`.
     ///
     /// # Errors
     /// The first of these that fails.

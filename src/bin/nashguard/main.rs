@@ -1,5 +1,8 @@
-//! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate.
+//! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate,
+//! `certify` turns it into a proof that Coq checks.
 
+mod answer;
+mod certify;
 mod interrupt;
 mod learn;
 mod show;
@@ -29,12 +32,15 @@ enum Command {
         /// The certificate's file; `-` reads standard input.
         certificate: PathBuf,
     },
+    /// Solves a game and writes the proof, for Coq to check, that the solution is one.
+    Certify(certify::Options),
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = interrupt::watch().and_then(|()| match &cli.command {
         Command::Solve(options) => solve::run(options).map(|()| ExitCode::SUCCESS),
+        Command::Certify(options) => certify::run(options).map(|()| ExitCode::SUCCESS),
         Command::Verify { certificate } => verify::run(certificate),
     });
     done.unwrap_or_else(|error| {
