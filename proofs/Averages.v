@@ -1,4 +1,4 @@
-(* Averages of play with small regret, Hedge, and the minimax theorem (Theorem 9).
+(* Averages of play with small regret, Hedge, and the minimax theorem.
 
    Rounds are numbered from 0; x t and y t are the strategies of round t.
 

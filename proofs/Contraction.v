@@ -250,13 +250,6 @@ Implicit Types (q : classifier g).
 
 Definition in_box q := forall z y, gam <= q z y <= 1.
 
-Lemma weight_power q i z : weight 0 ref q i z = ref i z * Rpower (q z (lab i)) (- / beta g).
-Proof.
-rewrite /weight. case: Rlt_dec => /= H.
-- rewrite /Rpower -[X in _ = X * _](exp_ln _ H) -exp_plus. congr exp. field. lra.
-- have -> : ref i z = 0 by have := ref_ge0 i z; lra. by rewrite Rmult_0_l.
-Qed.
-
 Lemma power_bounds q z y : in_box q -> 1 <= Rpower (q z y) (- / beta g) <= Rpower gam (- / beta g).
 Proof.
 move=> Hq. have [A B] := Hq z y. have I := Rinv_0_lt_compat _ beta_pos.
@@ -268,7 +261,7 @@ Qed.
 Lemma weight_bounds q i z : in_box q ->
   ref i z <= weight 0 ref q i z <= Rpower gam (- / beta g) * ref i z.
 Proof.
-move=> Hq. rewrite weight_power. have [A B] := power_bounds q z (lab i) Hq. have C := ref_ge0 i z. nra.
+move=> Hq. rewrite (weight_power beta_pos). have [A B] := power_bounds q z (lab i) Hq. have C := ref_ge0 i z. nra.
 Qed.
 
 Lemma normaliser_bounds q i : in_box q -> 1 <= normaliser 0 ref q i <= Rpower gam (- / beta g).
@@ -295,7 +288,7 @@ apply: Rle_trans (normalise_lipschitz _ _ _ d (weight_ge0 0 ref q' i) Hd HN (nor
 have -> : 2 / (beta g * d * Rpower gam (1 + / beta g)) = 2 / d * (/ beta g / Rpower gam (1 + / beta g)).
 { have := exp_pos ((1 + / beta g) * ln gam); rewrite -/(Rpower gam (1 + / beta g)) => P. field; lra. }
 rewrite Rmult_assoc. apply: Rmult_le_compat_l; first by left; apply: Rdiv_lt_0_compat; lra.
-rewrite -rsum_scal; apply: rsum_le => z. rewrite !weight_power -Rmult_minus_distr_l Rabs_mult.
+rewrite -rsum_scal; apply: rsum_le => z. rewrite !(weight_power beta_pos) -Rmult_minus_distr_l Rabs_mult.
 rewrite Rabs_pos_eq; last exact: ref_ge0.
 have := power_lipschitz gam (/ beta g) _ _ gam_pos I (proj1 (Hq z (lab i))) (proj1 (Hq' z (lab i))) => K.
 have := Rmult_le_compat_l _ _ _ (ref_ge0 i z) K. lra.
@@ -319,7 +312,7 @@ have NN : 0 < / n * / n' by exact: Rmult_lt_0_compat.
 suff W : weight 0 ref q i z * weight 0 ref q' i t <=
   exp (/ beta g * (/ gam * D)) * (weight 0 ref q' i z * weight 0 ref q i t).
 { have := Rmult_le_compat_r _ _ _ (Rlt_le _ _ NN) W. rewrite /Rdiv; lra. }
-rewrite !weight_power. set e := exp _.
+rewrite !(weight_power beta_pos). set e := exp _.
 have RR : 0 <= ref i z * ref i t by apply: Rmult_le_pos; exact: ref_ge0.
 suff W : Rpower (q z (lab i)) (- / beta g) * Rpower (q' t (lab i)) (- / beta g) <=
   e * (Rpower (q' z (lab i)) (- / beta g) * Rpower (q t (lab i)) (- / beta g)).

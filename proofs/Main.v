@@ -1,6 +1,7 @@
 (* The theorems, numbered as in theory/convergence.md; the definitions they speak of stand in Game.v.
-   Every statement holds for every game: any finite sets of seeds, labels and texts, any positive weights, any
-   reference (zeros allowed), real data or none, and, where Q : class g appears, every convex class of classifiers.  *)
+   Statements hold for every game, unless they say otherwise: any finite sets of seeds, labels and texts, any
+   positive weights, any reference (zeros allowed), real data or none, and, where Q : class g appears, every convex
+     class of classifiers.  *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra.
 From Coq Require QArith_base.
@@ -35,11 +36,13 @@ Qed.
 
 (* The generator's best reply in closed form: every other generator loses beta times its divergence from it. *)
 Theorem proposition_2 (g : game) (p : generator g) (q : classifier g) : 0 < beta g -> admissible q -> is_generator p ->
+  (forall i z, generator_reply q i z = ref i z * Rpower (q z (lab i)) (- / beta g) /
+     \rsum_(t : text g) (ref i t * Rpower (q t (lab i)) (- / beta g))) /\
   payoff (generator_reply q) q - payoff p q = beta g * divergence p (generator_reply q) /\
   payoff p q <= payoff (generator_reply q) q /\
   (payoff p q = payoff (generator_reply q) q -> forall i z, p i z = generator_reply q i z).
 Proof.
-move=> B A P. split; first exact: regret. split; first exact: reply_max.
+move=> B A P. split; first exact: generator_reply_closed. split; first exact: regret. split; first exact: reply_max.
 move=> E. apply: reply_unique => //. by right.
 Qed.
 
@@ -62,8 +65,13 @@ Proof. exact: smooth. Qed.
 Theorem lemma_2 (g : game) (tau : R) (p u : generator g) (q : classifier g) :
   0 < tau + beta g -> interior p -> admissible q -> is_generator u ->
   payoff u q - tau * divergence u p = payoff (step tau p q) q - tau * divergence (step tau p q) p -
-    (tau + beta g) * divergence u (step tau p q).
-Proof. exact: step_maximal. Qed.
+    (tau + beta g) * divergence u (step tau p q) /\
+  0 <= divergence u (step tau p q) /\
+  (divergence u (step tau p q) = 0 -> forall i z, u i z = step tau p q i z).
+Proof.
+move=> T I A U. split; first exact: step_maximal. have S := step_interior tau p q.
+split; [exact: divergence_ge0|exact: divergence_eq0].
+Qed.
 
 (* Theorem 1: an equilibrium exists for every beta > 0, in the full class and in the clipped one. *)
 Theorem theorem_1_existence (g : game) : 0 < beta g ->
@@ -76,6 +84,17 @@ Theorem theorem_1_uniqueness (g : game) (Q : class g) (p p' : generator g) (q q'
   0 < beta g -> nash Q p q -> nash Q p' q' ->
   (forall i z, p i z = p' i z) /\ payoff p q = payoff p' q' /\ forall y z, live y z -> q z y = q' z y.
 Proof. move=> B N N'. exact: (nash_unique B Q p q p' q' N N'). Qed.
+
+(* The value: what any generator guarantees falls short of it by known terms, and no classifier holds below it. *)
+Theorem theorem_1_value (g : game) (Q : class g) (p ps : generator g) (q qs : classifier g) :
+  0 < beta g -> nash Q ps qs -> is_generator p -> reply Q p q ->
+  payoff ps qs - payoff p q = beta g * divergence p ps + (payoff p qs - payoff p q) /\
+  payoff p q <= payoff p qs <= payoff ps qs /\
+  (forall c, Q c -> payoff ps qs <= value_against c) /\ (forall c, nash Q ps c <-> reply Q ps c).
+Proof.
+move=> B N Hp R. have [V [L U]] := nash_value B Q ps qs p q N Hp R. do 3 split=> //. move=> c.
+exact: (nash_replies B Q ps qs c N).
+Qed.
 
 (* Equilibria are the fixed points of the two best replies, and the pairs of gap 0. *)
 Theorem theorem_1_fixed_point (g : game) (Q : class g) (p : generator g) (q : classifier g) : 0 < beta g ->
@@ -167,6 +186,16 @@ move=> T B HR N n. have := pinsker_average ps (p n) (proj1 N) (run_interior _ _ 
 have := damped_linear Q tau p q T HR ps qs B N n. rewrite /l1_distance. lra.
 Qed.
 
+(* The classifier's half of it, in the full class. *)
+Theorem corollary_A_4_classifier (g : game) (u p : generator g) : interior u -> interior p ->
+  \rsum_(z : text g) (text_mass u z * (\rsum_(y : label g) Rabs (posterior u z y - posterior p z y)) ^ 2) <=
+  2 * (payoff u (posterior p) - payoff u (posterior u)) /\
+  payoff u (posterior p) - payoff u (posterior u) <= divergence u p.
+Proof.
+move=> Iu Ip. split; first exact: pinsker_posterior.
+exact: (smooth (full g) p u _ _ Ip (proj1 Iu) (posterior_reply p Ip) (proj1 (posterior_reply u Iu))).
+Qed.
+
 (* beta = 0, that is iterated preference optimisation whose reference is the last generator: O(1/n). *)
 Theorem corollary_A_5 (g : game) (Q : class g) (tau : R) p q :
   1 <= tau -> beta g = 0 -> run Q tau p q ->
@@ -203,6 +232,16 @@ move=> B R N n. have HQ := proj1 (run_reply _ _ _ _ R n). split; last split.
 - have := reply_distance Q ps qs (q n) ltac:(lra) N HQ.
   by rewrite (divergence_ext ps ps (p n.+1) (generator_reply (q n))) //; exact: (proj2 (undamped_step Q p q R n)).
 - move=> e He. exact: (undamped_gap Q p q ps qs R N n e B He).
+Qed.
+
+(* From the reply to the reference, the distance to go is known: at most log (1 / r_min). *)
+Theorem theorem_C_reference (g : game) (Q : class g) ps qs (q : classifier g) (m : R) :
+  nash Q ps qs -> reply Q ref q -> 0 < m -> (forall (i : seed g) z, 0 < ref i z -> m <= ref i z) ->
+  value_against q - payoff ps qs <= divergence (generator_reply q) ref /\
+  divergence (generator_reply q) ref <= - ln m.
+Proof.
+move=> N R m0 M. split; first exact: (undamped_start Q).
+exact: (reference_distance m _ m0 M (proj1 (generator_reply_interior q))).
 Qed.
 
 (* The first round, from whatever classifier of the class. *)
@@ -267,7 +306,8 @@ Theorem theorem_B_attraction (g : game) (ps : generator g) (qs : classifier g) (
     forall n, divergence ps (p n) <= 2 * ((r ^ 2) ^ n * variance ps (p 0%nat)).
 Proof. move=> B T N H. exact: (local_stability ps qs tau B T N H). Qed.
 
-(* beta = 1 is the exact threshold: with two texts, the paper's iteration converges if and only if beta > 1. *)
+(* beta = 1 is the exact threshold: with two texts, from every start with log-odds x and -x for the two seeds, x <> 0,
+   the paper's iteration converges if and only if beta > 1. *)
 Theorem example_1 (beta : R) (B : 0 <= beta) (Q : class (two_texts 0 beta B)) (x : R) p q :
   0 < beta -> full_or_clipped Q -> run_from Q 0 x p q -> x <> 0 -> (converges p <-> 1 < beta).
 Proof. exact: two_texts_threshold. Qed.
@@ -284,19 +324,30 @@ Theorem example_1_recursion (L0 beta : R) (B : 0 <= beta) (gamma : R) (G : 0 < g
   log_odds (q n.+1) = clip (logit (1 - gamma)) (L0 - log_odds (q n) / beta).
 Proof. move=> b gh S n. exact: (clipped_recursion gamma G x p q b gh S n). Qed.
 
-(* At beta = 1 every run but the equilibrium's is an exact 2-cycle. *)
+(* At beta = 1 every such run is an exact 2-cycle. *)
 Theorem example_1_boundary (B : 0 <= 1) (gamma : R) (G : 0 < gamma) (x : R) p q :
   gamma < 1 / 2 -> run_from (clipped (two_texts 0 1 B) gamma G) 0 x p q -> forall n,
   q n.+2 = q n /\ p n.+3 = p n.+1 /\ (x <> 0 -> q n.+1 <> q n /\ p n.+2 <> p n.+1).
 Proof. move=> gh S n. exact: (clipped_two_cycle gamma G x p q Rlt_0_1 gh S erefl n). Qed.
 
-(* Below 1 every run but the equilibrium's ends on the 2-cycle at the class's edge, whose gap is known. *)
+(* Below 1 every such run ends on the 2-cycle at the class's edge, whose gap is known. *)
 Theorem example_1_cycle (beta : R) (B : 0 <= beta) (gamma : R) (G : 0 < gamma) (x : R) p q :
   0 < beta < 1 -> gamma < 1 / 2 -> run_from (clipped (two_texts 0 beta B) gamma G) 0 x p q -> x <> 0 ->
   let l := logit (1 - gamma) in exists N, forall n, (N <= n)%nat ->
   Rabs (log_odds (q n)) = l /\ log_odds (q n.+1) = - log_odds (q n) /\ q n.+2 = q n /\ p n.+2 = p n /\
   forall e, exploitability (clipped (two_texts 0 beta B) gamma G) (p n) (q n) e <-> e = l * tanh (l / (2 * beta)).
 Proof. move=> [b b1] gh S x0. exact: (clipped_cycle gamma G x p q b gh S b1 x0). Qed.
+
+(* Without a floor, for every tau: the threshold 2 tau + beta = 1, the 2-cycle on it, log-odds without bound below. *)
+Theorem example_1_full (L0 beta : R) (B : 0 <= beta) (tau x : R) p q :
+  0 < tau + beta -> run_from (full (two_texts L0 beta B)) tau x p q ->
+  (converges p <-> 1 < 2 * tau + beta \/ x = balanced_odds L0 beta) /\
+  (2 * tau + beta = 1 -> forall n, p n.+2 = p n /\ q n.+2 = q n) /\
+  (2 * tau + beta < 1 -> x <> balanced_odds L0 beta -> cv_infty (fun n => Rabs (log_odds (q n)))).
+Proof.
+move=> T S. split; first exact: (full_threshold tau x p q T S). split; last exact: (full_unbounded tau x p q T S).
+move=> E n. have [P [Q _]] := full_two_cycle tau x p q T S E n. by split.
+Qed.
 
 (* The paper's Theorem 4.2 with its constants, c = 4 / (beta delta alpha gamma^(1 + 1/beta)), as repaired in
    theory/audit.md: existence, uniqueness and linear convergence of the simultaneous best replies when c < 1.     *)
@@ -317,6 +368,24 @@ Theorem theorem_4_2P_sharp (s : Contraction.setting) (alpha : R) : let c := Cont
   Contraction.bounds_masses s alpha -> (forall x y, Contraction.rho_xy s x y <= / INR #|Contraction.input s|) ->
   c < 1 -> Contraction.converges s c.
 Proof. exact: Contraction.theorem_4_2_sharp. Qed.
+
+(* Its route: both best replies are Lipschitz in l1, so two rounds contract. *)
+Theorem theorem_4_2P_lipschitz (s : Contraction.setting) (delta alpha : R) :
+  Contraction.bounds_normalisers s delta -> Contraction.bounds_masses s alpha ->
+  (forall x y, Contraction.rho_xy s x y <= / INR #|Contraction.input s|) ->
+  let n := INR #|Contraction.input s| in let gam := Contraction.gamma s in let b := Contraction.temperature s in
+  (forall q q' : classifier (Contraction.paper_game s), Contraction.class_Q q -> Contraction.class_Q q' ->
+     Contraction.distance (generator_reply q) (generator_reply q') <=
+     2 * n / (b * delta * Rpower gam (1 + / b)) * Contraction.distance q q') /\
+  (forall p p' : generator (Contraction.paper_game s), Contraction.domain_D p -> Contraction.domain_D p' ->
+     Contraction.distance (Contraction.classifier_reply p) (Contraction.classifier_reply p') <=
+     2 / (alpha * n) * Contraction.distance p p') /\
+  Contraction.contracts s (Contraction.factor s delta alpha).
+Proof.
+move=> D A R n gam b. split; first by move=> q q' Hq Hq'; exact: (Contraction.reply_lipschitz delta q q' D Hq Hq').
+split; last exact: Contraction.contraction. move=> p p' Hp Hp'.
+exact: (Contraction.posterior_lipschitz alpha p p' A R Hp Hp').
+Qed.
 
 (* But whatever the constants, the condition c < 1 asks for a temperature beyond 8 times the number of texts. *)
 Theorem theorem_4_2P_vacuous (s : Contraction.setting) (delta alpha : R) :
@@ -365,34 +434,41 @@ Theorem extensive_certificate (c : SequenceForm.certificate) :
   let x := SequenceForm.plan_of (SequenceForm.row_plan c) in
   let y := SequenceForm.plan_of (SequenceForm.column_plan c) in
   SequenceForm.check c = true ->
+  SequenceForm.guarantees g x (Q2R (SequenceForm.value c)) /\
+  SequenceForm.holds_to g y (Q2R (SequenceForm.value c) + Q2R (SequenceForm.gap c)) /\
   SequenceForm.gap_at_most g x y (Q2R (SequenceForm.gap c)) /\
   (QArith_base.Qnum (SequenceForm.gap c) = 0%Z ->
      SequenceForm.equilibrium g x y /\ SequenceForm.value_of g (Q2R (SequenceForm.value c))).
 Proof.
-move=> g x y C. split; first exact: SequenceForm.check_gap. move=> Z.
-split; [exact: (proj1 (SequenceForm.check_exact c C Z))|exact: SequenceForm.check_value].
+move=> g x y C. have [G H] := SequenceForm.check_sound c C. do 2 split=> //. split; first exact: SequenceForm.check_gap.
+move=> Z. split; [exact: (proj1 (SequenceForm.check_exact c C Z))|exact: SequenceForm.check_value].
 Qed.
 
-(* Generator-classifier games: an accepted certificate encloses the gap of its pair, and the game's value. *)
+(* Generator-classifier games: what an accepted pair guarantees and concedes, hence its gap and the game's value.
+   KlGuard.class_of is the full class at the floor 0 and else the clipped one. *)
 Theorem guard_certificate (bits : Z) (c : KlGuard.certificate) (V : KlGuard.is_game c) :
   let Q := KlGuard.class_of V in let p := KlGuard.generator_of V in let q := KlGuard.classifier_of V in
+  let v := KlGuard.value c in let e := KlGuard.gap c in
   KlGuard.check bits c ->
-  is_generator p /\ Q q /\
-  (forall u q', is_generator u -> Q q' -> (payoff u q - payoff p q) + (payoff p q - payoff p q') <= KlGuard.gap c) /\
-  (forall p' q', nash Q p' q' -> KlGuard.value c <= payoff p' q' <= KlGuard.value c + KlGuard.gap c).
+  (is_generator p /\ forall q', Q q' -> v <= payoff p q') /\
+  (Q q /\ forall u, is_generator u -> payoff u q <= v + e) /\
+  (forall p' q', nash Q p' q' -> v <= payoff p' q' <= v + e).
 Proof.
-move=> Q p q C. have [[Hp G] [Hq D]] := KlGuard.check_sound V C. do 2 split=> //.
-split; last exact: (KlGuard.check_nash V C). move=> u q' Hu Hq'. have := G q' Hq'. have := D u Hu. rewrite -/p -/q. lra.
+move=> Q p q v e C. have [G D] := KlGuard.check_sound V C. do 2 split=> //. exact: (KlGuard.check_nash V C).
 Qed.
 
 (* Matrix games with a KL term for either player. *)
 Theorem kl_matrix_certificate (bits : Z) (c : KlMatrix.certificate) (V : KlMatrix.is_game c) :
   let g := KlMatrix.game_of V in let x := KlMatrix.x_of V in let y := KlMatrix.y_of V in
   KlMatrix.check bits c ->
+  KlMatrix.guarantees g x (KlMatrix.value c) /\ KlMatrix.concedes g y (KlMatrix.value c + KlMatrix.gap c) /\
   KlMatrix.eps_nash g x y (KlMatrix.gap c) /\
-  (forall x' y', KlMatrix.nash g x' y' -> KlMatrix.value c <= KlMatrix.payoff g x' y' <= KlMatrix.value c +
-    KlMatrix.gap c).
-Proof. move=> g x y C. split; [exact: (KlMatrix.check_gap V C)|exact: (KlMatrix.check_nash V C)]. Qed.
+  (forall x' y', KlMatrix.nash g x' y' ->
+     KlMatrix.value c <= KlMatrix.payoff g x' y' <= KlMatrix.value c + KlMatrix.gap c).
+Proof.
+move=> g x y C. have [G D] := KlMatrix.check_sound V C. do 2 split=> //.
+split; [exact: (KlMatrix.check_gap V C)|exact: (KlMatrix.check_nash V C)].
+Qed.
 
 (* Matrix games with a KL term per player: in this section the words are those of KlMatrix.v and Regularised.v. *)
 Section KlGames.

@@ -1,4 +1,4 @@
-(* Finite zero-sum matrix games, and a checker of certificates (Theorem 9).
+(* Finite zero-sum matrix games, and a checker of certificates.
 
    The row player picks i, the column player picks j, and the row player gets A i j from the column
    player. Mixed strategies are arbitrary real probability vectors.

@@ -181,6 +181,18 @@ Hypothesis beta_pos : 0 < beta g.
 Lemma generator_reply_interior q : interior (generator_reply q).
 Proof. exact: step_interior. Qed.
 
+Lemma weight_power q i z : weight 0 ref q i z = ref i z * Rpower (q z (lab i)) (- / beta g).
+Proof.
+rewrite /weight. case: Rlt_dec => /= H.
+- rewrite /Rpower -[X in _ = X * _](exp_ln _ H) -exp_plus. congr exp. field. lra.
+- have -> : ref i z = 0 by have := ref_ge0 i z; lra. by rewrite Rmult_0_l.
+Qed.
+
+(* The textbook form r q^(-1/beta) / Z. *)
+Lemma generator_reply_closed q i z : generator_reply q i z =
+  ref i z * Rpower (q z (lab i)) (- / beta g) / \rsum_(t : text g) (ref i t * Rpower (q t (lab i)) (- / beta g)).
+Proof. by rewrite /generator_reply /step weight_power /normaliser (rsum_ext _ _ _ (weight_power q i)). Qed.
+
 (* Proposition 2: the regret of every generator is beta times its divergence from the best reply. *)
 Theorem regret p q : admissible q -> is_generator p ->
   payoff (generator_reply q) q - payoff p q = beta g * divergence p (generator_reply q).

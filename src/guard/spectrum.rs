@@ -1,4 +1,5 @@
-//! Predicted local rates (Theorem B; its finite part is `theorem_B` in proofs/Main.v).
+//! Predicted local rates (Theorem B; `theorem_B_linearisation` to `theorem_B_attraction` in
+//! proofs/Main.v).
 
 use super::{Classifier, Generator, GuardGame};
 use crate::simplex::log_sum_exp;
