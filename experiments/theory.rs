@@ -274,7 +274,10 @@ impl Rate {
 fn theorem(game: &GuardGame, tau: f64, order: Order, bounded: bool) -> &'static str {
     let beta = game.beta();
     let free = game.floor() == 0.0 && order == Order::Alternating;
-    let many = game.anchor().is_none() && (game.labels() - 1) * game.texts() >= game.seeds();
+    let open = (0..game.labels()).all(|y| game.label().contains(&y))
+        && game.reference().iter().all(|r| *r > 0.0);
+    let many =
+        open && game.anchor().is_none() && (game.labels() - 1) * game.texts() >= game.seeds();
     match order {
         _ if bounded && tau >= 1.0 => "corollary_A_1",
         Order::Alternating if bounded => "theorem_C",
