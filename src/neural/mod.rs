@@ -1,8 +1,10 @@
 //! Neural players (candle).
 
+pub mod decoder;
 pub mod features;
 pub mod guardrail;
 pub mod loss;
+pub mod ops;
 pub mod train;
 
 pub use guardrail::{Guardrail, GuardrailConfig};
