@@ -51,3 +51,131 @@ fn logits_are_those_of_transformers() {
         assert!(distance < 1e-5, "{family}: {distance}");
     }
 }
+
+#[test]
+fn sequences_do_not_see_each_other_and_a_cache_changes_nothing() {
+    for family in FAMILIES {
+        let (decoder, Golden { sequences, .. }) = golden(family);
+        let batch = Batch::new(&sequences).unwrap();
+        let together = logits(&decoder, &batch);
+
+        let alone: Vec<Tensor> = sequences
+            .iter()
+            .map(|ids| logits(&decoder, &Batch::new(&[ids.clone()]).unwrap()))
+            .collect();
+        let alone = Tensor::cat(&alone, 0).unwrap();
+        assert!(distance(&together, &alone) < 1e-5, "{family}");
+
+        // The same, two thirds of each sequence first, then the rest token by token.
+        let first: Vec<&[u32]> = sequences.iter().map(|ids| &ids[..ids.len().div_ceil(3)]).collect();
+        let mut cache = Cache::default();
+        let start = Batch::new(&first).unwrap();
+        let mut last = decoder.extend(&start, &start.last(), &mut cache).unwrap();
+        let mut read: Vec<usize> = first.iter().map(|ids| ids.len()).collect();
+        let mut going: Vec<usize> = (0..sequences.len()).collect();
+        let mut done = vec![None; sequences.len()];
+        loop {
+            // Sequences at their end leave the cache.
+            let left: Vec<usize> = (0..going.len())
+                .filter(|&slot| {
+                    let i = going[slot];
+                    let over = read[i] == sequences[i].len();
+                    if over {
+                        done[i] = Some(last.narrow(0, slot, 1).unwrap());
+                    }
+                    !over
+                })
+                .collect();
+            cache.keep(&left).unwrap();
+            going = left.iter().map(|&slot| going[slot]).collect();
+            if going.is_empty() {
+                break;
+            }
+            let next: Vec<[u32; 1]> = going.iter().map(|&i| [sequences[i][read[i]]]).collect();
+            let next = Batch::new(&next).unwrap();
+            last = decoder.extend(&next, &next.last(), &mut cache).unwrap();
+            going.iter().for_each(|&i| read[i] += 1);
+        }
+        let done: Vec<Tensor> = done.into_iter().map(Option::unwrap).collect();
+        let stepwise = decoder.logits(&Tensor::cat(&done, 0).unwrap()).unwrap();
+        let ends: Vec<u32> = batch.last().iter().map(|&row| row as u32).collect();
+        let ends = together.index_select(&Tensor::new(ends, CPU).unwrap(), 0).unwrap();
+        assert!(distance(&ends, &stepwise) < 1e-5, "{family}");
+    }
+}
+
+/// A loss that every weight influences.
+fn loss(decoder: &Decoder, batch: &Batch) -> Tensor {
+    let logits = logits(decoder, batch);
+    let top = logits.max_keepdim(1).unwrap().detach();
+    let shifted = logits.broadcast_sub(&top).unwrap();
+    let sums = shifted.exp().unwrap().sum_keepdim(1).unwrap().log().unwrap();
+    let targets: Vec<u32> = batch.ids().iter().map(|id| (id * 7 + 3) % 40).collect();
+    let targets = Tensor::from_vec(targets, (batch.ids().len(), 1), CPU).unwrap();
+    (sums - shifted.gather(&targets, 1).unwrap()).unwrap().mean_all().unwrap()
+}
+
+fn in_f64(decoder: &Decoder) -> Decoder {
+    let wide = |weight: &Weight| Weight::Dense(weight.dense().unwrap().to_dtype(DType::F64).unwrap());
+    let weights: Weights =
+        decoder.weights().iter().map(|(name, weight)| (name.clone(), wide(weight))).collect();
+    Decoder::new(decoder.config().clone(), weights).unwrap()
+}
+
+#[test]
+fn every_weight_receives_the_gradient_of_finite_differences() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for family in FAMILIES {
+        let (decoder, Golden { sequences, .. }) = golden(family);
+        let mut decoder = in_f64(&decoder);
+        let mut variables = decoder.variables(|_| true).unwrap();
+        assert_eq!(variables.len(), decoder.config().shapes().len());
+        let adapters = decoder.adapt(2, 3.0, |_| true, &mut rng).unwrap();
+        for (name, var) in &adapters {
+            // B starts at 0, where A has no influence.
+            if name.ends_with("lora_B.weight") {
+                let values = (0..var.elem_count()).map(|i| (i as f64 * 0.7).sin() * 0.2).collect();
+                var.set(&Tensor::from_vec(values, var.dims(), CPU).unwrap()).unwrap();
+            }
+        }
+        variables.extend(adapters);
+        let batch = Batch::new(&sequences).unwrap();
+        let gradients = loss(&decoder, &batch).backward().unwrap();
+        let value = || loss(&decoder, &batch).to_scalar::<f64>().unwrap();
+        for (name, var) in &variables {
+            let gradient = gradients.get(var).unwrap_or_else(|| panic!("{family}: none for {name}"));
+            let gradient = gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            let largest = gradient.iter().fold(0.0_f64, |max, g| max.max(g.abs()));
+            // A key's bias adds the same to all scores of a query up to the rotation.
+            assert!(largest > 1e-8, "{family}: {name} has gradient 0");
+            let start = var.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            let at = |x: Vec<f64>| {
+                var.set(&Tensor::from_vec(x, var.dims(), CPU).unwrap()).unwrap();
+                value()
+            };
+            for i in (0..start.len()).step_by(1 + start.len() / 3) {
+                let moved = |by: f64| {
+                    let mut x = start.clone();
+                    x[i] += by;
+                    at(x)
+                };
+                let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                let error = (slope - gradient[i]).abs();
+                assert!(error < 1e-6 * largest.max(1e-3), "{family}: {name}[{i}] {error:e}");
+            }
+            at(start);
+        }
+    }
+}
+
+#[test]
+fn frozen_weights_keep_no_graph_and_agree() {
+    for family in FAMILIES {
+        let (mut decoder, Golden { sequences, .. }) = golden(family);
+        decoder.variables(|_| true).unwrap();
+        let batch = Batch::new(&sequences).unwrap();
+        let (trained, frozen) = (logits(&decoder, &batch), logits(&decoder.frozen(), &batch));
+        assert!(trained.track_op() && !frozen.track_op());
+        assert_eq!(distance(&trained, &frozen), 0.0, "{family}");
+    }
+}
