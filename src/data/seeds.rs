@@ -15,6 +15,19 @@ struct Line {
     lang: Language,
     r#unsafe: bool,
     categories: Vec<Category>,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    license: String,
+}
+
+/// Where a seed row comes from, as its file says; empty where it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// Repository and key, `owner/name#key`.
+    pub source: String,
+    /// Its licence in words.
+    pub licence: String,
 }
 
 /// Reads a seed file: JSON Lines, compressed when the name ends in `.gz`.
@@ -27,6 +40,14 @@ struct Line {
 /// [`Error::Invalid`] naming the file and line for anything else, for a damaged or truncated
 /// compressed file, and for a file without rows; [`Error::Io`] when the file cannot be read.
 pub fn read_seed_file(path: impl AsRef<Path>) -> Result<Vec<Row>> {
+    Ok(read_seed_origins(path)?.into_iter().map(|(row, _)| row).collect())
+}
+
+/// The same with each row's `source` and `license`.
+///
+/// # Errors
+/// As [`read_seed_file`].
+pub fn read_seed_origins(path: impl AsRef<Path>) -> Result<Vec<(Row, Origin)>> {
     let path = path.as_ref();
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let bytes: Box<dyn Read> = if path.extension().is_some_and(|e| e == "gz") {
@@ -38,7 +59,8 @@ pub fn read_seed_file(path: impl AsRef<Path>) -> Result<Vec<Row>> {
     json_lines::read(path, BufReader::with_capacity(1 << 16, bytes), |place, line: Line| {
         let label = if line.r#unsafe { Label::Unsafe } else { Label::Safe };
         let row = Row::new(line.text, line.lang, label, line.categories);
-        rows.push(row.map_err(|e| e.within(place))?);
+        let origin = Origin { source: line.source, licence: line.license };
+        rows.push((row.map_err(|e| e.within(place))?, origin));
         Ok(())
     })?;
     if rows.is_empty() {

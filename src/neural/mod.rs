@@ -1,7 +1,9 @@
 //! Neural players (candle).
 
+pub mod classifier;
 pub mod decoder;
 pub mod features;
+pub mod finetune;
 pub mod guardrail;
 pub mod loss;
 pub mod ops;

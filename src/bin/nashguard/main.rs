@@ -1,9 +1,12 @@
-//! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate.
+//! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate, `train`
+//! trains a guardrail.
 
 mod interrupt;
 mod learn;
 mod show;
 mod solve;
+#[cfg(feature = "neural")]
+mod train;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +32,9 @@ enum Command {
         /// The certificate's file; `-` reads standard input.
         certificate: PathBuf,
     },
+    /// Trains a guardrail as a configuration file says.
+    #[cfg(feature = "neural")]
+    Train(train::Options),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +42,8 @@ fn main() -> ExitCode {
     let done = interrupt::watch().and_then(|()| match &cli.command {
         Command::Solve(options) => solve::run(options).map(|()| ExitCode::SUCCESS),
         Command::Verify { certificate } => verify::run(certificate),
+        #[cfg(feature = "neural")]
+        Command::Train(options) => train::run(options).map(|()| ExitCode::SUCCESS),
     });
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

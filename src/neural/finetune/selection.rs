@@ -1,0 +1,93 @@
+//! Which seed rows a run trains on, and which it keeps apart.
+
+use crate::data::{Language, Origin, Row, Seeds};
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Rules by which seed rows are chosen.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Selection {
+    /// Languages trained on; all when empty.
+    pub languages: Vec<Language>,
+    /// Rows whose licence contains one of these words are left out.
+    pub without_licences: Vec<String>,
+    /// Sources (by the key after the `#`) that are kept out of training and validation.
+    pub held_out: Vec<String>,
+    /// Rows for training at most of each source, language and label; all when absent.
+    pub per_group: Option<usize>,
+    /// Rows for validation at most, chosen at random; all when absent.
+    pub validation: Option<usize>,
+}
+
+/// What was chosen.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// Rows to train and to choose on.
+    pub seeds: Seeds,
+    /// Rows of the sources held out, by source, each of `per_group` rows of a language and label.
+    pub held_out: BTreeMap<String, Vec<Row>>,
+    /// Training rows by source.
+    pub sources: BTreeMap<String, usize>,
+}
+
+impl Selection {
+    /// Chooses among training and validation rows; the seed settles what a bound leaves out.
+    pub fn choose(
+        &self,
+        train: Vec<(Row, Origin)>,
+        validation: Vec<(Row, Origin)>,
+        seed: u64,
+    ) -> Selected {
+        let key = |origin: &Origin| match origin.source.split_once('#') {
+            Some((_, key)) => key.to_owned(),
+            None => origin.source.clone(),
+        };
+        let wanted = |row: &Row, origin: &Origin| {
+            (self.languages.is_empty() || self.languages.contains(&row.language))
+                && !self.without_licences.iter().any(|word| origin.licence.contains(word))
+        };
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut shuffled = |mut rows: Vec<(Row, Origin)>| {
+            rows.shuffle(&mut rng);
+            rows
+        };
+        let (mut train, validation) = (shuffled(train), shuffled(validation));
+        let mut apart: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+        let mut kept = Vec::new();
+        for (row, origin) in validation {
+            let key = key(&origin);
+            if self.held_out.contains(&key) {
+                train.push((row, origin));
+            } else if wanted(&row, &origin) {
+                kept.push(row);
+            }
+        }
+        kept.truncate(self.validation.unwrap_or(usize::MAX));
+        let mut counts: BTreeMap<(String, Language, bool), usize> = BTreeMap::new();
+        let mut sources: BTreeMap<String, usize> = BTreeMap::new();
+        let mut chosen = Vec::new();
+        for (row, origin) in train {
+            let key = key(&origin);
+            let out = self.held_out.contains(&key);
+            if !out && !wanted(&row, &origin) {
+                continue;
+            }
+            let label = row.label == crate::data::Label::Unsafe;
+            let count = counts.entry((key.clone(), row.language, label)).or_default();
+            *count += 1;
+            if *count > self.per_group.unwrap_or(usize::MAX) {
+                continue;
+            }
+            if out {
+                apart.entry(key).or_default().push(row);
+            } else {
+                *sources.entry(key).or_default() += 1;
+                chosen.push(row);
+            }
+        }
+        Selected { seeds: Seeds { train: chosen, validation: kept }, held_out: apart, sources }
+    }
+}
