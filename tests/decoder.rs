@@ -67,7 +67,8 @@ fn sequences_do_not_see_each_other_and_a_cache_changes_nothing() {
         assert!(distance(&together, &alone) < 1e-5, "{family}");
 
         // The same, two thirds of each sequence first, then the rest token by token.
-        let first: Vec<&[u32]> = sequences.iter().map(|ids| &ids[..ids.len().div_ceil(3)]).collect();
+        let first: Vec<&[u32]> =
+            sequences.iter().map(|ids| &ids[..ids.len().div_ceil(3)]).collect();
         let mut cache = Cache::default();
         let start = Batch::new(&first).unwrap();
         let mut last = decoder.extend(&start, &start.last(), &mut cache).unwrap();
@@ -116,7 +117,8 @@ fn loss(decoder: &Decoder, batch: &Batch) -> Tensor {
 }
 
 fn in_f64(decoder: &Decoder) -> Decoder {
-    let wide = |weight: &Weight| Weight::Dense(weight.dense().unwrap().to_dtype(DType::F64).unwrap());
+    let wide =
+        |weight: &Weight| Weight::Dense(weight.dense().unwrap().to_dtype(DType::F64).unwrap());
     let weights: Weights =
         decoder.weights().iter().map(|(name, weight)| (name.clone(), wide(weight))).collect();
     Decoder::new(decoder.config().clone(), weights).unwrap()
@@ -143,7 +145,8 @@ fn every_weight_receives_the_gradient_of_finite_differences() {
         let gradients = loss(&decoder, &batch).backward().unwrap();
         let value = || loss(&decoder, &batch).to_scalar::<f64>().unwrap();
         for (name, var) in &variables {
-            let gradient = gradients.get(var).unwrap_or_else(|| panic!("{family}: none for {name}"));
+            let gradient =
+                gradients.get(var).unwrap_or_else(|| panic!("{family}: none for {name}"));
             let gradient = gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap();
             let largest = gradient.iter().fold(0.0_f64, |max, g| max.max(g.abs()));
             // A key's bias adds the same to all scores of a query up to the rotation.
