@@ -82,6 +82,37 @@ impl Blocks {
         );
     }
 
+    /// The products of x and the rows from `first` on.
+    fn dots(&self, first: usize, x: &[f32], out: &mut [f32]) {
+        let width = self.shape[1];
+        let each = width.div_ceil(BLOCK);
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (i, out) in out.iter_mut().enumerate() {
+                    let row = first + i;
+                    let values = &self.values[row * width..(row + 1) * width];
+                    let scales = &self.scales[row * each..(row + 1) * each];
+                    let (blocks, rest) = values.as_chunks::<BLOCK>();
+                    let (xs, x_rest) = x.as_chunks::<BLOCK>();
+                    let mut lanes = [0.0_f32; BLOCK];
+                    for ((block, x), scale) in blocks.iter().zip(xs).zip(scales) {
+                        for k in 0..BLOCK {
+                            lanes[k] += f32::from(block[k]) * scale * x[k];
+                        }
+                    }
+                    let mut sum = lanes.iter().sum::<f32>();
+                    if let Some(scale) = scales.last() {
+                        for (value, x) in rest.iter().zip(x_rest) {
+                            sum += f32::from(*value) * scale * x;
+                        }
+                    }
+                    *out = sum;
+                }
+            },
+        );
+    }
+
     /// All numbers.
     ///
     /// # Errors
@@ -135,6 +166,11 @@ impl CustomOp1 for Product<'_> {
             bail!("quantised-linear: width {k}, not {width}")
         }
         let x = &x[start..end];
+        if m == 1 {
+            let mut out = vec![0.0; n];
+            out.par_chunks_mut(TILE).enumerate().for_each(|(i, out)| self.0.dots(i * TILE, x, out));
+            return Ok((CpuStorage::F32(out), (m, n).into()));
+        }
         // Tile by tile: the columns of the product lie apart, so each is computed by itself first.
         let tiles: Vec<Vec<f32>> = (0..n)
             .into_par_iter()
