@@ -5,6 +5,7 @@ pub mod features;
 pub mod guardrail;
 pub mod loss;
 pub mod ops;
+pub mod parallel;
 pub mod train;
 
 pub use guardrail::{Guardrail, GuardrailConfig};
