@@ -3,7 +3,7 @@
 #![cfg(feature = "neural")]
 
 use candle_core::{DType, Device, Tensor};
-use nashguard::neural::decoder::{Batch, Cache, Decoder, Numbers, Weight, Weights};
+use nashguard::neural::decoder::{Batch, Cache, Decoder, Numbers, Tokenizer, Weight, Weights};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::fs;
@@ -181,4 +181,157 @@ fn frozen_weights_keep_no_graph_and_agree() {
         assert!(trained.track_op() && !frozen.track_op());
         assert_eq!(distance(&trained, &frozen), 0.0, "{family}");
     }
+}
+
+#[test]
+fn a_saved_model_is_the_same_model() {
+    for family in FAMILIES {
+        let (mut decoder, Golden { sequences, .. }) = golden(family);
+        let batch = Batch::new(&sequences).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let untouched = logits(&decoder, &batch);
+        let adapters = decoder.adapt(3, 6.0, |name| name.contains("mlp"), &mut rng).unwrap();
+        assert_eq!(distance(&logits(&decoder, &batch), &untouched), 0.0, "B starts at 0");
+        for var in adapters.values() {
+            var.set(&(var.as_tensor() + 0.1).unwrap()).unwrap();
+        }
+        let adapted = logits(&decoder, &batch);
+        assert!(distance(&adapted, &untouched) > 1e-3);
+
+        let dir = tempfile::tempdir().unwrap();
+        decoder.save(dir.path().join("new")).unwrap();
+        let read = Decoder::load(dir.path().join("new"), F32, CPU).unwrap();
+        assert_eq!(read.config(), decoder.config(), "{family}");
+        assert!(distance(&logits(&read, &batch), &adapted) < 1e-5, "{family}");
+    }
+}
+
+#[test]
+fn half_precision_and_bytes_stay_near() {
+    for family in FAMILIES {
+        let (decoder, Golden { sequences, .. }) = golden(family);
+        let batch = Batch::new(&sequences).unwrap();
+        let exact = logits(&decoder, &batch);
+        let size = exact.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
+        let size = f64::from(size.to_scalar::<f32>().unwrap());
+        let near = |numbers: Numbers| {
+            let other = Decoder::load(folder(family), numbers, CPU).unwrap();
+            let difference =
+                (logits(&other, &batch).to_dtype(DType::F32).unwrap() - &exact).unwrap();
+            let mean = difference.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
+            f64::from(mean.to_scalar::<f32>().unwrap()) / size
+        };
+        let (half, bytes) = (near(Numbers::Dense(DType::F16)), near(Numbers::Quantised));
+        assert!(half < 0.005 && bytes < 0.05, "{family}: {half} {bytes}");
+
+        // The product with bytes is the product with the numbers they stand for.
+        let bytes = Decoder::load(folder(family), Numbers::Quantised, CPU).unwrap();
+        let dense = |weight: &Weight| Weight::Dense(weight.dense().unwrap());
+        let weights = bytes.weights().iter().map(|(name, w)| (name.clone(), dense(w))).collect();
+        let dense = Decoder::new(bytes.config().clone(), weights).unwrap();
+        for batch in [batch, Batch::new(&sequences[2..3]).unwrap()] {
+            let distance = distance(&logits(&bytes, &batch), &logits(&dense, &batch));
+            assert!(distance < 1e-5, "{family}: {distance}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_stays_and_a_frozen_decoder_follows() {
+    let (mut decoder, Golden { sequences, .. }) = golden("llama");
+    let variables = decoder.variables(|name| name.ends_with("o_proj.weight")).unwrap();
+    assert_eq!(variables.len(), 3);
+    let batch = Batch::new(&sequences).unwrap();
+    let (copy, frozen) = (decoder.copied().unwrap(), decoder.frozen());
+    let before = logits(&copy, &batch);
+    for var in variables.values() {
+        var.set(&(var.as_tensor() * 2.0).unwrap()).unwrap();
+    }
+    assert_eq!(distance(&logits(&copy, &batch), &before), 0.0);
+    assert!(distance(&logits(&frozen, &batch), &before) > 1e-3);
+    assert_eq!(distance(&logits(&frozen, &batch), &logits(&decoder, &batch)), 0.0);
+}
+
+/// The folder of a golden model, changed by `change`, and the message of loading it.
+fn broken(change: impl Fn(&Path)) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(folder("llama").join(file), dir.path().join(file)).unwrap();
+    }
+    change(dir.path());
+    let message = Decoder::load(dir.path(), F32, CPU).unwrap_err().to_string();
+    assert!(message.contains(&dir.path().display().to_string()), "no file named: {message}");
+    assert!(message.contains("; ") && !message.contains('\n'), "no way out: {message}");
+    message
+}
+
+#[test]
+fn broken_models_are_refused_with_a_sentence() {
+    let edit = |from: &'static str, to: &'static str| {
+        move |dir: &Path| {
+            let file = dir.join("config.json");
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(text.contains(from));
+            fs::write(&file, text.replace(from, to)).unwrap();
+        }
+    };
+    let weights = |dir: &Path| dir.join("model.safetensors");
+    let cases: [(&str, Box<dyn Fn(&Path)>); 12] = [
+        (
+            "config.json: the file is missing",
+            Box::new(|dir| fs::remove_file(dir.join("config.json")).unwrap()),
+        ),
+        ("it is not JSON", Box::new(|dir| fs::write(dir.join("config.json"), "{\"model").unwrap())),
+        ("unknown architecture \"mamba\"", Box::new(edit("\"llama\"", "\"mamba\""))),
+        ("hidden_size", Box::new(edit("\"hidden_size\": 16", "\"hidden_size\": -3"))),
+        ("hidden_size: 0 is no size", Box::new(edit("\"hidden_size\": 16", "\"hidden_size\": 0"))),
+        ("has shape [40, 16], but", Box::new(edit("\"vocab_size\": 40", "\"vocab_size\": 41"))),
+        (
+            "num_key_value_heads: 3",
+            Box::new(edit("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3")),
+        ),
+        ("activation \"relu\"", Box::new(edit("\"silu\"", "\"relu\""))),
+        (
+            "lack the weight model.layers.3",
+            Box::new(edit("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4")),
+        ),
+        ("neither model.safetensors", Box::new(move |dir| fs::remove_file(weights(dir)).unwrap())),
+        (
+            "cut short",
+            Box::new(move |dir| {
+                let bytes = fs::read(weights(dir)).unwrap();
+                fs::write(weights(dir), &bytes[..bytes.len() / 2]).unwrap();
+            }),
+        ),
+        (
+            "not finite",
+            Box::new(move |dir| {
+                let mut bytes = fs::read(weights(dir)).unwrap();
+                let end = bytes.len() - 4;
+                bytes[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+                fs::write(weights(dir), bytes).unwrap();
+            }),
+        ),
+    ];
+    for (wanted, change) in cases {
+        let message = broken(change);
+        assert!(message.contains(wanted), "{wanted}: {message}");
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("model.gguf");
+    assert!(Decoder::load(&file, F32, CPU).unwrap_err().to_string().contains("model.gguf"));
+    fs::write(&file, b"GGUF\x03\0\0\0").unwrap();
+    let message = Decoder::load(&file, F32, CPU).unwrap_err().to_string();
+    assert!(message.contains("cut short or no GGUF"), "{message}");
+    assert!(Tokenizer::load(&file).unwrap_err().to_string().contains("cut short"));
+    fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
+    assert!(Tokenizer::load(dir.path()).unwrap_err().to_string().contains("tokenizer.json"));
+
+    let (decoder, _) = golden("llama");
+    let batch = Batch::new(&[[40_u32]]).unwrap();
+    assert!(
+        decoder.states(&batch, &[0]).unwrap_err().to_string().contains("outside the vocabulary")
+    );
+    assert!(Batch::new(&[vec![1_u32], vec![]]).is_err() && Batch::new::<[u32; 1]>(&[]).is_err());
 }

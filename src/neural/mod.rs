@@ -7,6 +7,7 @@ pub mod finetune;
 pub mod guardrail;
 pub mod loss;
 pub mod ops;
+pub mod parallel;
 pub mod train;
 
 pub use guardrail::{Guardrail, GuardrailConfig};

@@ -39,6 +39,22 @@ impl Batch {
         &self.lengths
     }
 
+    /// At most this many batches of neighbouring sequences, in order, with about the same number of
+    /// tokens each.
+    pub fn split(&self, parts: usize) -> Vec<Self> {
+        let (mut batches, mut start, mut row, mut done) = (Vec::new(), 0, 0, 0);
+        for end in 1..=self.lengths.len() {
+            done += self.lengths[end - 1];
+            let due = done * parts >= (batches.len() + 1) * self.ids.len();
+            if due || end == self.lengths.len() {
+                let (ids, lengths) = (self.ids[row..done].into(), self.lengths[start..end].into());
+                batches.push(Self { ids, lengths });
+                (start, row) = (end, done);
+            }
+        }
+        batches
+    }
+
     /// Row of each sequence's last token.
     pub fn last(&self) -> Vec<usize> {
         let mut end = 0;
@@ -156,5 +172,25 @@ impl Grid {
         }
         let mask = Tensor::from_vec(mask, (kinds, 1, self.columns, width), device)?;
         Ok(Some(mask.to_dtype(dtype)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_the_whole_in_order_and_balanced() {
+        let sequences: Vec<Vec<u32>> = (0..9).map(|i| vec![i; 1 + i as usize * 3 % 5]).collect();
+        let batch = Batch::new(&sequences).unwrap();
+        for parts in 1..12 {
+            let split = batch.split(parts);
+            assert!(split.len() <= parts && !split.is_empty());
+            assert_eq!(split.iter().flat_map(|b| b.ids.clone()).collect::<Vec<_>>(), batch.ids);
+            let lengths: Vec<usize> = split.iter().flat_map(|b| b.lengths.clone()).collect();
+            assert_eq!(lengths, batch.lengths);
+            let fair = batch.ids.len() / parts;
+            assert!(split.iter().all(|b| b.ids.len() <= fair + 5), "{parts}: {split:?}");
+        }
     }
 }

@@ -178,7 +178,8 @@ impl Config {
             Family::Gemma3 => {
                 put("hidden_activation", json!(activation));
                 put("attention_bias", json!(self.qkv_bias));
-                put("query_pre_attn_scalar", json!(self.score_scale.powi(-2)));
+                // transformers 5 takes whole numbers only.
+                put("query_pre_attn_scalar", json!(self.score_scale.powi(-2).round() as u64));
                 put("rope_local_base_freq", json!(self.local_rope_base));
                 put("sliding_window", json!(window.unwrap_or(&self.context)));
                 put("layer_types", json!(kinds));

@@ -126,10 +126,8 @@ fn read_folder(
                     tensor.dims()
                 )));
             }
-            let weight = hold(&tensor, numbers, device)?;
-            if !weight.is_finite()? {
-                return Err(bad(format!("weight {stored} holds a number that is not finite")));
-            }
+            let weight = hold(&tensor, numbers, device)?
+                .ok_or_else(|| bad(format!("weight {stored} holds a number that is not finite")))?;
             weights.insert(name, weight);
         }
     }

@@ -4,16 +4,15 @@ use super::Decoder;
 use super::config::{Config, EMBEDDING, FINAL_NORM, Family, OUTPUT, Scaling};
 use super::files::shown;
 use super::tokenizer::{Pieces, Tokenizer};
-use super::weights::{Numbers, Weight, Weights, hold, pick_rows, unpermuted};
+use super::weights::{Numbers, Weights, hold};
 use crate::{Error, Result};
+use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{Content, Value};
-use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use serde_json::Map;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
-use std::sync::Arc;
 
 /// An open file: its place in error messages, its table of contents, and what follows.
 struct Gguf {
@@ -202,40 +201,19 @@ impl Gguf {
             let order = heads
                 .filter(|_| config.family == Family::Llama)
                 .map(|heads| unpermuted(shape[0], heads));
-            let weight = self.weight(&blocks, order, &name, &config, numbers, device)?;
-            if !weight.is_finite()? {
-                return Err(self.bad(format!("the weight {stored} is not finite")));
+            let mut tensor = blocks.dequantize(&Device::Cpu)?;
+            if let Some(order) = order {
+                tensor = tensor.index_select(&Tensor::new(order, &Device::Cpu)?, 0)?;
             }
+            if config.family == Family::Gemma3 && name.ends_with("norm.weight") {
+                // llama.cpp stores 1 + w.
+                tensor = (tensor - 1.0)?;
+            }
+            let weight = hold(&tensor, numbers, device)?
+                .ok_or_else(|| self.bad(format!("the weight {stored} is not finite")))?;
             weights.insert(name, weight);
         }
         Decoder::new(config, weights).map_err(|e| e.within(&self.place))
-    }
-
-    fn weight(
-        &self,
-        blocks: &QTensor,
-        order: Option<Vec<usize>>,
-        name: &str,
-        config: &Config,
-        numbers: Numbers,
-        device: &Device,
-    ) -> Result<Weight> {
-        let plain = matches!(blocks.dtype(), GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
-        if numbers == Numbers::Quantised && !plain && blocks.shape().rank() == 2 {
-            let all = 0..blocks.shape().dims()[0];
-            let order = order.unwrap_or_else(|| all.collect());
-            return Ok(Weight::Quantised(Arc::new(pick_rows(blocks, order)?)));
-        }
-        let mut tensor = blocks.dequantize(&Device::Cpu)?;
-        if let Some(order) = order {
-            let order: Vec<u32> = order.into_iter().map(|row| row as u32).collect();
-            tensor = tensor.index_select(&Tensor::new(order, &Device::Cpu)?, 0)?;
-        }
-        if config.family == Family::Gemma3 && name.ends_with("norm.weight") {
-            // llama.cpp stores 1 + w.
-            tensor = (tensor - 1.0)?;
-        }
-        hold(&tensor, numbers, device)
     }
 
     fn pieces(&self) -> Result<Pieces> {
@@ -328,4 +306,11 @@ fn stored_name(name: &str, family: Family) -> Option<String> {
         _ => return None,
     };
     Some(format!("blk.{layer}.{stored}.{kind}"))
+}
+
+/// Row `i` of the result is row `source(i)` of a matrix whose rows llama.cpp reordered for its
+/// interleaved rotation: within each head, our row h · rows / 2 + r is its row 2 r + h.
+fn unpermuted(rows: usize, heads: usize) -> Vec<u32> {
+    let (each, half) = (rows / heads, rows / heads / 2);
+    (0..rows).map(|i| (i / each * each + i % half * 2 + i % each / half) as u32).collect()
 }

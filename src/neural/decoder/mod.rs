@@ -1,6 +1,8 @@
 //! One decoder for the Llama, Qwen2 and Gemma 3 families.
 //!
 //! - `config`: what distinguishes the models. - `weights`: named tensors, dense or quantised.
+//! `blocks`: the
+//!   quantised ones.
 //! - `model`: the computation. - `batch`: sequences of different lengths.
 //! - `files`, `gguf`: models on disk. - `tokenizer`: texts to ids.
 //!
@@ -17,6 +19,7 @@
 //! ```
 
 mod batch;
+mod blocks;
 pub mod config;
 mod files;
 mod gguf;
@@ -25,6 +28,7 @@ mod tokenizer;
 mod weights;
 
 pub use batch::Batch;
+pub use blocks::Blocks;
 pub use config::{Config, Family};
 pub use model::{Cache, Decoder};
 pub use tokenizer::Tokenizer;
