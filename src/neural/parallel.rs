@@ -33,3 +33,21 @@ pub fn map<P: Send, T: Send>(
             .collect()
     })
 }
+
+/// `work` of every item, in order, the items shared among so many threads as [`map`] shares parts; one
+/// thread means the caller's, which may share its products with others.
+///
+/// # Errors
+/// As [`map`].
+pub fn each<I: Sync, T: Send>(
+    threads: usize,
+    items: &[I],
+    work: impl Fn(&I) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    if threads < 2 || items.len() < 2 {
+        return items.iter().map(work).collect();
+    }
+    let shares = items.chunks(items.len().div_ceil(threads)).collect();
+    let done = map(shares, |share: &[I]| share.iter().map(&work).collect::<Result<Vec<T>>>())?;
+    Ok(done.into_iter().flatten().collect())
+}

@@ -2,9 +2,9 @@
 
 use super::batches::by_length;
 use super::layer_of;
-use super::workers::Workers;
 use crate::neural::decoder::config::EMBEDDING;
-use crate::neural::decoder::{Batch, Decoder, Weight};
+use crate::neural::decoder::{Batch, Decoder};
+use crate::neural::parallel;
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
 use std::collections::hash_map::DefaultHasher;
@@ -39,7 +39,7 @@ impl Activations {
         sequences: &[&[u32]],
         dtype: DType,
         folder: &Path,
-        workers: &Workers,
+        workers: usize,
         progress: &mut dyn FnMut(usize, usize) -> bool,
     ) -> Result<Option<Self>> {
         let decoder = decoder.frozen();
@@ -72,11 +72,11 @@ impl Activations {
             file.set_len(batches.get(done).map_or(end * size, place)).map_err(io)?;
             let total = lengths.iter().sum();
             let mut tokens: usize = batches[..done].iter().flatten().map(|&i| lengths[i]).sum();
-            for wave in batches[done..].chunks(workers.count()) {
+            for wave in batches[done..].chunks(workers) {
                 if !progress(tokens, total) {
                     return Ok(None);
                 }
-                let blocks = workers.map(wave, |rows| {
+                let blocks = parallel::each(workers, wave, |rows| {
                     let chosen: Vec<&[u32]> = rows.iter().map(|&i| sequences[i]).collect();
                     let batch = Batch::new(&chosen)?;
                     let x = decoder.layers(&decoder.embed(&batch)?, &batch, 0..depth)?;
@@ -139,10 +139,7 @@ fn key(decoder: &Decoder, depth: usize, sequences: &[&[u32]], dtype: DType) -> R
     for (name, weight) in decoder.weights() {
         if name == EMBEDDING || layer_of(name).is_some_and(|layer| layer < depth) {
             name.hash(&mut sink.0);
-            match weight {
-                Weight::Dense(tensor) => tensor.to_device(&Device::Cpu)?.write_bytes(&mut sink)?,
-                Weight::Quantised(blocks) => sink.0.write(&blocks.data()?),
-            }
+            weight.dense()?.to_device(&Device::Cpu)?.write_bytes(&mut sink)?;
         }
     }
     sequences.hash(&mut sink.0);

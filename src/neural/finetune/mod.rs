@@ -1,8 +1,8 @@
 //! Training of a [`Classifier`](super::classifier::Classifier) from a pre-trained decoder.
 //!
 //! - `config`: the settings. - `selection`: which rows. - `batches`: rows in batches.
-//! - `activations`: what frozen layers compute, kept. - `workers`: batches side by side.
-//! - `adamw`: the optimiser. - `checkpoint`: the state on disk. - `run`: the loop.
+//! - `activations`: what frozen layers compute, kept. - `adamw`: the optimiser.
+//! - `checkpoint`: the state on disk. - `run`: the loop.
 
 mod activations;
 mod adamw;
@@ -11,7 +11,6 @@ mod checkpoint;
 mod config;
 mod run;
 mod selection;
-mod workers;
 
 pub use adamw::AdamW;
 pub use batches::{by_length, row_weights};

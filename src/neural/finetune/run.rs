@@ -6,13 +6,13 @@ use super::batches::{Example, by_length, epoch, examples, row_weights};
 use super::checkpoint::{self, State};
 use super::config::{FinetuneConfig, Lora, Loss};
 use super::layer_of;
-use super::workers::Workers;
 use crate::data::{Language, Seeds};
 use crate::metrics::{Confusion, auroc, choose_threshold};
 use crate::neural::classifier::{Classifier, probabilities, score};
 use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
 use crate::neural::decoder::{Batch, Decoder, Numbers, Tokenizer};
 use crate::neural::loss::{Target, row_losses, softmax_losses};
+use crate::neural::parallel;
 use crate::{Error, Result};
 use candle_core::{Tensor, Var};
 use rand::SeedableRng;
@@ -199,10 +199,9 @@ impl Run<'_> {
         resume: bool,
         watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Option<Classifier>> {
-        let workers = Workers::new(self.config.workers)?;
         let io = |e| Error::io("write", self.folder, e);
         fs::create_dir_all(self.folder).map_err(io)?;
-        let kept = match self.keep(&workers, watch)? {
+        let kept = match self.keep(watch)? {
             ControlFlow::Break(()) => return Ok(None),
             ControlFlow::Continue(kept) => kept,
         };
@@ -226,8 +225,9 @@ impl Run<'_> {
             let batches = epoch(lengths, budget, seed, pass);
             for step in batches.chunks(self.config.accumulate).skip(state.step % a_pass) {
                 let rows: usize = step.iter().map(Vec::len).sum();
-                let parts =
-                    workers.map(step, |batch| self.part(batch, rows, kept.as_ref(), &adamw))?;
+                let parts = parallel::each(self.config.workers, step, |batch| {
+                    self.part(batch, rows, kept.as_ref(), &adamw)
+                })?;
                 let rate = self.config.rate(state.step, steps);
                 let total = sum(parts)?;
                 let norm = adamw.step(&total.gradients, self.config.clip, rate)?;
@@ -253,7 +253,7 @@ impl Run<'_> {
                     checkpoint::save(self.folder, &adamw, &state)?;
                 }
             }
-            let validation = self.validate(pass + 1, state.step, kept.as_ref(), &workers)?;
+            let validation = self.validate(pass + 1, state.step, kept.as_ref())?;
             if state.best.is_none_or(|best| validation.f1 > best) {
                 state.best = Some(validation.f1);
                 self.save(&validation, &state)?;
@@ -272,7 +272,6 @@ impl Run<'_> {
     /// Computes the frozen layers' activations of all rows, where that is wanted.
     fn keep(
         &self,
-        workers: &Workers,
         watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<ControlFlow<(), Option<Activations>>> {
         let (Some(cache), Some(first @ 1..)) = (self.config.cache, self.first) else {
@@ -281,8 +280,15 @@ impl Run<'_> {
         let sequences: Vec<&[u32]> = self.examples.iter().map(|e| e.ids.as_slice()).collect();
         let mut tell = |done, all| watch(Event::Caching(done, all)).is_continue();
         let (base, dtype) = (&self.base, cache.dtype());
-        let kept =
-            Activations::of(base, first, &sequences, dtype, self.folder, workers, &mut tell)?;
+        let kept = Activations::of(
+            base,
+            first,
+            &sequences,
+            dtype,
+            self.folder,
+            self.config.workers,
+            &mut tell,
+        )?;
         Ok(match kept {
             None => ControlFlow::Break(()),
             kept => ControlFlow::Continue(kept),
@@ -361,13 +367,12 @@ impl Run<'_> {
         epoch: usize,
         step: usize,
         kept: Option<&Activations>,
-        workers: &Workers,
     ) -> Result<Validation> {
         let classifier = self.classifier.frozen();
         let lengths: Vec<usize> = self.examples[self.train..].iter().map(|e| e.ids.len()).collect();
         let mut batches = by_length(&lengths, VALIDATION_TOKENS);
         batches.iter_mut().flatten().for_each(|i| *i += self.train);
-        let scored = workers.map(&batches, |rows| {
+        let scored = parallel::each(self.config.workers, &batches, |rows| {
             let logits = self.logits(&classifier, rows, kept)?;
             let losses = self.losses(&logits, rows)?.to_vec1::<f32>()?;
             Ok((losses, probabilities(&logits)?))
