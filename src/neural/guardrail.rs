@@ -221,8 +221,11 @@ impl Guardrail {
             }
             Some(head) => {
                 metadata.insert(EPSILON.into(), head.encoder.epsilon().to_string().into());
-                let matrices =
-                    [("table", &self.table), ("head.hidden", &head.hidden), ("head.out", &head.out)];
+                let matrices = [
+                    ("table", &self.table),
+                    ("head.hidden", &head.hidden),
+                    ("head.out", &head.out),
+                ];
                 for (name, matrix) in matrices {
                     let (levels, scales) = eight_bits(matrix)?;
                     tensors.insert(name.into(), levels);
@@ -230,7 +233,8 @@ impl Guardrail {
                 }
                 tensors.insert("head.hidden_bias".into(), head.hidden_bias.clone());
                 tensors.insert("head.out_bias".into(), head.out_bias.clone());
-                let of_encoder = |(name, t): (&String, &Tensor)| (ENCODER.to_owned() + name, t.clone());
+                let of_encoder =
+                    |(name, t): (&String, &Tensor)| (ENCODER.to_owned() + name, t.clone());
                 tensors.extend(head.encoder.tensors().iter().map(of_encoder));
             }
         }

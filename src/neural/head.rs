@@ -122,9 +122,14 @@ impl Head {
         start_bias.push(0.0);
         // The shared part starts at random: hidden units at 0 everywhere would not learn.
         let shared = uniform(width, 1.0 / (width as f32).sqrt(), &mut rng);
-        let out: Vec<f32> = shared.iter().flat_map(|&s| [&[0.0; OUTPUTS][..], &[s]].concat()).collect();
+        let out: Vec<f32> =
+            shared.iter().flat_map(|&s| [&[0.0; OUTPUTS][..], &[s]].concat()).collect();
         let mut parameters = [
-            AdamW::new(uniform(WIDTH * width, bound, &mut rng), config.weight_decay, (WIDTH, width))?,
+            AdamW::new(
+                uniform(WIDTH * width, bound, &mut rng),
+                config.weight_decay,
+                (WIDTH, width),
+            )?,
             AdamW::new(vec![0.0; width], 0.0, (1, width))?,
             AdamW::new(out, config.weight_decay, (width, PARTS))?,
             AdamW::new(start_bias, 0.0, (1, PARTS))?,
@@ -146,7 +151,8 @@ impl Head {
                     x.iter_mut().zip(&inputs[i * WIDTH..][..WIDTH]).for_each(|(x, v)| *x *= v);
                 }
                 let x = Tensor::from_vec(x, (batch.len(), WIDTH), cpu)?;
-                let silence = Tensor::from_vec(mask(batch.len() * width), (batch.len(), width), cpu)?;
+                let silence =
+                    Tensor::from_vec(mask(batch.len() * width), (batch.len(), width), cpu)?;
                 let weight: Vec<f32> = batch.iter().map(|&i| weights[i]).collect();
                 let target: Vec<Target> = batch.iter().map(|&i| targets[i]).collect();
 

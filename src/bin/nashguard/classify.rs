@@ -100,7 +100,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let verdicts = batch.iter().zip(guardrail.probabilities(&texts)?).map(|((line, _), p)| {
             let score = p.iter().copied().fold(0.0, f32::max);
             let threshold = options.threshold;
-            Verdict { line: *line, r#unsafe: score > threshold, score, threshold, scores: Scores(p) }
+            Verdict {
+                line: *line,
+                r#unsafe: score > threshold,
+                score,
+                threshold,
+                scores: Scores(p),
+            }
         });
         match print(verdicts) {
             // The reader has seen enough.
