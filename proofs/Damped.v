@@ -11,11 +11,11 @@
    value_linear   == the same for beta > 0: (w^n - 1) (c - G(p_n)) <= beta D(u, p_0) for c <= J(u, average)
    reference_distance == D(u, ref) <= ln (1 / r_min), for every u
    start_bound    == A.3: beta D(p*, ref) <= (1 + lambda) ln |Y|
-   live y z       == some seed of label y, or real data, can produce text z
    inexact_round  == a round in which the generator misses the exact step by at most e, in payoff, and the
                      classifier the best reply by at most eta, in log-density
    inexact_step   == A.6: then (tau + beta) D' <= tau D + e + (1 + lambda) eta
-   inexact_linear == A.6: D(p*, p_n) <= c^n D(p*, p_0) + (1 - c^n) (e + (1 + lambda) eta) / beta, c = tau / (tau + beta)  *)
+   inexact_linear == A.6: D(p*, p_n) <= c^n D(p*, p_0) + (1 - c^n) (e + (1 + lambda) eta) / beta, c = tau / (tau +
+     beta)  *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
 From Nashguard Require Import Sums Logs Game Replies Smooth.
@@ -116,7 +116,8 @@ have K : 0 <= divergence (p n.+1) ps.
   exact: divergence_ge0 (proj1 I1) (generator_reply_interior qs). }
 have : divergence ps (p n.+1) <= tau / (tau + beta g) * divergence ps (p n).
 { apply: (Rmult_le_reg_l (tau + beta g)) => //.
-  have -> : (tau + beta g) * (tau / (tau + beta g) * divergence ps (p n)) = tau * divergence ps (p n) by field; lra. nra. }
+  have -> : (tau + beta g) * (tau / (tau + beta g) * divergence ps (p n)) = tau * divergence ps (p n) by field; lra.
+  nra. }
 move=> /Rle_trans; apply. rewrite /= Rmult_assoc. apply: Rmult_le_compat_l; lra.
 Qed.
 
@@ -131,7 +132,8 @@ rewrite -(Rpower_pow n _ C) /Rpower.
 have I : ln (tau / (tau + beta g)) <= - (beta g / (tau + beta g)).
 { have := ln_le_sub1 _ C. have -> : tau / (tau + beta g) - 1 = - (beta g / (tau + beta g)) by field; lra. by []. }
 have K : INR n * ln (tau / (tau + beta g)) <= - ln (L / eps).
-{ have := Rmult_le_compat_l (INR n) _ _ (pos_INR n) I. have P : 0 < beta g / (tau + beta g) by apply: Rdiv_lt_0_compat; lra.
+{ have := Rmult_le_compat_l (INR n) _ _ (pos_INR n) I. have P : 0 < beta g / (tau + beta g) by apply:
+  Rdiv_lt_0_compat; lra.
   have := Rmult_le_compat_l _ _ _ (Rlt_le _ _ P) Hn.
   have -> : beta g / (tau + beta g) * ((1 + tau / beta g) * ln (L / eps)) = ln (L / eps) by field; lra. lra. }
 have -> : eps = exp (- ln (L / eps)) * L.
@@ -228,7 +230,8 @@ have X : geometric growth n.+1 * ((1 - growth ^ n / geometric growth n.+1) * pay
   geometric growth n * payoff u (average_reply n) + growth ^ n * payoff u (q n) by rewrite E; field; lra.
 rewrite X in M. have {}B := Rmult_le_compat_l _ _ _ (Rlt_le _ _ W) B.
 have {}V := Rmult_le_compat_l _ _ _ S V. rewrite T Rmult_minus_distr_l E in M *.
-move: M B V IH. set a := payoff u _. set b := payoff u _. set c := payoff u _. set v := payoff _ _. set v' := payoff _ _.
+move: M B V IH. set a := payoff u _. set b := payoff u _. set c := payoff u _. set v := payoff _ _.
+set v' := payoff _ _.
 set d0 := divergence _ _. set dn := divergence _ _. set dn' := divergence _ _. lra.
 Qed.
 
@@ -281,8 +284,6 @@ have [P P'] := member_admissible Q qs HQ. apply: mean_le (proj1 Ir) _ _ => [i z 
 - have := ln_le _ _ (P i z H) (U qs HQ z (lab i)). rewrite ln_1; lra.
 - have := ln_le _ _ (P' y z H) (U qs HQ z y). rewrite ln_1; lra.
 Qed.
-
-Definition live (y : label g) (z : text g) := (exists i, lab i = y /\ 0 < ref i z) \/ 0 < anchor y z.
 
 Definition inexact_round Q tau e eta ps p p1 (q' : classifier g) :=
   interior p /\ interior p1 /\ Q q' /\

@@ -9,7 +9,8 @@
 
    is_generator p      == p i is a distribution over texts, 0 where the reference is
    interior p          == a generator that is positive wherever the reference is
-   admissible q        == q z y > 0 for every text z and label y that the payoff can meet
+   live y z            == some seed of label y, or the real data, can produce text z
+   admissible q        == q z y > 0 on the live pairs (Posterior.v: admissible_live), so that the payoff is finite
    class g             == a convex set of admissible tables: what the classifier may choose from
    full, clipped gamma == all conditional distributions q(y|z); those with q(y|z) >= gamma
 
@@ -68,6 +69,8 @@ Definition is_generator p :=
 
 Definition interior p := is_generator p /\ forall i z, 0 < ref i z -> 0 < p i z.
 
+Definition live (y : label g) (z : text g) := (exists i, lab i = y /\ 0 < ref i z) \/ 0 < anchor y z.
+
 Definition admissible q :=
   (forall i z, 0 < ref i z -> 0 < q z (lab i)) /\ (forall y z, 0 < anchor y z -> 0 < q z y).
 
@@ -123,12 +126,12 @@ Definition run Q tau (p : nat -> generator g) (q : nat -> classifier g) :=
   interior (p 0%nat) /\ forall n, reply Q (p n) (q n) /\ p n.+1 = step tau (p n) (q n).
 End Equilibrium.
 
+Definition is_conditional {g : game} (q : classifier g) :=
+  (forall z y, 0 <= q z y) /\ forall z, \rsum_(y : label g) q z y = 1.
+
 Section Classes.
 Variable g : game.
 Implicit Types q : classifier g.
-
-Definition is_conditional (q : classifier g) :=
-  (forall z y, 0 <= q z y) /\ forall z, \rsum_(y : label g) q z y = 1.
 
 Lemma mix_pos e a b : 0 < a -> 0 < b -> 0 <= e <= 1 -> 0 < (1 - e) * a + e * b.
 Proof.
@@ -160,7 +163,7 @@ move=> Hg. exists (fun q => is_conditional q /\ forall z y, gamma <= q z y).
 - move=> q [_ H]; split=> ? ? _; exact: Rlt_le_trans Hg (H _ _).
 - move=> q q' e [A B] [A' B'] He. split; first exact: mix_conditional.
   move=> z y. have E : gamma = (1 - e) * gamma + e * gamma by ring. rewrite {1}E.
-  apply: Rplus_le_compat; apply: Rmult_le_compat_l => //; first by apply: Rge_le; apply: Rge_minus; apply: Rle_ge; case: He.
-  by case: He.
+  apply: Rplus_le_compat; apply: Rmult_le_compat_l => //; last by case: He.
+  by apply: Rge_le; apply: Rge_minus; apply: Rle_ge; case: He.
 Defined.
 End Classes.

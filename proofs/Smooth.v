@@ -35,7 +35,8 @@ Qed.
 Lemma mean_add p f h : mean p (fun z y => f z y + h z y) = mean p f + mean p h.
 Proof.
 rewrite /mean /real_mean (avg_ext _ (fun i z => p i z * f z (lab i) + p i z * h z (lab i))); last by move=> *; ring.
-rewrite avg_add (rsum_ext _ _ (fun y => \rsum_(z : text g) (anchor y z * f z y) + \rsum_(z : text g) (anchor y z * h z y))).
+rewrite avg_add (rsum_ext _ _ (fun y => \rsum_(z : text g) (anchor y z * f z y) + \rsum_(z : text g) (anchor y z * h
+  z y))).
 - rewrite rsum_add. ring.
 - move=> y. rewrite -rsum_add. apply: rsum_ext => z; ring.
 Qed.
@@ -62,7 +63,8 @@ Qed.
 
 Lemma mean_ge0 p f : is_generator p -> (forall z y, 0 <= f z y) -> 0 <= mean p f.
 Proof.
-move=> Hp H. have := mean_const p 0 Hp. have := mean_le p (fun _ _ => 0) f Hp (fun _ _ _ => H _ _) (fun _ _ _ => H _ _). lra.
+move=> Hp H. have := mean_const p 0 Hp. have := mean_le p (fun _ _ => 0) f Hp (fun _ _ _ => H _ _) (fun _ _ _ => H _
+  _). lra.
 Qed.
 
 Lemma loss_mean p q : loss p q = mean p (fun z y => - ln (q z y)).
@@ -114,12 +116,14 @@ have S : mean p (fun z y => x z y - 1) <= 0.
   have := step e (conj (Rmin_pos _ _ (Rinv_0_lt_compat _ Rlt_0_2) P) (Rmin_l _ _)).
   have : e <= d / (4 * (c + 1)) by exact: Rmin_r. move=> /(Rmult_le_compat_l (2 * c) _ _ ltac:(lra)).
   have -> : 2 * c * (d / (4 * (c + 1))) = d / 2 * (c / (c + 1)) by field; lra.
-  have : c / (c + 1) <= 1. { apply: (Rmult_le_reg_r (c + 1)); first lra. have -> : c / (c + 1) * (c + 1) = c by field; lra. lra. }
+  have : c / (c + 1) <= 1. { apply: (Rmult_le_reg_r (c + 1)); first lra.
+  have -> : c / (c + 1) * (c + 1) = c by field; lra. lra. }
   move=> /(Rmult_le_compat_l (d / 2) _ _ ltac:(lra)). lra. }
 rewrite mean_sub mean_const // in S. lra.
 Qed.
 
-Theorem first_order_reply Q p q : is_generator p -> Q q -> (forall q', Q q' -> mean p (ratio q' q) <= total) -> reply Q p q.
+Theorem first_order_reply Q p q : is_generator p -> Q q -> (forall q', Q q' -> mean p (ratio q' q) <= total) -> reply
+  Q p q.
 Proof.
 move=> Hp HQ H; split=> // q' HQ'. have Aq := member_admissible Q q HQ. have Aq' := member_admissible Q q' HQ'.
 have := payoff_sub p q q' Aq Aq' Hp. have := H q' HQ'. have := mean_const p 1 Hp. move: Aq Aq' => [A B] [A' B'].
@@ -133,7 +137,8 @@ Theorem smooth Q p u q q' : interior p -> is_generator u -> reply Q p q -> Q q' 
   payoff u q - payoff u q' <= divergence u p.
 Proof.
 move=> [Hp Pp] Hu R HQ'. have HQ := proj1 R. have F := first_order Q p q q' Hp R HQ'.
-have Aq := member_admissible Q q HQ. have Aq' := member_admissible Q q' HQ'. rewrite payoff_sub //. case: Aq Aq' => [A B] [A' B'].
+have Aq := member_admissible Q q HQ. have Aq' := member_admissible Q q' HQ'. rewrite payoff_sub //.
+case: Aq Aq' => [A B] [A' B'].
 have D : avg (fun i z => u i z * ln (ratio q' q z (lab i)) + u i z - p i z * ratio q' q z (lab i)) <= divergence u p.
 { apply: avg_le => i z. case: (generator_support u i z Hu) => [->|[U V]].
   - case: (generator_support p i z Hp) => [->|[V W]]; first lra.

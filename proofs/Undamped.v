@@ -5,6 +5,7 @@
    undamped_linear == V(q_n) - V* <= (V(q_0) - V* ) / beta^n
    reply_distance  == beta D(p*, T_phi q) <= V(q) - V* , for every q
    undamped_gap    == the gap of (p_{n+2}, q_{n+2}) is at most (V(q_n) - V* ) / (beta - 1)
+   simultaneous Q p q == both players reply to the last round; simultaneous_linear: the rate is per two rounds
    undamped_start  == from q_0 = the best reply to ref, V(q_0) - V* <= D(T_phi q_0, ref)          *)
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
 From Coq Require Import Reals Lra Psatz.
@@ -101,9 +102,12 @@ have S1 := smooth Q (generator_reply (q n)) (generator_reply (q n.+1)) (q n.+1) 
   (generator_reply_interior _) (proj1 (generator_reply_interior _)) R1 (HQ n.+2).
 have S2 := smooth Q (generator_reply (q n.+1)) (generator_reply (q n.+2)) (q n.+2) (q n.+1)
   (generator_reply_interior _) (proj1 (generator_reply_interior _)) R2 (HQ n.+1).
-have A1 := regret B0 (generator_reply (q n.+2)) (q n.+1) (member_admissible Q _ (HQ n.+1)) (proj1 (generator_reply_interior _)).
-have A2 := regret B0 (generator_reply (q n.+1)) (q n.+2) (member_admissible Q _ (HQ n.+2)) (proj1 (generator_reply_interior _)).
-have D := divergence_ge0 (generator_reply (q n.+2)) (generator_reply (q n.+1)) (proj1 (generator_reply_interior _)) (generator_reply_interior _).
+have A1 := regret B0 (generator_reply (q n.+2)) (q n.+1) (member_admissible Q _ (HQ n.+1)) (proj1
+  (generator_reply_interior _)).
+have A2 := regret B0 (generator_reply (q n.+1)) (q n.+2) (member_admissible Q _ (HQ n.+2)) (proj1
+  (generator_reply_interior _)).
+have D := divergence_ge0 (generator_reply (q n.+2)) (generator_reply (q n.+1)) (proj1 (generator_reply_interior _))
+  (generator_reply_interior _).
 have V : payoff ps qs <= value_against (q n.+1).
 { have := reply_distance Q ps qs (q n.+1) B0 N (HQ n.+1).
   have := divergence_ge0 ps (generator_reply (q n.+1)) (proj1 N) (generator_reply_interior _). nra. }
@@ -122,5 +126,17 @@ Theorem undamped_start Q ps qs q : nash Q ps qs -> reply Q ref q ->
 Proof.
 move=> [_ [M [HQs _]]] Rq. have I := proj1 (generator_reply_interior q).
 have := smooth Q ref (generator_reply q) q qs reference_interior I Rq HQs. have := M _ I. rewrite /value_against; lra.
+Qed.
+
+(* Proposition 5: simultaneous best replies are two alternating runs, interleaved. *)
+Definition simultaneous Q (p : nat -> generator g) (q : nat -> classifier g) :=
+  Q (q 0%nat) /\ forall n, p n.+1 = generator_reply (q n) /\ reply Q (p n) (q n.+1).
+
+Theorem simultaneous_linear Q (p : nat -> generator g) (q : nat -> classifier g) ps qs n :
+  1 <= beta g -> nash Q ps qs -> simultaneous Q p q ->
+  beta g * (value_against (q n.+2) - payoff ps qs) <= value_against (q n) - payoff ps qs.
+Proof.
+move=> B N [Q0 S]. have HQ : Q (q n) by case: n => [//|n]; exact: (proj1 (proj2 (S n))).
+apply: (reply_step Q ps qs (q n) _ B N HQ). rewrite -(proj1 (S n)). exact: (proj2 (S n.+1)).
 Qed.
 End Undamped.

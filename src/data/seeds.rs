@@ -40,13 +40,28 @@ pub struct Origin {
 /// [`Error::Invalid`] naming the file and line for anything else, for a damaged or truncated
 /// compressed file, and for a file without rows; [`Error::Io`] when the file cannot be read.
 pub fn read_seed_file(path: impl AsRef<Path>) -> Result<Vec<Row>> {
-    Ok(read_seed_origins(path)?.into_iter().map(|(row, _)| row).collect())
+    read_licensed_seed_file(path, None)
 }
 
-/// The same with each row's `source` and `license`.
+/// As [`read_seed_file`], but only the rows whose field `license` is among `licences`, to the letter;
+/// all rows when that is `None`.
 ///
 /// # Errors
-/// As [`read_seed_file`].
+/// Those of [`read_seed_file`]; a file without such rows counts as one without rows.
+pub fn read_licensed_seed_file(
+    path: impl AsRef<Path>,
+    licences: Option<&[String]>,
+) -> Result<Vec<Row>> {
+    let path = path.as_ref();
+    let licensed = |origin: &Origin| licences.is_none_or(|l| l.contains(&origin.licence));
+    let rows = read_seed_origins(path)?.into_iter().filter(|(_, origin)| licensed(origin));
+    some(path, rows.map(|(row, _)| row).collect())
+}
+
+/// As [`read_seed_file`], with each row's `source` and `license`.
+///
+/// # Errors
+/// Those of [`read_seed_file`].
 pub fn read_seed_origins(path: impl AsRef<Path>) -> Result<Vec<(Row, Origin)>> {
     let path = path.as_ref();
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
@@ -63,12 +78,17 @@ pub fn read_seed_origins(path: impl AsRef<Path>) -> Result<Vec<(Row, Origin)>> {
         rows.push((row.map_err(|e| e.within(place))?, origin));
         Ok(())
     })?;
-    if rows.is_empty() {
-        return Err(Error::invalid(
+    some(path, rows)
+}
+
+/// The rows, unless there are none.
+fn some<T>(path: &Path, rows: Vec<T>) -> Result<Vec<T>> {
+    match rows.is_empty() {
+        false => Ok(rows),
+        true => Err(Error::invalid(
             path.display().to_string(),
             "the file holds no row",
             "give a seed file with at least one row",
-        ));
+        )),
     }
-    Ok(rows)
 }

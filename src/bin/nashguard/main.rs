@@ -1,6 +1,10 @@
-//! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate, `train`
-//! trains a guardrail.
+//! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate, `classify`
+//! scores texts, `train` makes what scores them.
 
+#[cfg(feature = "neural")]
+mod classify;
+#[cfg(feature = "neural")]
+mod finetune;
 mod interrupt;
 mod learn;
 mod show;
@@ -15,7 +19,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Solves two-player zero-sum games; a result is either right to the tolerance or an error.
+/// Solves two-player zero-sum games, certifies the solutions, and guards against unsafe texts.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -32,7 +36,10 @@ enum Command {
         /// The certificate's file; `-` reads standard input.
         certificate: PathBuf,
     },
-    /// Trains a guardrail as a configuration file says.
+    /// Scores texts with a guardrail: one JSON line each, in order.
+    #[cfg(feature = "neural")]
+    Classify(classify::Options),
+    /// Trains a guardrail.
     #[cfg(feature = "neural")]
     Train(train::Options),
 }
@@ -42,6 +49,8 @@ fn main() -> ExitCode {
     let done = interrupt::watch().and_then(|()| match &cli.command {
         Command::Solve(options) => solve::run(options).map(|()| ExitCode::SUCCESS),
         Command::Verify { certificate } => verify::run(certificate),
+        #[cfg(feature = "neural")]
+        Command::Classify(options) => classify::run(options),
         #[cfg(feature = "neural")]
         Command::Train(options) => train::run(options).map(|()| ExitCode::SUCCESS),
     });

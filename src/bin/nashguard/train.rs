@@ -1,180 +1,161 @@
-//! `nashguard train`: a guardrail from a configuration file, its progress on standard error.
+//! `nashguard train`: seed rows in, a guardrail out. The small one here, decoders in `finetune`.
 
-use candle_core::{DType, Device};
+use crate::finetune;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
-use nashguard::data::{DataDir, Label, Row};
-use nashguard::metrics::{Confusion, auroc};
-use nashguard::neural::classifier::Classifier;
-use nashguard::neural::decoder::{Decoder, Numbers, Tokenizer};
-use nashguard::neural::finetune::{Event, FinetuneConfig, Selection, finetune};
-use nashguard::report::write_atomically;
+use nashguard::data::{Label, Language, Row, Seeds, embedded, read_licensed_seed_file};
+use nashguard::metrics::Confusion;
+use nashguard::neural::{Encoder, Guardrail, GuardrailConfig};
 use nashguard::{Error, Result};
 use serde::Deserialize;
-use serde_json::json;
-use std::ops::ControlFlow;
-use std::path::PathBuf;
+use serde::de::DeserializeOwned;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Where everything is.
-#[derive(clap::Args)]
+#[derive(Args)]
 pub struct Options {
-    /// What to train and how, for example experiments/smollm2.toml.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Folder with seed/train.jsonl.gz and seed/validation.jsonl.gz.
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    data: PathBuf,
-    /// Folder of pre-trained models.
+    /// What to train on and how: a TOML file such as experiments/guardrail.toml.
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: PathBuf,
+    /// The folder that the data files are in.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub data: PathBuf,
+    /// The folder of pre-trained models, for decoders.
     #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
-    /// Folder to write to; runs/NAME of the configuration when left out.
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Go on from the last checkpoint in that folder.
+    pub models: PathBuf,
+    /// Where the guardrail is written: a safetensors file, or a folder for decoders.
+    #[arg(long, value_name = "FILE|DIR")]
+    pub out: PathBuf,
+    /// Goes on from the last checkpoint in that folder.
     #[arg(long)]
-    resume: bool,
+    pub resume: bool,
 }
 
-/// A configuration file: the kind of model, then what that kind needs.
+/// What a configuration file describes.
 #[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum Config {
-    /// A pre-trained decoder with 12 outputs.
-    Decoder(OfDecoder),
+struct Which {
+    #[serde(default)]
+    kind: Kind,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    /// N-grams, and an encoder.
+    #[default]
+    Small,
+    /// A pre-trained decoder.
+    Decoder,
+}
+
+/// The configuration file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OfDecoder {
-    /// Folder or GGUF file below the folder of models.
-    base: PathBuf,
+struct Config {
+    /// The seed of all randomness.
     #[serde(default)]
-    selection: Selection,
+    seed: u64,
+    /// Seed files to train on, below `--data`.
+    train: Vec<PathBuf>,
+    /// Seed files to measure on at the end.
     #[serde(default)]
-    finetune: FinetuneConfig,
+    validation: Vec<PathBuf>,
+    /// Translated seed files: the n-grams learn from them too, the encoder needs none.
+    #[serde(default)]
+    translations: Vec<PathBuf>,
+    /// Rows of these licences only, as the files' `license` field states them; all when absent.
+    licences: Option<Vec<String>>,
+    /// Whether to train on the built-in corpus too.
+    #[serde(default)]
+    embedded: bool,
+    /// A file with the sentence encoder, from the working folder; for guardrails with a head.
+    encoder: Option<PathBuf>,
+    /// N-grams, head and learning.
+    #[serde(default)]
+    guardrail: GuardrailConfig,
 }
 
 pub fn run(options: &Options) -> Result<()> {
     let (name, text) = crate::read(&options.config)?;
-    let config: Config = toml::from_str(&text).map_err(|e| {
-        let problem = e.to_string().trim().replace('\n', " ");
-        Error::invalid(&name, problem, "correct the file; experiments/ has examples")
-    })?;
-    let stem = options.config.file_stem().unwrap_or_default();
-    let out = options.out.clone().unwrap_or_else(|| PathBuf::from("runs").join(stem));
-    match config {
-        Config::Decoder(config) => decoder(options, &config, out),
+    match parse::<Which>(&name, &text)?.kind {
+        Kind::Small => small(options, parse(&name, &text)?),
+        Kind::Decoder => finetune::run(options, &parse(&name, &text)?),
     }
 }
 
-fn decoder(options: &Options, config: &OfDecoder, out: PathBuf) -> Result<()> {
-    let Some([train, validation]) = DataDir::open(&options.data)?.seed_origins()? else {
-        let place = options.data.display().to_string();
-        return Err(Error::invalid(
-            place,
-            "it has no folder seed",
-            "give --data a folder with one",
-        ));
-    };
-    let chosen = config.selection.choose(train, validation, config.finetune.seed);
-    let path = options.models.join(&config.base);
-    let device = Device::cuda_if_available(0)?;
-    let dtype = if device.is_cuda() { DType::BF16 } else { DType::F32 };
-    let decoder = Decoder::load(&path, Numbers::Dense(dtype), &device)?;
-    let tokenizer = Tokenizer::load(&path)?;
-    eprintln!(
-        "{} rows to train on, {} to validate with, {} of {} sources held out",
-        chosen.seeds.train.len(),
-        chosen.seeds.validation.len(),
-        chosen.held_out.values().map(Vec::len).sum::<usize>(),
-        chosen.held_out.len(),
-    );
-    let mut progress = Progress::default();
-    let trained = finetune(
-        decoder,
-        tokenizer,
-        &config.finetune,
-        &chosen.seeds,
-        &out,
-        options.resume,
-        &mut |event| progress.show(event),
-    )?;
-    let Some(classifier) = trained else { return Ok(()) };
-    let mut held_out = serde_json::Map::new();
-    for (source, rows) in &chosen.held_out {
-        held_out.insert(source.clone(), scores(&classifier, rows)?);
+fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+    toml::from_str(text).map_err(|e| {
+        let line = e.span().map_or(1, |s| 1 + text[..s.start].matches('\n').count());
+        Error::invalid(format!("{name} line {line}"), e.message(), "correct the configuration")
+    })
+}
+
+fn small(options: &Options, config: Config) -> Result<()> {
+    if options.resume {
+        let remedy = "leave it out: this guardrail trains in minutes";
+        return Err(Error::invalid("--resume", "it is for decoders", remedy));
     }
-    let report = json!({ "sources": chosen.sources, "held_out": held_out });
-    write_atomically(out.join("report.json"), format!("{report:#}\n").as_bytes())?;
-    println!("{report:#}");
-    eprintln!("the classifier is in {}", out.join("model").display());
-    Ok(())
-}
-
-/// How a classifier does on rows of a source that it has not seen.
-fn scores(classifier: &Classifier, rows: &[Row]) -> Result<serde_json::Value> {
-    let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-    let labels: Vec<bool> = rows.iter().map(|row| row.label == Label::Unsafe).collect();
-    let scores = classifier.scores(&texts)?;
-    let confusion = Confusion::at(0.5, &scores, &labels)?;
-    Ok(json!({
-        "rows": rows.len(),
-        "f1": confusion.f1(),
-        "recall": confusion.recall(),
-        "false_positive_rate": confusion.false_positive_rate(),
-        "auroc": auroc(&scores, &labels)?,
-    }))
-}
-
-/// A bar for each stage.
-#[derive(Default)]
-struct Progress {
-    bar: Option<ProgressBar>,
-    /// Steps and tokens before this process began.
-    start: Option<(usize, u64, f64)>,
-}
-
-impl Progress {
-    fn show(&mut self, event: Event) -> ControlFlow<()> {
-        match event {
-            Event::Caching(done, all) => {
-                let bar = self.bar.get_or_insert_with(|| bar("frozen layers", all));
-                bar.set_position(done as u64);
-                if done == all {
-                    bar.finish();
-                    self.bar = None;
-                }
-            }
-            Event::Step(place) => {
-                let (_, tokens, seconds) =
-                    *self.start.get_or_insert((place.step, place.tokens, place.seconds));
-                let bar = self.bar.get_or_insert_with(|| bar("training", place.steps));
-                bar.set_position(place.step as u64);
-                let speed = (place.tokens - tokens) as f64 / (place.seconds - seconds);
-                let speed =
-                    if speed.is_finite() { format!("{speed:.0} tokens/s") } else { String::new() };
-                bar.set_message(format!("loss {:.3}, {speed}", place.loss));
-            }
-            Event::Epoch(v) => {
-                let auroc = v.auroc.map_or("-".into(), |a| format!("{a:.3}"));
-                let line = format!(
-                    "epoch {}: validation loss {:.3}, F1 {:.3}, AUROC {auroc}",
-                    v.epoch, v.loss, v.f1
-                );
-                match &self.bar {
-                    Some(bar) => bar.suspend(|| eprintln!("{line}")),
-                    None => eprintln!("{line}"),
-                }
-            }
+    let read = |files: &[PathBuf]| -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        for file in files {
+            let path = options.data.join(file);
+            rows.extend(read_licensed_seed_file(path, config.licences.as_deref())?);
         }
-        ControlFlow::Continue(())
+        Ok(rows)
+    };
+    let mut seeds = Seeds { train: read(&config.train)?, validation: read(&config.validation)? };
+    if config.embedded {
+        seeds.train.extend(embedded()?.train);
     }
-}
-
-fn bar(what: &str, len: usize) -> ProgressBar {
-    let bar = ProgressBar::new(len as u64).with_prefix(what.to_owned());
-    let style = "{prefix:14} {bar:30} {pos}/{len} {msg} {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(style) {
+    let translations = read(&config.translations)?;
+    eprintln!(
+        "training on {} rows and {} translated ones; {} rows to measure on",
+        seeds.train.len(),
+        translations.len(),
+        seeds.validation.len()
+    );
+    let bar = ProgressBar::new(1);
+    if let Ok(style) = ProgressStyle::with_template("{msg:16} {bar:30} {pos}/{len} {eta}") {
         bar.set_style(style);
     }
-    bar
+    let mut progress = |step: nashguard::neural::Step| {
+        bar.set_length(step.total as u64);
+        bar.set_position(step.done as u64);
+        bar.set_message(format!("loss {:.3}", step.loss));
+    };
+    let trained = match &config.encoder {
+        Some(file) => Guardrail::train_with_encoder(
+            config.guardrail,
+            Arc::new(Encoder::load(file)?),
+            &seeds,
+            translations,
+            config.seed,
+            &mut progress,
+        )?,
+        None => {
+            seeds.train.extend(translations);
+            Guardrail::train(config.guardrail, &seeds, config.seed, &mut progress)?
+        }
+    };
+    bar.finish_and_clear();
+    trained.save(&options.out)?;
+    measure(&options.out, &seeds.validation)
+}
+
+/// F1 at 0.5 of the saved file on the validation rows of each language.
+fn measure(file: &Path, rows: &[Row]) -> Result<()> {
+    let guardrail = Guardrail::load(file)?;
+    for language in Language::ALL {
+        let rows: Vec<&Row> = rows.iter().filter(|row| row.language == language).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+        let truth: Vec<bool> = rows.iter().map(|row| row.label == Label::Unsafe).collect();
+        let found = Confusion::at(0.5, &guardrail.scores(&texts)?, &truth)?;
+        let (code, f1) = (language.code(), 100.0 * found.f1());
+        eprintln!("{code}: F1 {f1:.1} % on {} validation rows at threshold 0.5", rows.len());
+    }
+    eprintln!("written: {}", file.display());
+    Ok(())
 }

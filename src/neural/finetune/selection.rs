@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 pub struct Selection {
     /// Languages trained on; all when empty.
     pub languages: Vec<Language>,
-    /// Rows whose licence contains one of these words are left out.
-    pub without_licences: Vec<String>,
+    /// Rows of these licences only, to the letter; all when absent.
+    pub licences: Option<Vec<String>>,
     /// Sources (by the key after the `#`) that are kept out of training and validation.
     pub held_out: Vec<String>,
     /// Rows for training at most of each source, language and label; all when absent.
@@ -47,7 +47,7 @@ impl Selection {
         };
         let wanted = |row: &Row, origin: &Origin| {
             (self.languages.is_empty() || self.languages.contains(&row.language))
-                && !self.without_licences.iter().any(|word| origin.licence.contains(word))
+                && self.licences.as_ref().is_none_or(|l| l.contains(&origin.licence))
         };
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut shuffled = |mut rows: Vec<(Row, Origin)>| {
