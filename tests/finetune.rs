@@ -14,8 +14,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 const CPU: &Device = &Device::Cpu;
 const F32: Numbers = Numbers::Dense(DType::F32);
@@ -264,6 +267,74 @@ fn a_run_stopped_anywhere_goes_on_to_the_same_bits() {
             assert_eq!(lines(whole.path()), lines(dir.path()));
         }
     }
+}
+
+/// The tool, killed in the middle of it, goes on to the same bits; what it made classifies.
+#[test]
+fn a_killed_tool_goes_on_to_the_same_bits() {
+    let dir = temporary();
+    let at = |name: &str| dir.path().join(name);
+    decoder("llama").save(at("models/tiny")).unwrap();
+    tokenizer().save(at("models/tiny")).unwrap();
+    let Seeds { train, validation } = seeds(400);
+    fs::create_dir_all(at("seed")).unwrap();
+    for (name, rows) in [("train", train), ("validation", validation)] {
+        let file = fs::File::create(at("seed").join(format!("{name}.jsonl.gz"))).unwrap();
+        let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        for row in rows {
+            let line = serde_json::json!({
+                "text": row.text, "lang": row.language, "unsafe": row.label == Label::Unsafe,
+                "categories": row.categories, "source": "a/b#toy", "license": "MIT",
+            });
+            writeln!(file, "{line}").unwrap();
+        }
+        file.finish().unwrap();
+    }
+    let toml = "
+        kind = \"decoder\"
+        base = \"tiny\"
+        [finetune]
+        epochs = 3
+        learning_rate = 1e-2
+        batch_tokens = 32
+        accumulate = 1
+        checkpoint_steps = 7
+        reading = { max_tokens = 16 }
+        trained = { embeddings = true }
+    ";
+    fs::write(at("tiny.toml"), toml).unwrap();
+    let tool = |out: &str, more: &[&str]| {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_nashguard"));
+        tool.current_dir(dir.path()).args(["train", "--config", "tiny.toml", "--out", out]);
+        tool.args(more).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        tool
+    };
+    assert!(tool("whole", &[]).status().unwrap().success());
+    let mut child = tool("killed", &[]).spawn().unwrap();
+    let steps = || fs::read_to_string(at("killed/metrics.jsonl")).map_or(0, |t| t.lines().count());
+    let begun = Instant::now();
+    while steps() < 10 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!at("killed/report.json").exists(), "it was done before it was killed");
+    assert!(tool("killed", &["--resume"]).status().unwrap().success());
+    assert!(numbers(&at("whole/model")) == numbers(&at("killed/model")));
+
+    fs::write(at("texts.txt"), "w5 w3 w9\nw5 w7 w9\n").unwrap();
+    let classify = Command::new(env!("CARGO_BIN_EXE_nashguard"))
+        .current_dir(dir.path())
+        .args(["classify", "--model", "whole/model", "texts.txt"])
+        .output()
+        .unwrap();
+    let lines: Vec<serde_json::Value> = String::from_utf8(classify.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["unsafe"], true);
+    assert_eq!(lines[1]["unsafe"], false);
 }
 
 #[test]

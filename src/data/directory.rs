@@ -1,8 +1,6 @@
 //! A folder of data on disk: benchmarks, and seeds where it has them.
 
-use super::{
-    Benchmark, BenchmarkRows, Language, Origin, Row, Seeds, read_seed_file, read_seed_origins,
-};
+use super::{Benchmark, BenchmarkRows, Language, Seeds, read_seed_file};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -53,18 +51,6 @@ impl DataDir {
             train: read_seed_file(folder.join("train.jsonl.gz"))?,
             validation: read_seed_file(folder.join("validation.jsonl.gz"))?,
         }))
-    }
-
-    /// Training and validation rows with their origins, or `None` when the layout has no seed folder.
-    ///
-    /// # Errors
-    /// Those of [`read_seed_origins`].
-    pub fn seed_origins(&self) -> Result<Option<[Vec<(Row, Origin)>; 2]>> {
-        let Some(folder) = &self.seed else { return Ok(None) };
-        Ok(Some([
-            read_seed_origins(folder.join("train.jsonl.gz"))?,
-            read_seed_origins(folder.join("validation.jsonl.gz"))?,
-        ]))
     }
 
     /// One benchmark in one language.

@@ -3,13 +3,13 @@
 use crate::train::Options;
 use candle_core::{DType, Device};
 use indicatif::{ProgressBar, ProgressStyle};
-use nashguard::data::{DataDir, Label, Row};
+use nashguard::Result;
+use nashguard::data::{Label, Row, read_seed_origins};
 use nashguard::metrics::{Confusion, auroc};
 use nashguard::neural::classifier::Classifier;
 use nashguard::neural::decoder::{Decoder, Numbers, Tokenizer};
 use nashguard::neural::finetune::{Event, FinetuneConfig, Selection, finetune};
 use nashguard::report::write_atomically;
-use nashguard::{Error, Result};
 use serde::Deserialize;
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -32,14 +32,8 @@ pub struct Config {
 
 pub fn run(options: &Options, config: &Config) -> Result<()> {
     let out = &options.out;
-    let Some([train, validation]) = DataDir::open(&options.data)?.seed_origins()? else {
-        let place = options.data.display().to_string();
-        return Err(Error::invalid(
-            place,
-            "it has no folder seed",
-            "give --data a folder with one",
-        ));
-    };
+    let read = |name: &str| read_seed_origins(options.data.join("seed").join(name));
+    let (train, validation) = (read("train.jsonl.gz")?, read("validation.jsonl.gz")?);
     let chosen = config.selection.choose(train, validation, config.finetune.seed);
     let path = options.models.join(&config.base);
     let device = Device::cuda_if_available(0)?;

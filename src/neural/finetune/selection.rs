@@ -91,3 +91,49 @@ impl Selection {
         Selected { seeds: Seeds { train: chosen, validation: kept }, held_out: apart, sources }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Label;
+
+    fn rows(source: &str, licence: &str, language: Language, count: usize) -> Vec<(Row, Origin)> {
+        let row = |i: usize| {
+            let label = if i.is_multiple_of(2) { Label::Safe } else { Label::Unsafe };
+            let row = Row { text: format!("{source} {i}"), language, label, categories: vec![] };
+            let source = format!("somebody/something#{source}");
+            (row, Origin { source, licence: licence.into() })
+        };
+        (0..count).map(row).collect()
+    }
+
+    #[test]
+    fn rows_are_chosen_by_licence_language_and_source() {
+        let all = [
+            rows("a", "MIT", Language::En, 20),
+            rows("b", "MIT", Language::Fr, 20),
+            rows("c", "not stated", Language::En, 20),
+            rows("out", "MIT", Language::En, 20),
+        ]
+        .concat();
+        let some = Selection {
+            languages: vec![Language::En],
+            licences: Some(vec!["MIT".into()]),
+            held_out: vec!["out".into()],
+            per_group: Some(4),
+            validation: Some(5),
+        };
+        let chosen = some.choose(all.clone(), all.clone(), 1);
+        assert_eq!(chosen.sources, BTreeMap::from([("a".into(), 8)]));
+        assert_eq!((chosen.seeds.train.len(), chosen.seeds.validation.len()), (8, 5));
+        assert!(chosen.seeds.train.iter().all(|row| row.text.starts_with("a ")));
+        assert!(chosen.seeds.validation.iter().all(|row| row.text.starts_with("a ")));
+        assert_eq!(chosen.held_out["out"].len(), 8);
+        assert_eq!(some.choose(all.clone(), all.clone(), 1).seeds.train, chosen.seeds.train);
+        assert_ne!(some.choose(all.clone(), all.clone(), 2).seeds.train, chosen.seeds.train);
+
+        let everything = Selection::default().choose(all.clone(), all.clone(), 1);
+        assert_eq!(everything.seeds.train.len(), all.len());
+        assert!(everything.held_out.is_empty());
+    }
+}
