@@ -61,7 +61,7 @@ fn sequences_do_not_see_each_other_and_a_cache_changes_nothing() {
 
         let alone: Vec<Tensor> = sequences
             .iter()
-            .map(|ids| logits(&decoder, &Batch::new(&[ids.clone()]).unwrap()))
+            .map(|ids| logits(&decoder, &Batch::new(std::slice::from_ref(ids)).unwrap()))
             .collect();
         let alone = Tensor::cat(&alone, 0).unwrap();
         assert!(distance(&together, &alone) < 1e-5, "{family}");
@@ -276,7 +276,8 @@ fn broken_models_are_refused_with_a_sentence() {
         }
     };
     let weights = |dir: &Path| dir.join("model.safetensors");
-    let cases: [(&str, Box<dyn Fn(&Path)>); 12] = [
+    type Change = Box<dyn Fn(&Path)>;
+    let cases: [(&str, Change); 12] = [
         (
             "config.json: the file is missing",
             Box::new(|dir| fs::remove_file(dir.join("config.json")).unwrap()),
