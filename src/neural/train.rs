@@ -60,9 +60,7 @@ impl Guardrail {
         let targets: Vec<Target> = rows.iter().map(Target::of).collect();
         let weights = row_weights(rows, config.unsafe_odds);
 
-        // Freeing one large block teaches glibc's allocator to keep the megabytes that each step
-        // frees instead of returning them to the system: a third of the time.
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(30 << 20)));
+        super::keep_freed_memory();
 
         let buckets = config.features.buckets;
         let mut table = Adagrad::<PARTS>::new(vec![0.0; buckets * PARTS]);

@@ -23,9 +23,9 @@ struct Gguf {
 
 pub(super) fn decoder(path: &Path, numbers: Numbers, device: &Device) -> Result<Decoder> {
     let mut file = Gguf::open(path)?;
-    let (config, factors) = file.config()?;
-    if let Some(scaling) = factors {
-        return file.with_config(Config { rope_scaling: Some(scaling), ..config }, numbers, device);
+    let mut config = file.config()?;
+    if file.has("rope_freqs.weight") {
+        config.rope_scaling = Some(file.llama3_stretch(&config)?);
     }
     file.with_config(config, numbers, device)
 }
@@ -52,6 +52,10 @@ impl Gguf {
 
     fn bad(&self, problem: impl Into<String>) -> Error {
         Error::invalid(&self.place, problem, "download the file again or use another model")
+    }
+
+    fn has(&self, weight: &str) -> bool {
+        self.content.tensor_infos.contains_key(weight)
     }
 
     fn value(&self, key: &str) -> Result<&Value> {
@@ -83,8 +87,8 @@ impl Gguf {
         self.required(key, |value| value.to_vec()?.iter().map(&read).collect())
     }
 
-    /// The config, and the stretch that the tensor rope_freqs holds.
-    fn config(&mut self) -> Result<(Config, Option<Scaling>)> {
+    /// The config, without the stretch of the rotation that a tensor may hold.
+    fn config(&self) -> Result<Config> {
         let architecture = self.required("general.architecture", |v| v.to_string().cloned())?;
         let family = match architecture.as_str() {
             "llama" => Family::Llama,
@@ -129,7 +133,6 @@ impl Gguf {
         };
         // The one Gemma 3 whose scale is not that of its heads is the 27B model.
         let scalar = if gemma && layers == 62 { hidden / heads.max(1) } else { head_width };
-        let has = |name: &str| self.content.tensor_infos.contains_key(name);
         let config = Config {
             family,
             vocabulary,
@@ -146,16 +149,11 @@ impl Gguf {
             local_rope_base: gemma.then_some(1e4),
             windows,
             score_scale: (scalar as f64).powf(-0.5),
-            qkv_bias: has("blk.0.attn_q.bias"),
-            output_bias: has("blk.0.attn_output.bias"),
-            tied: !has("output.weight"),
+            qkv_bias: self.has("blk.0.attn_q.bias"),
+            output_bias: self.has("blk.0.attn_output.bias"),
+            tied: !self.has("output.weight"),
         };
-        let config = config.check().map_err(|e| e.within(&self.place))?;
-        let stretch = match has("rope_freqs.weight") {
-            true => Some(self.llama3_stretch(&config)?),
-            false => None,
-        };
-        Ok((config, stretch))
+        config.check().map_err(|e| e.within(&self.place))
     }
 
     /// Llama 3's stretch, recognised by the divisors of the frequencies that the file holds.

@@ -1,10 +1,10 @@
 //! One decoder for the Llama, Qwen2 and Gemma 3 families.
 //!
-//! - `config`: what distinguishes the models. - `weights`: named tensors, dense or quantised.
-//! `blocks`: the
-//!   quantised ones.
-//! - `model`: the computation. - `batch`: sequences of different lengths.
-//! - `files`, `gguf`: models on disk. - `tokenizer`: texts to ids.
+//! - `config`: what distinguishes the models.
+//! - `weights`, `blocks`: named tensors, dense or quantised.
+//! - `model`, `batch`: the computation, for sequences of different lengths.
+//! - `files`, `gguf`: models on disk.
+//! - `tokenizer`: texts to ids.
 //!
 //! ```no_run
 //! use candle_core::{DType, Device};

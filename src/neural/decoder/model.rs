@@ -97,6 +97,7 @@ impl Decoder {
             Some(Weight::Dense(norm)) => norm,
             _ => return Err(Error::invalid(FINAL_NORM, "it is quantised", "keep norms dense")),
         };
+        crate::neural::keep_freed_memory();
         let (dtype, device) = (norm.dtype(), norm.device().clone());
         Ok(Self { config, weights, adapters: BTreeMap::new(), dtype, device })
     }
