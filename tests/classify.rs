@@ -276,3 +276,21 @@ fn training_follows_its_configuration() {
     assert!(String::from_utf8_lossy(&out.stderr).contains("config.toml line 5: unknown field"));
     assert!(!at("three.safetensors").exists());
 }
+
+/// Against the original (tests/golden/encoder.py): fewer pieces and bits turn its vectors by little.
+#[test]
+fn the_encoder_stays_close_to_the_original() {
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        text: String,
+        encoding: Vec<f32>,
+    }
+    let golden: Vec<Golden> = serde_json::from_str(include_str!("golden/encoder.json")).unwrap();
+    let encoder = Guardrail::shipped().unwrap().encoder().unwrap();
+    for Golden { text, encoding } in golden {
+        let ours = encoder.encode(&text).unwrap();
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let cosine = dot(&ours, &encoding) / (dot(&ours, &ours) * dot(&encoding, &encoding)).sqrt();
+        assert!(cosine > 0.93, "{text}: {cosine}");
+    }
+}
