@@ -13,7 +13,7 @@ pub use benchmarks::{Benchmark, BenchmarkRows, Skipped};
 pub use directory::DataDir;
 pub use embedded::embedded;
 pub use reported::{Reported, ReportedLatency, ReportedModel, reported};
-pub use seeds::read_seed_file;
+pub use seeds::{Origin, read_licensed_seed_file, read_seed_file, read_seed_origins};
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};

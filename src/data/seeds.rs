@@ -15,6 +15,19 @@ struct Line {
     lang: Language,
     r#unsafe: bool,
     categories: Vec<Category>,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    license: String,
+}
+
+/// Where a seed row comes from, as its file says; empty where it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// Repository and key, `owner/name#key`.
+    pub source: String,
+    /// Its licence in words.
+    pub licence: String,
 }
 
 /// Reads a seed file: JSON Lines, compressed when the name ends in `.gz`.
@@ -27,6 +40,29 @@ struct Line {
 /// [`Error::Invalid`] naming the file and line for anything else, for a damaged or truncated
 /// compressed file, and for a file without rows; [`Error::Io`] when the file cannot be read.
 pub fn read_seed_file(path: impl AsRef<Path>) -> Result<Vec<Row>> {
+    read_licensed_seed_file(path, None)
+}
+
+/// As [`read_seed_file`], but only the rows whose field `license` is among `licences`, to the letter;
+/// all rows when that is `None`.
+///
+/// # Errors
+/// Those of [`read_seed_file`]; a file without such rows counts as one without rows.
+pub fn read_licensed_seed_file(
+    path: impl AsRef<Path>,
+    licences: Option<&[String]>,
+) -> Result<Vec<Row>> {
+    let path = path.as_ref();
+    let licensed = |origin: &Origin| licences.is_none_or(|l| l.contains(&origin.licence));
+    let rows = read_seed_origins(path)?.into_iter().filter(|(_, origin)| licensed(origin));
+    some(path, rows.map(|(row, _)| row).collect())
+}
+
+/// As [`read_seed_file`], with each row's `source` and `license`.
+///
+/// # Errors
+/// Those of [`read_seed_file`].
+pub fn read_seed_origins(path: impl AsRef<Path>) -> Result<Vec<(Row, Origin)>> {
     let path = path.as_ref();
     let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
     let bytes: Box<dyn Read> = if path.extension().is_some_and(|e| e == "gz") {
@@ -38,15 +74,21 @@ pub fn read_seed_file(path: impl AsRef<Path>) -> Result<Vec<Row>> {
     json_lines::read(path, BufReader::with_capacity(1 << 16, bytes), |place, line: Line| {
         let label = if line.r#unsafe { Label::Unsafe } else { Label::Safe };
         let row = Row::new(line.text, line.lang, label, line.categories);
-        rows.push(row.map_err(|e| e.within(place))?);
+        let origin = Origin { source: line.source, licence: line.license };
+        rows.push((row.map_err(|e| e.within(place))?, origin));
         Ok(())
     })?;
-    if rows.is_empty() {
-        return Err(Error::invalid(
+    some(path, rows)
+}
+
+/// The rows, unless there are none.
+fn some<T>(path: &Path, rows: Vec<T>) -> Result<Vec<T>> {
+    match rows.is_empty() {
+        false => Ok(rows),
+        true => Err(Error::invalid(
             path.display().to_string(),
             "the file holds no row",
             "give a seed file with at least one row",
-        ));
+        )),
     }
-    Ok(rows)
 }

@@ -47,6 +47,36 @@ pub fn row_losses(logits: &Tensor, targets: &[Target], negative_weight: f64) -> 
     Ok(logits.apply_op1(RowLosses { targets: targets.to_vec(), negative_weight })?)
 }
 
+/// The alternative in the paper's released code, a softmax loss for several labels (Su, 2020), of each
+/// row in nats, `(rows, 12)` logits z to `(rows)`:
+///
+/// ln(1 + Σ e^(z_c) over the categories that should not fire) + ln(1 + Σ e^(−z_c) over those that
+/// should). An unsafe row of unknown category counts as one category whose logit is ln Σ e^(z_c) over
+/// all: ln(1 + 1 / Σ e^(z_c)).
+///
+/// # Errors
+/// When the logits are not a matrix of 12 columns and a row a target.
+pub fn softmax_losses(logits: &Tensor, targets: &[Target]) -> Result<Tensor> {
+    /// Takes a category out of a sum.
+    const OUT: f64 = -1e9;
+    let mask = |on: &dyn Fn(Target, usize) -> bool| {
+        let cell = |i| f64::from(u8::from(on(targets[i / OUTPUTS], i % OUTPUTS))) * OUT;
+        let cells: Vec<f64> = (0..targets.len() * OUTPUTS).map(cell).collect();
+        let shape = (targets.len(), OUTPUTS);
+        Tensor::from_vec(cells, shape, logits.device())?.to_dtype(logits.dtype())
+    };
+    let fires = |t: Target, c: usize| matches!(t, Target::Known(bits) if bits >> c & 1 == 1);
+    let quiet = mask(&|t, c| t == Target::Unknown || fires(t, c))?;
+    let loud = mask(&|t, c| !fires(t, c))?;
+    let unknown = mask(&|t, _| t == Target::Unknown)?.narrow(1, 0, 1)?;
+    let zero = unknown.zeros_like()?;
+    // ln(1 + Σ e^x) over columns
+    let surprise = |x: Tensor| Tensor::cat(&[&x, &zero], 1)?.log_sum_exp(1);
+    let any = logits.log_sum_exp(1)?.neg()?.unsqueeze(1)?;
+    let none_known = (surprise(any)? * (unknown.squeeze(1)? / OUT)?)?;
+    Ok((surprise((logits + quiet)?)? + surprise((logits.neg()? + loud)?)? + none_known)?)
+}
+
 struct RowLosses {
     targets: Vec<Target>,
     negative_weight: f64,

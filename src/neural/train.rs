@@ -1,7 +1,9 @@
 //! Training of a guardrail: Adagrad on the rows of the table that a batch touches.
 
+use super::encoder::Encoder;
 use super::features::Bags;
 use super::guardrail::{Guardrail, GuardrailConfig};
+use super::head::Head;
 use super::loss::{Target, row_losses};
 use crate::data::{Category, Label, Language, Row, Seeds};
 use crate::{Error, Result};
@@ -58,9 +60,7 @@ impl Guardrail {
         let targets: Vec<Target> = rows.iter().map(Target::of).collect();
         let weights = row_weights(rows, config.unsafe_odds);
 
-        // Freeing one large block teaches glibc's allocator to keep the megabytes that each step
-        // frees instead of returning them to the system: a third of the time.
-        drop(std::hint::black_box(Vec::<u8>::with_capacity(30 << 20)));
+        super::keep_freed_memory();
 
         let buckets = config.features.buckets;
         let mut table = Adagrad::<PARTS>::new(vec![0.0; buckets * PARTS]);
@@ -112,6 +112,31 @@ impl Guardrail {
             }
         }
         Self::from_weights(config, folded(&table.values), bias.values)
+    }
+
+    /// Trains n-grams on `seeds.train` and `translations`, the configuration's head above `encoder` on
+    /// `seeds.train`, which the encoder reads in any language; their guardrail is the weighted mean.
+    ///
+    /// # Errors
+    /// Those of [`Guardrail::train`]; [`Error::Invalid`] when the configuration has no head.
+    pub fn train_with_encoder(
+        config: GuardrailConfig,
+        encoder: Arc<Encoder>,
+        seeds: &Seeds,
+        translations: Vec<Row>,
+        seed: u64,
+        progress: &mut dyn FnMut(Step),
+    ) -> Result<Self> {
+        config.check()?;
+        let Some(head) = config.head else {
+            return Err(Error::invalid("head", "it is missing", "give the head's settings"));
+        };
+        let weights = row_weights(&seeds.train, config.unsafe_odds);
+        let rows = (seeds.train.as_slice(), weights.as_slice());
+        let trained = Head::train(&head, config.negative_weight, encoder, rows, seed, progress)?;
+        let mut all = Seeds { train: seeds.train.clone(), validation: Vec::new() };
+        all.train.extend(translations);
+        Self::train(config, &all, seed, progress)?.with_head(head, trained)
     }
 }
 

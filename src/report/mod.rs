@@ -9,6 +9,8 @@ mod markdown;
 pub mod plot;
 
 pub use environment::{Environment, environment};
+#[cfg(feature = "neural")]
+pub(crate) use file::replace;
 pub use file::write_atomically;
 pub use markdown::{format_number, markdown};
 

@@ -1,12 +1,19 @@
 //! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate,
-//! `certify` turns it into a proof that Coq checks.
+//! `certify` turns it into a proof that Coq checks; `classify` scores texts, `train` makes what
+//! scores them.
 
 mod answer;
 mod certify;
+#[cfg(feature = "neural")]
+mod classify;
+#[cfg(feature = "neural")]
+mod finetune;
 mod interrupt;
 mod learn;
 mod show;
 mod solve;
+#[cfg(feature = "neural")]
+mod train;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -15,7 +22,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Solves two-player zero-sum games; a result is either right to the tolerance or an error.
+/// Solves two-player zero-sum games, certifies the solutions, and guards against unsafe texts.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -34,6 +41,12 @@ enum Command {
     },
     /// Solves a game and writes the proof, for Coq to check, that the solution is one.
     Certify(certify::Options),
+    /// Scores texts with a guardrail: one JSON line each, in order.
+    #[cfg(feature = "neural")]
+    Classify(classify::Options),
+    /// Trains a guardrail.
+    #[cfg(feature = "neural")]
+    Train(train::Options),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +55,10 @@ fn main() -> ExitCode {
         Command::Solve(options) => solve::run(options).map(|()| ExitCode::SUCCESS),
         Command::Certify(options) => certify::run(options).map(|()| ExitCode::SUCCESS),
         Command::Verify { certificate } => verify::run(certificate),
+        #[cfg(feature = "neural")]
+        Command::Classify(options) => classify::run(options),
+        #[cfg(feature = "neural")]
+        Command::Train(options) => train::run(options).map(|()| ExitCode::SUCCESS),
     });
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

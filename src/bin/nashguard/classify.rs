@@ -1,0 +1,230 @@
+//! `nashguard classify`: texts in, one JSON line with the guardrail's verdict a text out.
+
+use candle_core::{DType, Device};
+use clap::Args;
+use nashguard::data::Category;
+use nashguard::neural::Guardrail;
+use nashguard::neural::classifier::Classifier;
+use nashguard::neural::decoder::Numbers;
+use nashguard::{Error, Result};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
+use std::fs::File;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+#[derive(Args)]
+pub struct Options {
+    /// A text a line, or JSON Lines with a "text" each; `-` reads standard input.
+    #[arg(default_value = "-")]
+    texts: PathBuf,
+    /// A trained guardrail: a file, or a folder with a `model.safetensors`; the built-in one if absent.
+    #[arg(long, value_name = "DIR|FILE")]
+    model: Option<PathBuf>,
+    /// Reads JSON Lines; files named `*.jsonl` are read so anyway.
+    #[arg(long)]
+    jsonl: bool,
+    /// A text is unsafe when its score is above this.
+    #[arg(long, default_value_t = 0.5)]
+    threshold: f32,
+}
+
+/// Texts scored at a time.
+const BATCH: usize = 64;
+/// Bytes of a text that are read; what comes after them is not.
+const LONGEST: usize = 1 << 15;
+/// Bytes of a JSON line that are read: such a text with every letter escaped, and other fields.
+const LONGEST_JSON: usize = 1 << 20;
+
+/// What is printed for a text.
+#[derive(Serialize)]
+struct Verdict {
+    line: usize,
+    r#unsafe: bool,
+    score: f32,
+    threshold: f32,
+    scores: Scores,
+}
+
+/// The probability of each category under its id, in the order of the guardrail's outputs.
+struct Scores([f32; Category::COUNT]);
+
+impl Serialize for Scores {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(Category::COUNT))?;
+        for (category, p) in Category::ALL.iter().zip(&self.0) {
+            map.serialize_entry(category, p)?;
+        }
+        map.end()
+    }
+}
+
+#[derive(Deserialize)]
+struct JsonLine {
+    text: String,
+}
+
+/// Exit code 1 when any line could not be scored; the others are.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    if !(0.0..=1.0).contains(&options.threshold) {
+        let problem = format!("{} is not a probability", options.threshold);
+        return Err(Error::invalid("--threshold", problem, "choose 0 to 1"));
+    }
+    let probabilities = model(options.model.as_deref())?;
+    let (name, input): (String, Box<dyn Read>) = if options.texts == Path::new("-") {
+        ("standard input".into(), Box::new(std::io::stdin()))
+    } else {
+        let file = File::open(&options.texts).map_err(|e| Error::io("read", &options.texts, e))?;
+        (options.texts.display().to_string(), Box::new(file))
+    };
+    let named = options.texts.extension().is_some_and(|e| e == "jsonl");
+    let mut lines = Lines { reader: BufReader::with_capacity(1 << 16, input), number: 0, name };
+    let mut unscored = 0;
+    loop {
+        // A batch is what has arrived, so that one who sends a line and waits gets the answer.
+        let mut batch: Vec<(usize, String)> = Vec::new();
+        let mut more = true;
+        while more && batch.len() < BATCH && (batch.is_empty() || lines.ready()) {
+            match lines.next(options.jsonl || named)? {
+                None => more = false,
+                Some((number, Ok(text))) => batch.push((number, text)),
+                Some((number, Err(problem))) => {
+                    eprintln!("{} line {number}: {problem}", lines.name);
+                    unscored += 1;
+                }
+            }
+        }
+        let texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
+        let verdicts = batch.iter().zip(probabilities(&texts)?).map(|((line, _), p)| {
+            let score = p.iter().copied().fold(0.0, f32::max);
+            let threshold = options.threshold;
+            Verdict {
+                line: *line,
+                r#unsafe: score > threshold,
+                score,
+                threshold,
+                scores: Scores(p),
+            }
+        });
+        match print(verdicts) {
+            // The reader has seen enough.
+            Err(e) if e.kind() == ErrorKind::BrokenPipe => break,
+            printed => printed.map_err(|e| Error::io("write", "standard output", e))?,
+        }
+        if !more {
+            break;
+        }
+    }
+    if unscored > 0 {
+        eprintln!("{unscored} of {} lines could not be scored", lines.number);
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Texts to probabilities of the categories.
+type Model = Box<dyn Fn(&[&str]) -> Result<Vec<[f32; Category::COUNT]>>>;
+
+/// A folder of a trained decoder, a small guardrail's file or folder, or the built-in one.
+fn model(path: Option<&Path>) -> Result<Model> {
+    let small = match path {
+        Some(path) if path.join("guardrail.json").is_file() => {
+            let large = Classifier::load(path, Numbers::Dense(DType::F32), &Device::Cpu)?;
+            return Ok(Box::new(move |texts| large.probabilities(texts)));
+        }
+        Some(path) if path.is_dir() => Guardrail::load(path.join("model.safetensors"))?,
+        Some(path) => Guardrail::load(path)?,
+        None => Guardrail::shipped()?,
+    };
+    Ok(Box::new(move |texts| small.probabilities(texts)))
+}
+
+fn print(verdicts: impl Iterator<Item = Verdict>) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    for verdict in verdicts {
+        serde_json::to_writer(&mut out, &verdict)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// The input's lines, none of them held whole when it is huge.
+struct Lines {
+    reader: BufReader<Box<dyn Read>>,
+    /// Lines read.
+    number: usize,
+    /// What messages call the input.
+    name: String,
+}
+
+/// A line's number, and its text or what is wrong with it.
+type Numbered = (usize, std::result::Result<String, String>);
+
+impl Lines {
+    /// Whether a whole line has arrived.
+    fn ready(&self) -> bool {
+        self.reader.buffer().contains(&b'\n')
+    }
+
+    fn next(&mut self, json: bool) -> Result<Option<Numbered>> {
+        let limit = if json { LONGEST_JSON } else { LONGEST };
+        let mut line = Vec::new();
+        let mut read = || {
+            (&mut self.reader).take(limit as u64 + 1).read_until(b'\n', &mut line)?;
+            if line.len() > limit && line.last() != Some(&b'\n') {
+                self.reader.skip_until(b'\n')?;
+            }
+            Ok(())
+        };
+        read().map_err(|e: std::io::Error| Error::io("read", &self.name, e))?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        self.number += 1;
+        let long = line.len() > limit && line.last() != Some(&b'\n');
+        if self.number == 1 && line.starts_with(b"\xEF\xBB\xBF") {
+            line.drain(..3);
+        }
+        Ok(Some((self.number, self.text(line, json, long))))
+    }
+
+    fn text(&self, line: Vec<u8>, json: bool, mut long: bool) -> Result<String, String> {
+        if json && long {
+            return Err(format!("it is longer than {LONGEST_JSON} bytes"));
+        }
+        let mut text = match String::from_utf8(line) {
+            Ok(text) => text,
+            Err(e) => {
+                // A letter cut in two at the end of a long line is no fault of the line.
+                let (valid, cut) = (e.utf8_error().valid_up_to(), e.utf8_error().error_len());
+                let mut line = e.into_bytes();
+                if !(long && cut.is_none()) {
+                    return Err(format!("byte {valid} is not UTF-8"));
+                }
+                line.truncate(valid);
+                String::from_utf8(line).map_err(|e| e.to_string())?
+            }
+        };
+        if json {
+            if text.trim().is_empty() {
+                return Err("it is empty".into());
+            }
+            text = serde_json::from_str::<JsonLine>(&text).map_err(|e| e.to_string())?.text;
+        } else {
+            text.truncate(text.trim_end_matches(['\n', '\r']).len());
+        }
+        if text.chars().all(|c| c.is_whitespace() || c.is_control()) {
+            return Err("it is empty".into());
+        }
+        if text.len() > LONGEST {
+            text.truncate(text.floor_char_boundary(LONGEST));
+            long = true;
+        }
+        if long {
+            let place = format!("{} line {}", self.name, self.number);
+            eprintln!("note: {place}: only its first {} bytes are read", text.len());
+        }
+        Ok(text)
+    }
+}

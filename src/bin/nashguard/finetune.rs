@@ -1,0 +1,139 @@
+//! `nashguard train` for a pre-trained decoder: which rows, which model; progress on standard error.
+
+use crate::train::Options;
+use candle_core::{DType, Device};
+use indicatif::{ProgressBar, ProgressStyle};
+use nashguard::Result;
+use nashguard::data::{Label, Row, read_seed_origins};
+use nashguard::metrics::{Confusion, auroc};
+use nashguard::neural::classifier::Classifier;
+use nashguard::neural::decoder::{Decoder, Numbers, Tokenizer};
+use nashguard::neural::finetune::{Event, FinetuneConfig, Selection, finetune};
+use nashguard::report::write_atomically;
+use serde::Deserialize;
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+/// The configuration file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Always `decoder`.
+    #[serde(rename = "kind")]
+    _kind: String,
+    /// Folder or GGUF file below the folder of models.
+    base: PathBuf,
+    #[serde(default)]
+    selection: Selection,
+    #[serde(default)]
+    finetune: FinetuneConfig,
+}
+
+pub fn run(options: &Options, config: &Config) -> Result<()> {
+    let out = &options.out;
+    let read = |name: &str| read_seed_origins(options.data.join("seed").join(name));
+    let (train, validation) = (read("train.jsonl.gz")?, read("validation.jsonl.gz")?);
+    let chosen = config.selection.choose(train, validation, config.finetune.seed);
+    let path = options.models.join(&config.base);
+    let device = Device::cuda_if_available(0)?;
+    let dtype = if device.is_cuda() { DType::BF16 } else { DType::F32 };
+    let decoder = Decoder::load(&path, Numbers::Dense(dtype), &device)?;
+    let tokenizer = Tokenizer::load(&path)?;
+    eprintln!(
+        "{} rows to train on, {} to validate with, {} of {} sources held out",
+        chosen.seeds.train.len(),
+        chosen.seeds.validation.len(),
+        chosen.held_out.values().map(Vec::len).sum::<usize>(),
+        chosen.held_out.len(),
+    );
+    let mut progress = Progress::default();
+    let trained = finetune(
+        decoder,
+        tokenizer,
+        &config.finetune,
+        &chosen.seeds,
+        out,
+        options.resume,
+        &mut |event| progress.show(event),
+    )?;
+    let Some(classifier) = trained else { return Ok(()) };
+    let mut held_out = serde_json::Map::new();
+    for (source, rows) in &chosen.held_out {
+        held_out.insert(source.clone(), scores(&classifier, rows)?);
+    }
+    let report = json!({ "sources": chosen.sources, "held_out": held_out });
+    write_atomically(out.join("report.json"), format!("{report:#}\n").as_bytes())?;
+    println!("{report:#}");
+    eprintln!("the classifier is in {}", out.join("model").display());
+    Ok(())
+}
+
+/// How a classifier does on rows of a source that it has not seen.
+fn scores(classifier: &Classifier, rows: &[Row]) -> Result<serde_json::Value> {
+    let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+    let labels: Vec<bool> = rows.iter().map(|row| row.label == Label::Unsafe).collect();
+    let scores = classifier.scores(&texts)?;
+    let confusion = Confusion::at(0.5, &scores, &labels)?;
+    Ok(json!({
+        "rows": rows.len(),
+        "f1": confusion.f1(),
+        "recall": confusion.recall(),
+        "false_positive_rate": confusion.false_positive_rate(),
+        "auroc": auroc(&scores, &labels)?,
+    }))
+}
+
+/// A bar for each stage.
+#[derive(Default)]
+struct Progress {
+    bar: Option<ProgressBar>,
+    /// Steps and tokens before this process began.
+    start: Option<(usize, u64, f64)>,
+}
+
+impl Progress {
+    fn show(&mut self, event: Event) -> ControlFlow<()> {
+        match event {
+            Event::Caching(done, all) => {
+                let bar = self.bar.get_or_insert_with(|| bar("frozen layers", all));
+                bar.set_position(done as u64);
+                if done == all {
+                    bar.finish();
+                    self.bar = None;
+                }
+            }
+            Event::Step(place) => {
+                let (_, tokens, seconds) =
+                    *self.start.get_or_insert((place.step, place.tokens, place.seconds));
+                let bar = self.bar.get_or_insert_with(|| bar("training", place.steps));
+                bar.set_position(place.step as u64);
+                let speed = (place.tokens - tokens) as f64 / (place.seconds - seconds);
+                let speed =
+                    if speed.is_finite() { format!("{speed:.0} tokens/s") } else { String::new() };
+                bar.set_message(format!("loss {:.3}, {speed}", place.loss));
+            }
+            Event::Epoch(v) => {
+                let auroc = v.auroc.map_or("-".into(), |a| format!("{a:.3}"));
+                let line = format!(
+                    "epoch {}: validation loss {:.3}, F1 {:.3}, AUROC {auroc}",
+                    v.epoch, v.loss, v.f1
+                );
+                match &self.bar {
+                    Some(bar) => bar.suspend(|| eprintln!("{line}")),
+                    None => eprintln!("{line}"),
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+fn bar(what: &str, len: usize) -> ProgressBar {
+    let bar = ProgressBar::new(len as u64).with_prefix(what.to_owned());
+    let style = "{prefix:14} {bar:30} {pos}/{len} {msg} {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar
+}

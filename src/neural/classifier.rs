@@ -1,0 +1,290 @@
+//! The large guardrail: a pre-trained decoder and one linear map from the state of a text's last token
+//! to 12 sigmoid outputs.
+
+use super::decoder::{Batch, Decoder, Numbers, Tokenizer};
+use super::finetune::by_length;
+use super::ops;
+use crate::data::Category;
+use crate::report::{replace, write_atomically};
+use crate::{Error, Result};
+use candle_core::{DType, Device, Tensor, Var};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+const OUTPUTS: usize = Category::COUNT;
+/// Names of the head's weights, `(12, hidden)` and `(12)`.
+pub const HEAD: [&str; 2] = ["head.weight", "head.bias"];
+/// Where training starts: probability 0.12 of each category.
+const START_BIAS: f32 = -2.0;
+/// Slots of attention a batch when scoring.
+const BATCH_TOKENS: usize = 2048;
+
+const HEAD_FILE: &str = "head.safetensors";
+const ABOUT_FILE: &str = "guardrail.json";
+
+/// How a text becomes tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reading {
+    /// Tokens read of a text, those around it included; the text's end is cut off beyond.
+    pub max_tokens: usize,
+    /// Put before every text, for example the opening of a chat's turn.
+    pub before: String,
+    /// Put after it. What stands last is where the classifier reads.
+    pub after: String,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { max_tokens: 2048, before: String::new(), after: String::new() }
+    }
+}
+
+/// What a saved classifier says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct About {
+    /// Meaning of the outputs, in their order.
+    pub labels: Vec<Category>,
+    /// A text is called unsafe when its largest probability is above this, strictly.
+    pub threshold: f32,
+    /// The threshold of the best F1 on validation rows, where one was chosen.
+    pub chosen_threshold: Option<f32>,
+    /// How it reads.
+    pub reading: Reading,
+    /// How it was trained: settings, rows, scores on validation rows.
+    pub training: serde_json::Value,
+}
+
+/// A decoder that classifies texts.
+#[derive(Clone, Debug)]
+pub struct Classifier {
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    /// `(12, hidden)`, f32 whatever the decoder computes in.
+    weight: Tensor,
+    /// `(12)`
+    bias: Tensor,
+    about: About,
+}
+
+impl Classifier {
+    /// A classifier yet to be trained: the head is uniform in ±0.02 √3, its bias −2.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when `reading` leaves no room for a text.
+    pub fn new(
+        decoder: Decoder,
+        tokenizer: Tokenizer,
+        reading: Reading,
+        rng: &mut impl Rng,
+    ) -> Result<Self> {
+        let (width, device) = (decoder.config().hidden, decoder.device().clone());
+        let draw = |_| 0.02 * 3_f32.sqrt() * (2.0 * rng.random::<f32>() - 1.0);
+        let weight: Vec<f32> = (0..OUTPUTS * width).map(draw).collect();
+        let weight = Tensor::from_vec(weight, (OUTPUTS, width), &device)?;
+        let bias = Tensor::full(START_BIAS, OUTPUTS, &device)?;
+        let about = About {
+            labels: Category::ALL.to_vec(),
+            threshold: 0.5,
+            chosen_threshold: None,
+            reading,
+            training: serde_json::Value::Null,
+        };
+        Self { decoder, tokenizer, weight, bias, about }.checked()
+    }
+
+    fn checked(self) -> Result<Self> {
+        let around = self.around()?;
+        let max = self.about.reading.max_tokens;
+        if max <= around || max > self.decoder.config().context {
+            let (place, problem) = ("max_tokens", format!("{max} tokens cannot be read"));
+            let remedy = format!(
+                "choose {} to {}, the model's context",
+                around + 1,
+                self.decoder.config().context
+            );
+            return Err(Error::invalid(place, problem, remedy));
+        }
+        Ok(self)
+    }
+
+    /// Its decoder.
+    pub fn decoder(&self) -> &Decoder {
+        &self.decoder
+    }
+
+    /// Its tokenizer.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// What it says of itself.
+    pub fn about(&self) -> &About {
+        &self.about
+    }
+
+    /// The same, to be changed: thresholds, provenance.
+    pub fn about_mut(&mut self) -> &mut About {
+        &mut self.about
+    }
+
+    /// The decoder, to turn weights into variables or add adapters.
+    pub fn decoder_mut(&mut self) -> &mut Decoder {
+        &mut self.decoder
+    }
+
+    /// Turns the head's weights into variables and returns them.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] when candle fails.
+    pub fn head_variables(&mut self) -> Result<BTreeMap<String, Var>> {
+        let vars = [&mut self.weight, &mut self.bias].map(|tensor| {
+            let var = Var::from_tensor(&tensor.detach().copy()?)?;
+            *tensor = var.as_tensor().clone();
+            Ok::<_, Error>(var)
+        });
+        HEAD.into_iter().zip(vars).map(|(name, var)| Ok((name.to_owned(), var?))).collect()
+    }
+
+    /// The same classifier without variables, for scoring; it follows when a variable is set.
+    pub fn frozen(&self) -> Self {
+        let (weight, bias) = (self.weight.detach(), self.bias.detach());
+        Self { decoder: self.decoder.frozen(), weight, bias, ..self.clone() }
+    }
+
+    /// Tokens of a text, and whether its end was cut off.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a text without a token.
+    pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool)> {
+        let Reading { max_tokens, before, after } = &self.about.reading;
+        let mut ids = self.tokenizer.encode(&format!("{before}{text}{after}"))?;
+        let cut = ids.len() > *max_tokens;
+        if cut {
+            let tail = self.tail()?;
+            ids.drain(max_tokens - tail..ids.len() - tail);
+        }
+        match ids.is_empty() {
+            true => Err(Error::invalid("text", "it is empty", "give a text")),
+            false => Ok((ids, cut)),
+        }
+    }
+
+    /// Tokens at the end of every text.
+    fn tail(&self) -> Result<usize> {
+        let Reading { before, after, .. } = &self.about.reading;
+        let count = |text: &str| Ok::<_, Error>(self.tokenizer.encode(text)?.len());
+        Ok(count(&format!("{before}a{after}"))?.saturating_sub(count(&format!("{before}a"))?))
+    }
+
+    /// Tokens before and after every text.
+    fn around(&self) -> Result<usize> {
+        let Reading { before, .. } = &self.about.reading;
+        Ok(self.tokenizer.encode(before)?.len() + self.tail()?)
+    }
+
+    /// Logits of the outputs from states of last tokens: `(rows, hidden)` to `(rows, 12)`, f32 on the
+    /// CPU, differentiable.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] when the shape does not fit.
+    pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
+        let z = ops::linear(&states.to_dtype(DType::F32)?, &self.weight)?;
+        Ok(z.broadcast_add(&self.bias)?.to_device(&Device::Cpu)?)
+    }
+
+    /// Probabilities of the 12 categories, a row a text, in the order of [`Category::ALL`].
+    ///
+    /// # Errors
+    /// As [`Classifier::encode`].
+    pub fn probabilities(&self, texts: &[&str]) -> Result<Vec<[f32; OUTPUTS]>> {
+        let sequences =
+            texts.iter().map(|text| Ok(self.encode(text)?.0)).collect::<Result<Vec<Vec<u32>>>>()?;
+        let this = self.frozen();
+        let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
+        let mut all = vec![[0.0; OUTPUTS]; texts.len()];
+        for rows in by_length(&lengths, BATCH_TOKENS) {
+            let chosen: Vec<&[u32]> = rows.iter().map(|&i| sequences[i].as_slice()).collect();
+            let batch = Batch::new(&chosen)?;
+            let states = this.decoder.states(&batch, &batch.last())?;
+            for (i, p) in rows.into_iter().zip(probabilities(&this.logits(&states)?)?) {
+                all[i] = p;
+            }
+        }
+        Ok(all)
+    }
+
+    /// Score of each text: the largest of its 12 probabilities.
+    ///
+    /// # Errors
+    /// As [`Classifier::encode`].
+    pub fn scores(&self, texts: &[&str]) -> Result<Vec<f32>> {
+        Ok(self.probabilities(texts)?.into_iter().map(score).collect())
+    }
+
+    /// Writes a folder: the decoder with its tokenizer, which `transformers` opens too (see
+    /// [`Decoder::save`]), head.safetensors and guardrail.json. Each file appears complete or not at
+    /// all, guardrail.json last: a folder without it is no classifier.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file cannot be written.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        self.decoder.save(folder)?;
+        self.tokenizer.save(folder)?;
+        let cpu = |tensor: &Tensor| tensor.detach().to_device(&Device::Cpu);
+        let head = BTreeMap::from([(HEAD[0], cpu(&self.weight)?), (HEAD[1], cpu(&self.bias)?)]);
+        replace(&folder.join(HEAD_FILE), |temporary| {
+            safetensors::serialize_to_file(&head, None, temporary).map_err(io::Error::other)
+        })?;
+        let about = format!("{:#}\n", serde_json::json!(self.about));
+        write_atomically(folder.join(ABOUT_FILE), about.as_bytes())
+    }
+
+    /// Reads what [`Classifier::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that cannot be read, [`Error::Invalid`] naming one that is damaged.
+    pub fn load(folder: impl AsRef<Path>, numbers: Numbers, device: &Device) -> Result<Self> {
+        let folder = folder.as_ref();
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|e| Error::io("read", path, e))
+        };
+        let bad = |name: &str, problem: String| {
+            let place = folder.join(name).display().to_string();
+            Error::invalid(place, problem, "train and save the classifier again")
+        };
+        let about: About = serde_json::from_slice(&read(ABOUT_FILE)?)
+            .map_err(|e| bad(ABOUT_FILE, format!("it describes no classifier ({e})")))?;
+        if about.labels != Category::ALL {
+            return Err(bad(ABOUT_FILE, "its labels are not the 12 categories in order".into()));
+        }
+        let decoder = Decoder::load(folder, numbers, device)?;
+        let tokenizer = Tokenizer::load(folder)?;
+        let head = candle_core::safetensors::load_buffer(&read(HEAD_FILE)?, device)
+            .map_err(|e| bad(HEAD_FILE, format!("it is cut short or no safetensors file ({e})")))?;
+        let hidden = decoder.config().hidden;
+        let tensor = |name: &str, shape: &[usize]| match head.get(name) {
+            Some(t) if t.dims() == shape && t.dtype() == DType::F32 => Ok(t.clone()),
+            _ => Err(bad(HEAD_FILE, format!("{name} is not {shape:?} numbers of 32 bits"))),
+        };
+        let (weight, bias) = (tensor(HEAD[0], &[OUTPUTS, hidden])?, tensor(HEAD[1], &[OUTPUTS])?);
+        Self { decoder, tokenizer, weight, bias, about }.checked()
+    }
+}
+
+/// Rows of 12 logits as probabilities.
+pub(super) fn probabilities(logits: &Tensor) -> Result<Vec<[f32; OUTPUTS]>> {
+    let z = logits.flatten_all()?.to_vec1::<f32>()?;
+    let sigmoid = |row: &[f32; OUTPUTS]| row.map(|z| 1.0 / (1.0 + (-z).exp()));
+    Ok(z.as_chunks::<OUTPUTS>().0.iter().map(sigmoid).collect())
+}
+
+/// The largest of the probabilities.
+pub(super) fn score(p: [f32; OUTPUTS]) -> f32 {
+    p.into_iter().fold(0.0, f32::max)
+}

@@ -1,0 +1,190 @@
+//! Models on disk: a folder as Hugging Face lays it out, or a GGUF file.
+
+use super::config::Config;
+use super::weights::{Numbers, Weights, hold};
+use super::{Decoder, Tokenizer, gguf};
+use crate::report::{replace, write_atomically};
+use crate::{Error, Result};
+use candle_core::safetensors::BufferedSafetensors;
+use candle_core::{DType, Device, Tensor};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io;
+use std::path::Path;
+
+const CONFIG: &str = "config.json";
+const TOKENIZER: &str = "tokenizer.json";
+const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+const WEIGHTS: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+
+impl Decoder {
+    /// Loads a folder with config.json and one or many safetensors files, or a `.gguf` file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a file that cannot be read; [`Error::Invalid`] naming the file for one that is
+    /// missing, cut short, of another architecture or shape, or holds a number that is not finite.
+    pub fn load(path: impl AsRef<Path>, numbers: Numbers, device: &Device) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.is_dir() {
+            return gguf::decoder(path, numbers, device);
+        }
+        let file = path.join(CONFIG);
+        let config = Config::from_json(&text(&file)?).map_err(|e| e.within(&shown(&file)))?;
+        let weights = read_folder(path, &config, numbers, device)?;
+        Self::new(config, weights).map_err(|e| e.within(&shown(path)))
+    }
+
+    /// Writes config.json and model.safetensors, which `transformers` opens: adapters added in,
+    /// quantised weights made dense. Missing folders are made; each file appears complete or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when a file cannot be written.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        let whole = self.merged()?;
+        let mut tensors: BTreeMap<&str, Tensor> = BTreeMap::new();
+        for (name, weight) in whole.weights() {
+            tensors.insert(name, weight.dense()?.to_device(&Device::Cpu)?.contiguous()?);
+        }
+        // Without it, older versions of transformers refuse the file.
+        let about = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+        replace(&folder.join(WEIGHTS), |temporary| {
+            safetensors::serialize_to_file(&tensors, Some(about.clone()), temporary)
+                .map_err(io::Error::other)
+        })?;
+        // Last: a folder without it is no model.
+        let dtype = if self.dtype() == DType::BF16 { "bfloat16" } else { "float32" };
+        let config = self.config().to_json().replace("\"float32\"", &format!("\"{dtype}\""));
+        write_atomically(folder.join(CONFIG), config.as_bytes())
+    }
+}
+
+impl Tokenizer {
+    /// Loads the tokenizer.json of a folder, or rebuilds the tokenizer of a `.gguf` file.
+    ///
+    /// # Errors
+    /// As [`Decoder::load`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.is_dir() {
+            return gguf::tokenizer(path);
+        }
+        let file = path.join(TOKENIZER);
+        let tokenizer = Self::from_json(&text(&file)?).map_err(|e| e.within(&shown(&file)))?;
+        let file = path.join(TOKENIZER_CONFIG);
+        if !file.exists() {
+            return Ok(tokenizer);
+        }
+        let about = serde_json::from_str(&text(&file)?).map_err(|e| {
+            Error::invalid(shown(&file), format!("it is not JSON ({e})"), "download it again")
+        })?;
+        Ok(tokenizer.with_about(about))
+    }
+
+    /// Writes tokenizer.json and tokenizer_config.json into `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when they cannot be written.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let folder = folder.as_ref();
+        let about = serde_json::json!(self.about());
+        write_atomically(folder.join(TOKENIZER_CONFIG), format!("{about:#}\n").as_bytes())?;
+        write_atomically(folder.join(TOKENIZER), self.to_json()?.as_bytes())
+    }
+}
+
+fn read_folder(
+    folder: &Path,
+    config: &Config,
+    numbers: Numbers,
+    device: &Device,
+) -> Result<Weights> {
+    let files = weight_files(folder)?;
+    let wanted: BTreeMap<String, Vec<usize>> = config.shapes().into_iter().collect();
+    let mut weights = Weights::new();
+    for name in files {
+        let file = folder.join(&name);
+        let bytes = fs::read(&file).map_err(|e| Error::io("read", &file, e))?;
+        let bad =
+            |problem: String| Error::invalid(shown(&file), problem, "download the file again");
+        let tensors = BufferedSafetensors::new(bytes)
+            .map_err(|e| bad(format!("it is cut short or no safetensors file ({e})")))?;
+        for (stored, _) in tensors.tensors() {
+            // A model saved without its output layer lacks the prefix.
+            let name = match wanted.contains_key(&stored) {
+                true => stored.clone(),
+                false => format!("model.{stored}"),
+            };
+            let Some(shape) = wanted.get(&name) else { continue };
+            let tensor = tensors
+                .load(&stored, &Device::Cpu)
+                .map_err(|e| bad(format!("weight {stored} cannot be read ({e})")))?;
+            if tensor.dims() != shape {
+                return Err(bad(format!(
+                    "weight {stored} has shape {:?}, but {CONFIG} asks for {shape:?}",
+                    tensor.dims()
+                )));
+            }
+            let weight = hold(&tensor, numbers, device)?
+                .ok_or_else(|| bad(format!("weight {stored} holds a number that is not finite")))?;
+            weights.insert(name, weight);
+        }
+    }
+    match wanted.keys().find(|name| !weights.contains_key(*name)) {
+        None => Ok(weights),
+        Some(name) => Err(Error::invalid(
+            shown(folder),
+            format!("its safetensors files lack the weight {name}"),
+            "download all of the model's files",
+        )),
+    }
+}
+
+/// Names of the safetensors files of a folder.
+fn weight_files(folder: &Path) -> Result<Vec<String>> {
+    if folder.join(WEIGHTS).is_file() {
+        return Ok(vec![WEIGHTS.to_owned()]);
+    }
+    let file = folder.join(INDEX);
+    if !file.is_file() {
+        return Err(Error::invalid(
+            shown(folder),
+            format!("it has neither {WEIGHTS} nor {INDEX}"),
+            "download the model's safetensors files (pickled weights are not read)",
+        ));
+    }
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: BTreeMap<String, String>,
+    }
+    let index: Index = serde_json::from_str(&text(&file)?).map_err(|e| {
+        Error::invalid(shown(&file), format!("it is no index ({e})"), "download the file again")
+    })?;
+    let mut files: Vec<String> = index.weight_map.into_values().collect();
+    files.sort();
+    files.dedup();
+    match files.iter().find(|name| Path::new(name).components().count() != 1) {
+        None => Ok(files),
+        Some(name) => Err(Error::invalid(
+            shown(&file),
+            format!("it names \"{name}\", a file outside the folder"),
+            "download the file again",
+        )),
+    }
+}
+
+fn text(file: &Path) -> Result<String> {
+    if !file.exists() {
+        return Err(Error::invalid(
+            shown(file),
+            "the file is missing",
+            "download all of the model's files into its folder, or name a .gguf file",
+        ));
+    }
+    fs::read_to_string(file).map_err(|e| Error::io("read", file, e))
+}
+
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

@@ -1,0 +1,35 @@
+//! One decoder for the Llama, Qwen2 and Gemma 3 families.
+//!
+//! - `config`: what distinguishes the models.
+//! - `weights`, `blocks`: named tensors, dense or quantised.
+//! - `model`, `batch`: the computation, for sequences of different lengths.
+//! - `files`, `gguf`: models on disk.
+//! - `tokenizer`: texts to ids.
+//!
+//! ```no_run
+//! use candle_core::{DType, Device};
+//! use nashguard::neural::decoder::{Batch, Decoder, Numbers, Tokenizer};
+//!
+//! let tokenizer = Tokenizer::load("SmolLM2-135M")?;
+//! let decoder = Decoder::load("SmolLM2-135M", Numbers::Dense(DType::F32), &Device::Cpu)?;
+//! let batch = Batch::new(&[tokenizer.encode("Hello")?, tokenizer.encode("How are you?")?])?;
+//! let states = decoder.states(&batch, &batch.last())?; // (2, hidden)
+//! let logits = decoder.logits(&states)?; // (2, vocabulary)
+//! # Ok::<(), nashguard::Error>(())
+//! ```
+
+mod batch;
+mod blocks;
+pub mod config;
+mod files;
+mod gguf;
+mod model;
+mod tokenizer;
+mod weights;
+
+pub use batch::Batch;
+pub use blocks::Blocks;
+pub use config::{Config, Family};
+pub use model::{Cache, Decoder};
+pub use tokenizer::Tokenizer;
+pub use weights::{Numbers, Weight, Weights};

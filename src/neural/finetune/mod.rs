@@ -1,0 +1,24 @@
+//! Training of a [`Classifier`](super::classifier::Classifier) from a pre-trained decoder.
+//!
+//! - `config`: the settings. - `selection`: which rows. - `batches`: rows in batches.
+//! - `activations`: what frozen layers compute, kept. - `adamw`: the optimiser.
+//! - `checkpoint`: the state on disk. - `run`: the loop.
+
+mod activations;
+mod adamw;
+mod batches;
+mod checkpoint;
+mod config;
+mod run;
+mod selection;
+
+pub use adamw::AdamW;
+pub use batches::{by_length, row_weights};
+pub use config::{Cache, FinetuneConfig, Lora, Loss, Trained};
+pub use run::{Event, Place, Validation, finetune};
+pub use selection::{Selected, Selection};
+
+/// The layer that a weight or adapter of this name belongs to.
+fn layer_of(name: &str) -> Option<usize> {
+    name.strip_prefix("model.layers.")?.split('.').next()?.parse().ok()
+}

@@ -1,0 +1,53 @@
+//! Parts of a batch side by side, each on one thread.
+//!
+//! Threads inside a matrix product wait for each other at every product; parts of a batch meet once,
+//! at the end.
+
+use crate::{Error, Result};
+use rayon::ThreadPoolBuilder;
+use std::thread;
+
+/// `work` of every part, in order, each part on a thread of its own where all that `work` starts in
+/// rayon stays. The first error, if any, is returned after all have ended.
+///
+/// # Errors
+/// Those of `work`, or [`Error::Invalid`] when no thread can be started.
+pub fn map<P: Send, T: Send>(
+    parts: Vec<P>,
+    work: impl Fn(P) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let alone = |part| {
+        let pool = ThreadPoolBuilder::new().num_threads(1).build().map_err(|e| {
+            Error::invalid("threads", e.to_string(), "use fewer parts or free some memory")
+        })?;
+        pool.install(|| work(part))
+    };
+    let alone = &alone;
+    thread::scope(|scope| {
+        let threads: Vec<_> =
+            parts.into_iter().map(|part| scope.spawn(move || alone(part))).collect();
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+        ended
+            .into_iter()
+            .map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
+
+/// `work` of every item, in order, the items shared among so many threads as [`map`] shares parts; one
+/// thread means the caller's, which may share its products with others.
+///
+/// # Errors
+/// As [`map`].
+pub fn each<I: Sync, T: Send>(
+    threads: usize,
+    items: &[I],
+    work: impl Fn(&I) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    if threads < 2 || items.len() < 2 {
+        return items.iter().map(work).collect();
+    }
+    let shares = items.chunks(items.len().div_ceil(threads)).collect();
+    let done = map(shares, |share: &[I]| share.iter().map(&work).collect::<Result<Vec<T>>>())?;
+    Ok(done.into_iter().flatten().collect())
+}

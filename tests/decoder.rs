@@ -1,0 +1,458 @@
+//! The decoder against `transformers`, against itself by other routes, and against finite differences.
+//! The models under tests/golden/ and their logits are made by tests/golden/decoder.py.
+#![cfg(feature = "neural")]
+
+use candle_core::{DType, Device, Tensor};
+use nashguard::neural::decoder::{Batch, Cache, Decoder, Numbers, Tokenizer, Weight, Weights};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const CPU: &Device = &Device::Cpu;
+const F32: Numbers = Numbers::Dense(DType::F32);
+const FAMILIES: [&str; 4] = ["llama", "llama3", "qwen2", "gemma3"];
+
+#[derive(serde::Deserialize)]
+struct Golden {
+    sequences: Vec<Vec<u32>>,
+    logits: Vec<Vec<Vec<f32>>>,
+}
+
+fn folder(family: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family)
+}
+
+fn golden(family: &str) -> (Decoder, Golden) {
+    let folder = folder(family);
+    let golden = fs::read_to_string(folder.join("logits.json")).unwrap();
+    (Decoder::load(&folder, F32, CPU).unwrap(), serde_json::from_str(&golden).unwrap())
+}
+
+/// Logits of every token of the batch.
+fn logits(decoder: &Decoder, batch: &Batch) -> Tensor {
+    let rows: Vec<usize> = (0..batch.ids().len()).collect();
+    decoder.logits(&decoder.states(batch, &rows).unwrap()).unwrap()
+}
+
+fn distance(a: &Tensor, b: &Tensor) -> f64 {
+    let difference = (a.to_dtype(DType::F64).unwrap() - b.to_dtype(DType::F64).unwrap()).unwrap();
+    difference.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+}
+
+#[test]
+fn logits_are_those_of_transformers() {
+    for family in FAMILIES {
+        let (decoder, golden) = golden(family);
+        let all: Vec<Vec<f32>> = golden.logits.into_iter().flatten().collect();
+        let theirs = Tensor::new(all, CPU).unwrap();
+        let ours = logits(&decoder, &Batch::new(&golden.sequences).unwrap());
+        let distance = distance(&ours, &theirs);
+        assert!(distance < 1e-5, "{family}: {distance}");
+    }
+}
+
+#[test]
+fn sequences_do_not_see_each_other_and_a_cache_changes_nothing() {
+    for family in FAMILIES {
+        let (decoder, Golden { sequences, .. }) = golden(family);
+        let batch = Batch::new(&sequences).unwrap();
+        let together = logits(&decoder, &batch);
+
+        let alone: Vec<Tensor> = sequences
+            .iter()
+            .map(|ids| logits(&decoder, &Batch::new(std::slice::from_ref(ids)).unwrap()))
+            .collect();
+        let alone = Tensor::cat(&alone, 0).unwrap();
+        assert!(distance(&together, &alone) < 1e-5, "{family}");
+
+        // The same, two thirds of each sequence first, then the rest token by token.
+        let first: Vec<&[u32]> =
+            sequences.iter().map(|ids| &ids[..ids.len().div_ceil(3)]).collect();
+        let mut cache = Cache::default();
+        let start = Batch::new(&first).unwrap();
+        let mut last = decoder.extend(&start, &start.last(), &mut cache).unwrap();
+        let mut read: Vec<usize> = first.iter().map(|ids| ids.len()).collect();
+        let mut going: Vec<usize> = (0..sequences.len()).collect();
+        let mut done = vec![None; sequences.len()];
+        loop {
+            // Sequences at their end leave the cache.
+            let left: Vec<usize> = (0..going.len())
+                .filter(|&slot| {
+                    let i = going[slot];
+                    let over = read[i] == sequences[i].len();
+                    if over {
+                        done[i] = Some(last.narrow(0, slot, 1).unwrap());
+                    }
+                    !over
+                })
+                .collect();
+            cache.keep(&left).unwrap();
+            going = left.iter().map(|&slot| going[slot]).collect();
+            if going.is_empty() {
+                break;
+            }
+            let next: Vec<[u32; 1]> = going.iter().map(|&i| [sequences[i][read[i]]]).collect();
+            let next = Batch::new(&next).unwrap();
+            last = decoder.extend(&next, &next.last(), &mut cache).unwrap();
+            going.iter().for_each(|&i| read[i] += 1);
+        }
+        let done: Vec<Tensor> = done.into_iter().map(Option::unwrap).collect();
+        let stepwise = decoder.logits(&Tensor::cat(&done, 0).unwrap()).unwrap();
+        let ends: Vec<u32> = batch.last().iter().map(|&row| row as u32).collect();
+        let ends = together.index_select(&Tensor::new(ends, CPU).unwrap(), 0).unwrap();
+        assert!(distance(&ends, &stepwise) < 1e-5, "{family}");
+    }
+}
+
+/// A loss that every weight influences.
+fn loss(decoder: &Decoder, batch: &Batch) -> Tensor {
+    let logits = logits(decoder, batch);
+    let top = logits.max_keepdim(1).unwrap().detach();
+    let shifted = logits.broadcast_sub(&top).unwrap();
+    let sums = shifted.exp().unwrap().sum_keepdim(1).unwrap().log().unwrap();
+    let targets: Vec<u32> = batch.ids().iter().map(|id| (id * 7 + 3) % 40).collect();
+    let targets = Tensor::from_vec(targets, (batch.ids().len(), 1), CPU).unwrap();
+    (sums - shifted.gather(&targets, 1).unwrap()).unwrap().mean_all().unwrap()
+}
+
+fn in_f64(decoder: &Decoder) -> Decoder {
+    let wide =
+        |weight: &Weight| Weight::Dense(weight.dense().unwrap().to_dtype(DType::F64).unwrap());
+    let weights: Weights =
+        decoder.weights().iter().map(|(name, weight)| (name.clone(), wide(weight))).collect();
+    Decoder::new(decoder.config().clone(), weights).unwrap()
+}
+
+#[test]
+fn every_weight_receives_the_gradient_of_finite_differences() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for family in FAMILIES {
+        let (decoder, Golden { sequences, .. }) = golden(family);
+        let mut decoder = in_f64(&decoder);
+        let mut variables = decoder.variables(|_| true).unwrap();
+        assert_eq!(variables.len(), decoder.config().shapes().len());
+        let adapters = decoder.adapt(2, 3.0, |_| true, &mut rng).unwrap();
+        for (name, var) in &adapters {
+            // B starts at 0, where A has no influence.
+            if name.ends_with("lora_B.weight") {
+                let values = (0..var.elem_count()).map(|i| (i as f64 * 0.7).sin() * 0.2).collect();
+                var.set(&Tensor::from_vec(values, var.dims(), CPU).unwrap()).unwrap();
+            }
+        }
+        variables.extend(adapters);
+        let batch = Batch::new(&sequences).unwrap();
+        let gradients = loss(&decoder, &batch).backward().unwrap();
+        let value = || loss(&decoder, &batch).to_scalar::<f64>().unwrap();
+        for (name, var) in &variables {
+            let gradient =
+                gradients.get(var).unwrap_or_else(|| panic!("{family}: none for {name}"));
+            let gradient = gradient.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            let largest = gradient.iter().fold(0.0_f64, |max, g| max.max(g.abs()));
+            // A key's bias adds the same to all scores of a query up to the rotation.
+            assert!(largest > 1e-8, "{family}: {name} has gradient 0");
+            let start = var.flatten_all().unwrap().to_vec1::<f64>().unwrap();
+            let at = |x: Vec<f64>| {
+                var.set(&Tensor::from_vec(x, var.dims(), CPU).unwrap()).unwrap();
+                value()
+            };
+            for i in (0..start.len()).step_by(1 + start.len() / 2) {
+                let moved = |by: f64| {
+                    let mut x = start.clone();
+                    x[i] += by;
+                    at(x)
+                };
+                let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                let error = (slope - gradient[i]).abs();
+                assert!(error < 1e-6 * largest.max(1e-3), "{family}: {name}[{i}] {error:e}");
+            }
+            at(start);
+        }
+    }
+}
+
+#[test]
+fn frozen_weights_keep_no_graph_and_agree() {
+    for family in FAMILIES {
+        let (mut decoder, Golden { sequences, .. }) = golden(family);
+        decoder.variables(|_| true).unwrap();
+        let batch = Batch::new(&sequences).unwrap();
+        let (trained, frozen) = (logits(&decoder, &batch), logits(&decoder.frozen(), &batch));
+        assert!(trained.track_op() && !frozen.track_op());
+        assert_eq!(distance(&trained, &frozen), 0.0, "{family}");
+    }
+}
+
+#[test]
+fn a_saved_model_is_the_same_model() {
+    for family in FAMILIES {
+        let (mut decoder, Golden { sequences, .. }) = golden(family);
+        let batch = Batch::new(&sequences).unwrap();
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let untouched = logits(&decoder, &batch);
+        let adapters = decoder.adapt(3, 6.0, |name| name.contains("mlp"), &mut rng).unwrap();
+        assert_eq!(distance(&logits(&decoder, &batch), &untouched), 0.0, "B starts at 0");
+        for var in adapters.values() {
+            var.set(&(var.as_tensor() + 0.1).unwrap()).unwrap();
+        }
+        let adapted = logits(&decoder, &batch);
+        assert!(distance(&adapted, &untouched) > 1e-3);
+
+        let dir = tempfile::tempdir().unwrap();
+        decoder.save(dir.path().join("new")).unwrap();
+        let read = Decoder::load(dir.path().join("new"), F32, CPU).unwrap();
+        assert_eq!(read.config(), decoder.config(), "{family}");
+        assert!(distance(&logits(&read, &batch), &adapted) < 1e-5, "{family}");
+    }
+}
+
+#[test]
+fn half_precision_and_bytes_stay_near() {
+    for family in FAMILIES {
+        let (decoder, Golden { sequences, .. }) = golden(family);
+        let batch = Batch::new(&sequences).unwrap();
+        let exact = logits(&decoder, &batch);
+        let size = exact.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
+        let size = f64::from(size.to_scalar::<f32>().unwrap());
+        let near = |numbers: Numbers| {
+            let other = Decoder::load(folder(family), numbers, CPU).unwrap();
+            let difference =
+                (logits(&other, &batch).to_dtype(DType::F32).unwrap() - &exact).unwrap();
+            let mean = difference.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
+            f64::from(mean.to_scalar::<f32>().unwrap()) / size
+        };
+        let (half, bytes) = (near(Numbers::Dense(DType::F16)), near(Numbers::Quantised));
+        assert!(half < 0.005 && bytes < 0.05, "{family}: {half} {bytes}");
+
+        // The product with bytes is the product with the numbers they stand for.
+        let bytes = Decoder::load(folder(family), Numbers::Quantised, CPU).unwrap();
+        let dense = |weight: &Weight| Weight::Dense(weight.dense().unwrap());
+        let weights = bytes.weights().iter().map(|(name, w)| (name.clone(), dense(w))).collect();
+        let dense = Decoder::new(bytes.config().clone(), weights).unwrap();
+        for batch in [batch, Batch::new(&sequences[2..3]).unwrap()] {
+            let distance = distance(&logits(&bytes, &batch), &logits(&dense, &batch));
+            assert!(distance < 1e-5, "{family}: {distance}");
+        }
+    }
+}
+
+#[test]
+fn a_copy_stays_and_a_frozen_decoder_follows() {
+    let (mut decoder, Golden { sequences, .. }) = golden("llama");
+    let variables = decoder.variables(|name| name.ends_with("o_proj.weight")).unwrap();
+    assert_eq!(variables.len(), 3);
+    let batch = Batch::new(&sequences).unwrap();
+    let (copy, frozen) = (decoder.copied().unwrap(), decoder.frozen());
+    let before = logits(&copy, &batch);
+    for var in variables.values() {
+        var.set(&(var.as_tensor() * 2.0).unwrap()).unwrap();
+    }
+    assert_eq!(distance(&logits(&copy, &batch), &before), 0.0);
+    assert!(distance(&logits(&frozen, &batch), &before) > 1e-3);
+    assert_eq!(distance(&logits(&frozen, &batch), &logits(&decoder, &batch)), 0.0);
+}
+
+/// The folder of a golden model, changed by `change`, and the message of loading it.
+fn broken(change: impl Fn(&Path)) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(folder("llama").join(file), dir.path().join(file)).unwrap();
+    }
+    change(dir.path());
+    let message = Decoder::load(dir.path(), F32, CPU).unwrap_err().to_string();
+    assert!(message.contains(&dir.path().display().to_string()), "no file named: {message}");
+    assert!(message.contains("; ") && !message.contains('\n'), "no way out: {message}");
+    message
+}
+
+#[test]
+fn broken_models_are_refused_with_a_sentence() {
+    let edit = |from: &'static str, to: &'static str| {
+        move |dir: &Path| {
+            let file = dir.join("config.json");
+            let text = fs::read_to_string(&file).unwrap();
+            assert!(text.contains(from));
+            fs::write(&file, text.replace(from, to)).unwrap();
+        }
+    };
+    let weights = |dir: &Path| dir.join("model.safetensors");
+    type Change = Box<dyn Fn(&Path)>;
+    let cases: [(&str, Change); 12] = [
+        (
+            "config.json: the file is missing",
+            Box::new(|dir| fs::remove_file(dir.join("config.json")).unwrap()),
+        ),
+        ("it is not JSON", Box::new(|dir| fs::write(dir.join("config.json"), "{\"model").unwrap())),
+        ("unknown architecture \"mamba\"", Box::new(edit("\"llama\"", "\"mamba\""))),
+        ("hidden_size", Box::new(edit("\"hidden_size\": 16", "\"hidden_size\": -3"))),
+        ("hidden_size: 0 is no size", Box::new(edit("\"hidden_size\": 16", "\"hidden_size\": 0"))),
+        ("has shape [40, 16], but", Box::new(edit("\"vocab_size\": 40", "\"vocab_size\": 41"))),
+        (
+            "num_key_value_heads: 3",
+            Box::new(edit("\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3")),
+        ),
+        ("activation \"relu\"", Box::new(edit("\"silu\"", "\"relu\""))),
+        (
+            "lack the weight model.layers.3",
+            Box::new(edit("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4")),
+        ),
+        ("neither model.safetensors", Box::new(move |dir| fs::remove_file(weights(dir)).unwrap())),
+        (
+            "cut short",
+            Box::new(move |dir| {
+                let bytes = fs::read(weights(dir)).unwrap();
+                fs::write(weights(dir), &bytes[..bytes.len() / 2]).unwrap();
+            }),
+        ),
+        (
+            "not finite",
+            Box::new(move |dir| {
+                let mut bytes = fs::read(weights(dir)).unwrap();
+                let end = bytes.len() - 4;
+                bytes[end..].copy_from_slice(&f32::NAN.to_le_bytes());
+                fs::write(weights(dir), bytes).unwrap();
+            }),
+        ),
+    ];
+    for (wanted, change) in cases {
+        let message = broken(change);
+        assert!(message.contains(wanted), "{wanted}: {message}");
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("model.gguf");
+    assert!(Decoder::load(&file, F32, CPU).unwrap_err().to_string().contains("model.gguf"));
+    fs::write(&file, b"GGUF\x03\0\0\0").unwrap();
+    let message = Decoder::load(&file, F32, CPU).unwrap_err().to_string();
+    assert!(message.contains("cut short or no GGUF"), "{message}");
+    assert!(Tokenizer::load(&file).unwrap_err().to_string().contains("cut short"));
+    fs::write(dir.path().join("tokenizer.json"), "{}").unwrap();
+    assert!(Tokenizer::load(dir.path()).unwrap_err().to_string().contains("tokenizer.json"));
+
+    let (decoder, _) = golden("llama");
+    let batch = Batch::new(&[[40_u32]]).unwrap();
+    assert!(
+        decoder.states(&batch, &[0]).unwrap_err().to_string().contains("outside the vocabulary")
+    );
+    assert!(Batch::new(&[vec![1_u32], vec![]]).is_err() && Batch::new::<[u32; 1]>(&[]).is_err());
+}
+
+/// A GGUF file of a golden model, as llama.cpp's converter writes it.
+fn gguf(family: &str, file: &Path) {
+    use candle_core::quantized::gguf_file::{Value, write};
+    use candle_core::quantized::{GgmlDType, QTensor};
+    let (decoder, _) = golden(family);
+    let c = decoder.config();
+    let architecture = family;
+    let key = |name: &str| format!("{architecture}.{name}");
+    let strings =
+        |all: &[&str]| Value::Array(all.iter().map(|s| Value::String((*s).into())).collect());
+    let mut metadata = vec![
+        ("general.architecture".to_owned(), Value::String(architecture.into())),
+        ("tokenizer.ggml.model".to_owned(), Value::String("gpt2".into())),
+        ("tokenizer.ggml.pre".to_owned(), Value::String("smollm".into())),
+        ("tokenizer.ggml.tokens".to_owned(), strings(&["<s>", "a", "b", "ab", "Ġ", "Ġab", "1"])),
+        ("tokenizer.ggml.merges".to_owned(), strings(&["a b", "Ġ ab"])),
+        (
+            "tokenizer.ggml.token_type".to_owned(),
+            Value::Array([3, 1, 1, 1, 1, 1, 1].map(Value::I32).into()),
+        ),
+        ("tokenizer.ggml.bos_token_id".to_owned(), Value::U32(0)),
+        ("tokenizer.ggml.add_bos_token".to_owned(), Value::Bool(true)),
+    ];
+    for (name, size) in [
+        ("block_count", c.layers),
+        ("embedding_length", c.hidden),
+        ("feed_forward_length", c.intermediate),
+        ("attention.head_count", c.heads),
+        ("attention.head_count_kv", c.kv_heads),
+        ("attention.key_length", c.head_width),
+        ("context_length", c.context),
+        ("attention.sliding_window", 4),
+    ] {
+        metadata.push((key(name), Value::U32(size as u32)));
+    }
+    metadata.push((key("rope.freq_base"), Value::F32(c.rope_base as f32)));
+    metadata.push((key("attention.layer_norm_rms_epsilon"), Value::F32(c.norm_eps as f32)));
+
+    let mut tensors = Vec::new();
+    for (name, weight) in decoder.weights() {
+        let mut tensor = weight.dense().unwrap();
+        let heads = match name.split('.').nth(4) {
+            Some("q_proj") => Some(c.heads),
+            Some("k_proj") => Some(c.kv_heads),
+            _ => None,
+        };
+        // The converter's own formula: within each head (2, width / 2) becomes (width / 2, 2).
+        if let Some(heads) = heads.filter(|_| architecture == "llama") {
+            let shape = tensor.dims().to_vec();
+            let halves = tensor.reshape((heads, 2, c.head_width / 2, ())).unwrap();
+            tensor = halves.transpose(1, 2).unwrap().contiguous().unwrap().reshape(shape).unwrap();
+        }
+        if architecture == "gemma3" && name.ends_with("norm.weight") {
+            tensor = (tensor + 1.0).unwrap();
+        }
+        let mut stored = name.replace("model.layers.", "blk.");
+        for (ours, theirs) in [
+            ("model.embed_tokens", "token_embd"),
+            ("model.norm", "output_norm"),
+            ("lm_head", "output"),
+            ("input_layernorm", "attn_norm"),
+            ("self_attn.o_proj", "attn_output"),
+            ("self_attn.", "attn_"),
+            ("pre_feedforward_layernorm", "ffn_norm"),
+            ("post_feedforward_layernorm", "post_ffw_norm"),
+            (
+                "post_attention_layernorm",
+                if architecture == "gemma3" { "post_attention_norm" } else { "ffn_norm" },
+            ),
+            ("mlp.", "ffn_"),
+            ("_proj", ""),
+        ] {
+            stored = stored.replace(ours, theirs);
+        }
+        tensors.push((stored, QTensor::quantize(&tensor, GgmlDType::F32).unwrap()));
+    }
+    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
+    let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(k, t)| (k.as_str(), t)).collect();
+    write(&mut fs::File::create(file).unwrap(), &metadata, &tensors).unwrap();
+}
+
+#[test]
+fn gguf_files_hold_the_same_models() {
+    let dir = tempfile::tempdir().unwrap();
+    for family in ["llama", "qwen2", "gemma3"] {
+        let file = dir.path().join(family);
+        gguf(family, &file);
+        let read = Decoder::load(&file, F32, CPU).unwrap();
+        let (decoder, Golden { sequences, .. }) = golden(family);
+        for (name, weight) in decoder.weights() {
+            let distance =
+                distance(&weight.dense().unwrap(), &read.weights()[name].dense().unwrap());
+            assert!(distance < 1e-6, "{family}: {name}");
+        }
+        // Gemma's pattern of windows and its scales are fixed by llama.cpp, and not the golden ones.
+        if family != "gemma3" {
+            let batch = Batch::new(&sequences).unwrap();
+            let distance = distance(&logits(&read, &batch), &logits(&decoder, &batch));
+            assert!(distance < 1e-5, "{family}: {distance}");
+        }
+    }
+    let tokenizer = Tokenizer::load(dir.path().join("llama")).unwrap();
+    let ids = tokenizer.encode("ab ab11<s>").unwrap();
+    assert_eq!(ids, [0, 3, 5, 6, 6, 0]);
+    assert_eq!(tokenizer.decode(&ids).unwrap(), "ab ab11");
+    tokenizer.save(dir.path().join("saved")).unwrap();
+    let again = Tokenizer::load(dir.path().join("saved")).unwrap();
+    assert_eq!(again.encode("ab ab11<s>").unwrap(), ids);
+    assert_eq!(again.about(), tokenizer.about());
+
+    let bytes = fs::read(dir.path().join("llama")).unwrap();
+    let half = dir.path().join("half.gguf");
+    fs::write(&half, &bytes[..bytes.len() - 100]).unwrap();
+    let message = Decoder::load(&half, F32, CPU).unwrap_err().to_string();
+    assert!(
+        message.contains("half.gguf: the weight") && message.contains("cut short"),
+        "{message}"
+    );
+}

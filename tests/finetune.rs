@@ -1,0 +1,471 @@
+//! Training of a classifier: what it learns, what it leaves alone, and that it can be stopped anywhere.
+#![cfg(feature = "neural")]
+
+use candle_core::{DType, Device, Tensor, Var};
+use nashguard::Error;
+use nashguard::data::{Category, Label, Language, Row, Seeds};
+use nashguard::neural::classifier::{Classifier, Reading};
+use nashguard::neural::decoder::{Batch, Config, Decoder, Numbers, Tokenizer};
+use nashguard::neural::finetune::{
+    Cache, Event, FinetuneConfig, Lora, Loss, Trained, Validation, finetune,
+};
+use nashguard::neural::loss::{Target, softmax_losses};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const CPU: &Device = &Device::Cpu;
+const F32: Numbers = Numbers::Dense(DType::F32);
+const WORDS: usize = 30;
+
+/// Words w0 to w29.
+fn tokenizer() -> Tokenizer {
+    let vocabulary: BTreeMap<String, usize> =
+        (0..WORDS).map(|i| (format!("w{i}"), i)).chain([("?".to_owned(), WORDS)]).collect();
+    let json = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+        "normalizer": null, "pre_tokenizer": { "type": "Whitespace" }, "post_processor": null,
+        "decoder": null,
+        "model": { "type": "WordLevel", "vocab": vocabulary, "unk_token": "?" },
+    });
+    Tokenizer::from_json(&json.to_string()).unwrap()
+}
+
+fn decoder(family: &str) -> Decoder {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family);
+    let mut config =
+        Config::from_json(&fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
+    config.layers = 3;
+    config.windows = (0..3).map(|i| config.windows[i % config.windows.len()]).collect();
+    Decoder::random(config, DType::F32, CPU, &mut ChaCha8Rng::seed_from_u64(7)).unwrap()
+}
+
+/// Unsafe (hate) where w3 occurs; some unsafe rows name no category.
+fn seeds(train: usize) -> Seeds {
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let mut row = |i: usize| {
+        let length = rng.random_range(2..9);
+        let mut words: Vec<usize> = (0..length).map(|_| rng.random_range(4..WORDS)).collect();
+        let label = if i % 2 == 0 { Label::Safe } else { Label::Unsafe };
+        let mut categories = vec![];
+        if label == Label::Unsafe {
+            words[length / 2] = 3;
+            if i % 4 == 1 {
+                categories.push(Category::Hate);
+            }
+        }
+        let text = words.iter().map(|w| format!("w{w}")).collect::<Vec<_>>().join(" ");
+        Row { text, language: Language::ALL[i % 3], label, categories }
+    };
+    Seeds { train: (0..train).map(&mut row).collect(), validation: (0..40).map(&mut row).collect() }
+}
+
+fn config() -> FinetuneConfig {
+    FinetuneConfig {
+        epochs: 2,
+        learning_rate: 1e-2,
+        batch_tokens: 48,
+        checkpoint_steps: 3,
+        reading: Reading { max_tokens: 16, ..Reading::default() },
+        ..FinetuneConfig::default()
+    }
+}
+
+fn train(config: &FinetuneConfig, folder: &Path) -> (Classifier, Vec<f64>, Validation) {
+    train_on(&seeds(60), config, folder)
+}
+
+fn train_on(
+    seeds: &Seeds,
+    config: &FinetuneConfig,
+    folder: &Path,
+) -> (Classifier, Vec<f64>, Validation) {
+    let (mut losses, mut last) = (vec![], None);
+    let mut watch = |event| {
+        match event {
+            Event::Step(place) => losses.push(place.loss),
+            Event::Epoch(validation) => last = Some(validation),
+            Event::Caching(..) => {}
+        }
+        ControlFlow::Continue(())
+    };
+    let trained = finetune(decoder("llama"), tokenizer(), config, seeds, folder, false, &mut watch);
+    (trained.unwrap().unwrap(), losses, last.unwrap())
+}
+
+/// Every number of a saved classifier, by name.
+fn numbers(folder: &Path) -> BTreeMap<String, Vec<u32>> {
+    let mut all = BTreeMap::new();
+    for file in ["model.safetensors", "head.safetensors"] {
+        let tensors = candle_core::safetensors::load(folder.join(file), CPU).unwrap();
+        for (name, tensor) in tensors {
+            let values = tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            all.insert(name, values.into_iter().map(f32::to_bits).collect());
+        }
+    }
+    all
+}
+
+fn temporary() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn a_toy_is_learnt_with_either_loss() {
+    for loss in [Loss::Bce, Loss::Softmax] {
+        let dir = temporary();
+        let config = FinetuneConfig { loss, epochs: 6, ..config() };
+        let (classifier, losses, validation) = train_on(&seeds(240), &config, dir.path());
+        let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
+        let (first, last) = (mean(&losses[..3]), mean(&losses[losses.len() - 3..]));
+        assert!(last < 0.3 * first, "{loss:?}: {first} to {last}");
+        assert!(validation.f1 > 0.95, "{loss:?}: {}", validation.f1);
+        let scores = classifier.scores(&["w5 w3 w6", "w5 w7 w6"]).unwrap();
+        assert!(scores[0] > 0.5 && scores[1] < 0.5, "{scores:?}");
+        assert!(classifier.about().chosen_threshold.is_some());
+    }
+}
+
+#[test]
+fn what_is_trained_moves_and_the_rest_stays() {
+    let all = Trained { embeddings: true, ..Trained::default() };
+    let top = Trained { layers: Some(1), ..Trained::default() };
+    let targets = ["q_proj".to_owned(), "down_proj".to_owned()].to_vec();
+    let lora = Lora { rank: 2, alpha: 4.0, targets };
+    let adapters = Trained { layers: Some(2), lora: Some(lora), ..Trained::default() };
+    for family in ["llama", "qwen2", "gemma3"] {
+        for trained in [&all, &top, &adapters, &Trained::default()] {
+            let dir = temporary();
+            let before = decoder(family);
+            before.save(dir.path()).unwrap();
+            fs::copy(dir.path().join("model.safetensors"), dir.path().join("head.safetensors"))
+                .unwrap();
+            let before = numbers(dir.path());
+            let dir = temporary();
+            let config = FinetuneConfig { trained: trained.clone(), ..config() };
+            let watch = &mut |_| ControlFlow::Continue(());
+            finetune(decoder(family), tokenizer(), &config, &seeds(60), dir.path(), false, watch)
+                .unwrap();
+            let after = numbers(&dir.path().join("model"));
+            for (name, old) in before {
+                let layer = name
+                    .strip_prefix("model.layers.")
+                    .map(|rest| rest[..1].parse::<usize>().unwrap());
+                let expected = match (layer, &trained.lora) {
+                    (Some(layer), Some(_)) => {
+                        layer >= 1 && (name.contains("q_proj.weight") || name.contains("down_proj"))
+                    }
+                    (Some(layer), None) => layer >= 3 - trained.layers.unwrap_or(3),
+                    (None, lora) if name == "model.norm.weight" => lora.is_none(),
+                    (None, _) => trained.embeddings && name.contains("embed_tokens"),
+                };
+                assert_eq!(old != after[&name], expected, "{family} {trained:?}: {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn adapters_change_nothing_at_first() {
+    let mut decoder = decoder("gemma3");
+    let batch = Batch::new(&[vec![1, 2, 3], vec![4, 5]]).unwrap();
+    let states = |decoder: &Decoder| {
+        let states = decoder.states(&batch, &batch.last()).unwrap();
+        states.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+    };
+    let before = states(&decoder);
+    decoder.adapt(3, 6.0, |_| true, &mut ChaCha8Rng::seed_from_u64(1)).unwrap();
+    assert_eq!(before, states(&decoder));
+    assert_eq!(before, states(&decoder.merged().unwrap()));
+}
+
+#[test]
+fn kept_activations_give_the_same_training_and_workers_the_same_bits() {
+    let trained = Trained { layers: Some(1), ..Trained::default() };
+    let plain = FinetuneConfig { trained, ..config() };
+    let run = |cache: Option<Cache>, workers: usize| {
+        let dir = temporary();
+        let config = FinetuneConfig { cache, workers, ..plain.clone() };
+        let (_, losses, _) = train(&config, dir.path());
+        (numbers(&dir.path().join("model")), losses)
+    };
+    let distance =
+        |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let (bits, losses) = run(None, 1);
+    assert!(run(None, 2).0 == bits);
+    // Other sequences stood beside a row when it was computed, so its last bits may differ.
+    let (kept, same) = run(Some(Cache::F32), 1);
+    assert!(run(Some(Cache::F32), 3).0 == kept);
+    assert!(distance(&losses, &same) < 1e-5, "{}", distance(&losses, &same));
+    for cache in [Cache::F16, Cache::Bf16] {
+        let (_, rounded) = run(Some(cache), 1);
+        assert!(losses != rounded && distance(&losses, &rounded) < 0.05);
+    }
+}
+
+#[test]
+fn a_run_stopped_anywhere_goes_on_to_the_same_bits() {
+    let lora = Lora { rank: 2, alpha: 4.0, targets: vec!["v_proj".into()] };
+    let adapters = Trained { layers: Some(2), lora: Some(lora), ..Trained::default() };
+    let all = Trained { embeddings: true, ..Trained::default() };
+    for (trained, cache) in [(all, None), (adapters, Some(Cache::F32))] {
+        let config = FinetuneConfig { trained, cache, ..config() };
+        let whole = temporary();
+        let (_, losses, _) = train(&config, whole.path());
+        for stop in [1, 4, losses.len() / 2 + 1, losses.len() - 1] {
+            let dir = temporary();
+            let seeds = seeds(60);
+            let go = |resume: bool, stop: usize| {
+                let mut watch = |event| match event {
+                    Event::Step(place) if place.step == stop => ControlFlow::Break(()),
+                    Event::Caching(done, all) if !resume && done * 2 > all => {
+                        ControlFlow::Break(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                };
+                finetune(
+                    decoder("llama"),
+                    tokenizer(),
+                    &config,
+                    &seeds,
+                    dir.path(),
+                    resume,
+                    &mut watch,
+                )
+                .unwrap()
+            };
+            // Once while the activations are computed, where they are; then in training.
+            assert!(go(false, stop).is_none());
+            assert!(go(true, stop).is_none());
+            assert!(go(true, usize::MAX).is_some());
+            let [a, b] = [&whole, &dir].map(|dir| numbers(&dir.path().join("model")));
+            assert!(a == b, "stopped at {stop}");
+            let state = |dir: &Path| {
+                let file = dir.join("checkpoint.safetensors");
+                let tensors = candle_core::safetensors::load(file, CPU).unwrap();
+                let bits = |t: Tensor| {
+                    let x = t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                    x.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+                };
+                tensors.into_iter().map(|(name, t)| (name, bits(t))).collect::<BTreeMap<_, _>>()
+            };
+            assert!(state(whole.path()) == state(dir.path()), "moments, stopped at {stop}");
+            let lines = |dir: &Path| {
+                let text = fs::read_to_string(dir.join("metrics.jsonl")).unwrap();
+                let line = |line: &str| {
+                    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                    (line["step"].clone(), line["loss"].clone())
+                };
+                text.lines().map(line).collect::<Vec<_>>()
+            };
+            assert_eq!(lines(whole.path()), lines(dir.path()));
+        }
+    }
+}
+
+/// The tool, killed in the middle of it, goes on to the same bits; what it made classifies.
+#[test]
+fn a_killed_tool_goes_on_to_the_same_bits() {
+    let dir = temporary();
+    let at = |name: &str| dir.path().join(name);
+    decoder("llama").save(at("models/tiny")).unwrap();
+    tokenizer().save(at("models/tiny")).unwrap();
+    let Seeds { train, validation } = seeds(400);
+    fs::create_dir_all(at("seed")).unwrap();
+    for (name, rows) in [("train", train), ("validation", validation)] {
+        let file = fs::File::create(at("seed").join(format!("{name}.jsonl.gz"))).unwrap();
+        let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        for row in rows {
+            let line = serde_json::json!({
+                "text": row.text, "lang": row.language, "unsafe": row.label == Label::Unsafe,
+                "categories": row.categories, "source": "a/b#toy", "license": "MIT",
+            });
+            writeln!(file, "{line}").unwrap();
+        }
+        file.finish().unwrap();
+    }
+    let toml = "
+        kind = \"decoder\"
+        base = \"tiny\"
+        [finetune]
+        epochs = 3
+        learning_rate = 1e-2
+        batch_tokens = 32
+        accumulate = 1
+        checkpoint_steps = 7
+        reading = { max_tokens = 16 }
+        trained = { embeddings = true }
+    ";
+    fs::write(at("tiny.toml"), toml).unwrap();
+    let tool = |out: &str, more: &[&str]| {
+        let mut tool = Command::new(env!("CARGO_BIN_EXE_nashguard"));
+        tool.current_dir(dir.path()).args(["train", "--config", "tiny.toml", "--out", out]);
+        tool.args(more).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        tool
+    };
+    assert!(tool("whole", &[]).status().unwrap().success());
+    let mut child = tool("killed", &[]).spawn().unwrap();
+    let steps = || fs::read_to_string(at("killed/metrics.jsonl")).map_or(0, |t| t.lines().count());
+    let begun = Instant::now();
+    while steps() < 10 && begun.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!at("killed/report.json").exists(), "it was done before it was killed");
+    assert!(tool("killed", &["--resume"]).status().unwrap().success());
+    assert!(numbers(&at("whole/model")) == numbers(&at("killed/model")));
+
+    fs::write(at("texts.txt"), "w5 w3 w9\nw5 w7 w9\n").unwrap();
+    let classify = Command::new(env!("CARGO_BIN_EXE_nashguard"))
+        .current_dir(dir.path())
+        .args(["classify", "--model", "whole/model", "texts.txt"])
+        .output()
+        .unwrap();
+    let lines: Vec<serde_json::Value> = String::from_utf8(classify.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines[0]["unsafe"], true);
+    assert_eq!(lines[1]["unsafe"], false);
+}
+
+#[test]
+fn a_checkpoint_of_another_run_is_refused() {
+    let dir = temporary();
+    train(&config(), dir.path());
+    let go = |config: &FinetuneConfig, seeds: &Seeds| {
+        let watch = &mut |_| ControlFlow::Continue(());
+        finetune(decoder("llama"), tokenizer(), config, seeds, dir.path(), true, watch)
+    };
+    let other = FinetuneConfig { learning_rate: 2e-2, ..config() };
+    for result in [go(&other, &seeds(60)), go(&config(), &seeds(61))] {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains("belongs to a run of other settings or rows"), "{error}");
+    }
+    fs::write(dir.path().join("checkpoint.safetensors"), b"short").unwrap();
+    assert!(go(&config(), &seeds(60)).unwrap_err().to_string().contains("cut short"));
+}
+
+#[test]
+fn settings_out_of_range_are_named() {
+    let wrong = |config: FinetuneConfig, place: &str| {
+        let watch = &mut |_| ControlFlow::Continue(());
+        let dir = temporary();
+        let done =
+            finetune(decoder("llama"), tokenizer(), &config, &seeds(8), dir.path(), false, watch);
+        let Err(Error::Invalid { place: found, .. }) = done else { panic!("{place}") };
+        assert_eq!(found, place);
+    };
+    wrong(FinetuneConfig { epochs: 0, ..config() }, "epochs");
+    wrong(FinetuneConfig { depth: Some(4), ..config() }, "depth");
+    wrong(FinetuneConfig { learning_rate: f64::NAN, ..config() }, "learning_rate");
+    let trained = Trained { layers: Some(2), embeddings: true, lora: None };
+    wrong(FinetuneConfig { trained, ..config() }, "trained.embeddings");
+    let lora = Lora { rank: 2, alpha: 1.0, targets: vec!["nonsense".into()] };
+    let trained = Trained { lora: Some(lora), ..Trained::default() };
+    wrong(FinetuneConfig { trained, ..config() }, "trained.lora.targets");
+    let reading = Reading { max_tokens: 1 << 30, ..Reading::default() };
+    wrong(FinetuneConfig { reading, ..config() }, "max_tokens");
+}
+
+#[test]
+fn fewer_layers_are_the_first_ones() {
+    let dir = temporary();
+    let config = FinetuneConfig { depth: Some(2), ..config() };
+    let (classifier, ..) = train(&config, dir.path());
+    assert_eq!(classifier.decoder().config().layers, 2);
+}
+
+#[test]
+fn a_classifier_survives_its_folder() {
+    let dir = temporary();
+    let reading = Reading { max_tokens: 8, before: "w1 ".into(), after: " w2 w0".into() };
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let classifier = Classifier::new(decoder("qwen2"), tokenizer(), reading, &mut rng).unwrap();
+    classifier.save(dir.path()).unwrap();
+    let loaded = Classifier::load(dir.path(), F32, CPU).unwrap();
+    let texts = ["w4", "w5 w6 w7", "w8 w9 w10 w11 w12 w13 w14"];
+    assert_eq!(classifier.probabilities(&texts).unwrap(), loaded.probabilities(&texts).unwrap());
+    assert_eq!(classifier.about(), loaded.about());
+    // Together or alone is the same, and the end of a long text is cut, not what stands around it.
+    for (i, text) in texts.iter().enumerate() {
+        let (alone, all) = (loaded.scores(&[text]).unwrap(), loaded.scores(&texts).unwrap());
+        assert!((alone[0] - all[i]).abs() < 1e-6);
+    }
+    assert_eq!(loaded.encode(texts[2]).unwrap(), (vec![1, 8, 9, 10, 11, 12, 2, 0], true));
+    assert_eq!(loaded.encode(texts[1]).unwrap(), (vec![1, 5, 6, 7, 2, 0], false));
+
+    let head = dir.path().join("head.safetensors");
+    let whole = fs::read(&head).unwrap();
+    fs::write(&head, &whole[..whole.len() / 2]).unwrap();
+    let error = Classifier::load(dir.path(), F32, CPU).unwrap_err().to_string();
+    assert!(error.contains("head.safetensors"), "{error}");
+}
+
+/// ```python
+/// import torch
+/// def loss(z, y):
+///     m = (1 - 2 * y) * z
+///     zero = torch.zeros_like(m[..., :1])
+///     quiet = torch.logsumexp(torch.cat([m - y * 1e12, zero], -1), -1)
+///     loud = torch.logsumexp(torch.cat([m - (1 - y) * 1e12, zero], -1), -1)
+///     return quiet + loud
+/// z = torch.tensor([[0.1 * (c - 5) * (1 + r) for c in range(12)] for r in range(2)],
+///                  dtype=torch.float64, requires_grad=True)
+/// y = torch.zeros(2, 12, dtype=torch.float64)
+/// y[1, 2] = y[1, 8] = 1
+/// loss(z, y).sum().backward()
+/// print(loss(z, y), z.grad[1])
+/// ```
+#[test]
+fn the_softmax_loss_is_that_of_pytorch() {
+    let z = |r: usize, c: usize| 0.1 * (c as f64 - 5.0) * (1 + r) as f64;
+    let z: Vec<f64> = (0..24).map(|i| z(i / 12, i % 12)).collect();
+    let z = Var::from_vec(z, (2, 12), CPU).unwrap();
+    let losses = softmax_losses(&z, &[Target::Safe, Target::Known(1 << 2 | 1 << 8)]).unwrap();
+    let expected = [2.6658616030718107, 3.9419577956746354];
+    for (ours, theirs) in losses.to_vec1::<f64>().unwrap().iter().zip(expected) {
+        assert!((ours - theirs).abs() < 1e-12);
+    }
+    let gradients = losses.sum_all().unwrap().backward().unwrap();
+    let ours = gradients.get(&z).unwrap().get(1).unwrap().to_vec1::<f64>().unwrap();
+    let expected = [
+        0.02407048216742,
+        0.029399753309531974,
+        -0.5405388318516458,
+        0.043859278091720466,
+        0.05356984323214128,
+        0.06543035427794527,
+        0.07991681518247944,
+        0.0976106184872569,
+        -0.16280716746749874,
+        0.14561793141132942,
+        0.1778581430633762,
+        0.2172364264988538,
+    ];
+    for (ours, theirs) in ours.iter().zip(expected) {
+        assert!((ours - theirs).abs() < 1e-12, "{ours} {theirs}");
+    }
+}
+
+#[test]
+fn an_unknown_category_pushes_the_largest_logit_of_the_softmax_loss() {
+    let mut z = [-3.0_f64; 12];
+    z[4] = 1.0;
+    let var = Var::from_vec(z.to_vec(), (1, 12), CPU).unwrap();
+    let losses = softmax_losses(&var, &[Target::Unknown]).unwrap();
+    let sum: f64 = z.iter().map(|z| z.exp()).sum();
+    assert!((losses.to_vec1::<f64>().unwrap()[0] - (1.0 + 1.0 / sum).ln()).abs() < 1e-12);
+    let gradients = losses.sum_all().unwrap().backward().unwrap();
+    let g = gradients.get(&var).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
+    assert!(g.iter().all(|&g| g < 0.0) && g.iter().all(|&g| g >= g.min(0.0)));
+    assert!(g[4] < 10.0 * g[0]);
+}
