@@ -127,7 +127,7 @@ impl Guard {
     }
 
     /// Whether some seed of label y can be z.
-    fn reached(&self, y: usize, z: usize) -> bool {
+    pub(super) fn reached(&self, y: usize, z: usize) -> bool {
         let mut seeds = self.label.iter().zip(&self.reference);
         seeds.any(|(label, r)| *label == y && !r.numerators[z].0.is_zero())
     }

@@ -3,9 +3,9 @@
 use crate::answer::How;
 use crate::show::progress;
 use clap::Args;
-use nashguard::Result;
 use nashguard::certificate::{Certificate, check_name};
 use nashguard::format::{GameFile, read_game};
+use nashguard::{Error, Result};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use std::ffi::OsStr;
@@ -29,8 +29,14 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<()> {
     let Options { game, out, tol } = options;
-    let stem = out.file_stem().filter(|_| out.extension() == Some(OsStr::new("v")));
-    let name = stem.and_then(OsStr::to_str).unwrap_or_default();
+    if out.extension() != Some(OsStr::new("v")) {
+        return Err(Error::invalid(
+            format!("--out {}", out.display()),
+            "Coq reads files called NAME.v",
+            "let the name end in .v",
+        ));
+    }
+    let name = out.file_stem().and_then(OsStr::to_str).unwrap_or_default();
     check_name(name).map_err(|e| e.within("--out"))?;
     let (place, text) = crate::read(game)?;
     let certificate = if claims_a_gap(&text) {

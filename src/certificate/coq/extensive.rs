@@ -65,7 +65,7 @@ Definition {name}_game : game := {{|
 |}}.
 
 Definition {cert} : certificate := {{|
-  of_game := {name}_game;
+  SequenceForm.of_game := {name}_game;
   row_plan := {};
   column_plan := {};
   value := {};

@@ -1,14 +1,19 @@
 //! For the checker of `proofs/KlGuard.v`.
 
-use super::literal::{bits, claim, fractions, list, quotient, table};
-use crate::certificate::{Anchor, Guard};
+use super::literal::{claim, fractions, list, quotient, table};
+use super::precision::{Sizes, bits, check_exponents, log2, widest, width};
+use crate::certificate::{Anchor, Fractions, Guard, Table};
+use crate::interval::Precision;
+use crate::scalar::Rational;
 use crate::{Error, Result};
+use dashu_base::BitTest;
 
 impl Guard {
     /// Definitions, theorems and their proofs.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when a seed weighs nothing: the games of `proofs/Game.v` have none such.
+    /// [`Error::Invalid`] when a seed weighs nothing: the games of `proofs/Game.v` have none such; or
+    /// when Coq cannot compute the bounds.
     pub(super) fn to_coq(&self, name: &str) -> Result<String> {
         if let Some(i) = self.weight.iter().position(|rho| rho.is_zero()) {
             let remedy = "leave that seed out of the game and certify it again";
@@ -23,7 +28,8 @@ impl Guard {
         let real_data = |anchor: &Anchor| {
             format!("Some ({}, {})", quotient(&anchor.weight.0), table(&anchor.real))
         };
-        let bits = bits(&self.value.0, &self.gap.0);
+        self.check_exponents()?;
+        let bits = bits(|at| self.bounds(at), (&self.value.0, &self.gap.0), &self.sizes())?;
         let ((value, low), (claimed_gap, gap)) = (claim(&self.value.0), claim(&self.gap.0));
         Ok(format!(
             "\
@@ -74,5 +80,37 @@ Proof. exact: (check_gap {name}_game {name}_checked). Qed.
             table(&self.p),
             table(&self.q),
         ))
+    }
+
+    fn sizes(&self) -> Sizes {
+        let none = Rational::ZERO;
+        let lambda = self.anchor.as_ref().map_or(&none, |a| &a.weight.0);
+        let real = self.anchor.iter().flat_map(|a| a.real.integers());
+        let weights = [&self.beta.0, &self.gamma.0, lambda, &self.value.0, &self.gap.0];
+        let tables = [&self.p, &self.q].into_iter().flat_map(Table::integers).chain(real);
+        let vectors = self.reference.iter().chain([&self.weight]).flat_map(Fractions::integers);
+        let widest =
+            widest(tables.chain(vectors)).max(weights.map(width).into_iter().max().unwrap_or(0));
+        // Of nats: what logarithms are multiplied by, and the multiplier of a row held by the floor.
+        let free = Rational::ONE - &self.gamma.0 * Rational::from(self.labels - 1);
+        let one = Rational::ONE;
+        let factor = &one + lambda + &self.beta.0 + &one / &self.beta.0 + (&one + lambda) / free;
+        let log = (2 * widest).bit_len();
+        let terms = self.label.len() * self.p.rows[0].len() * self.labels;
+        Sizes { log2: log2(&self.value.0).max(log2(&factor) + log), widest, terms }
+    }
+
+    /// That the exponentials of V(q), those of -log q(y|z) / beta, can be added.
+    fn check_exponents(&self) -> Result<()> {
+        let (seeds, texts) = (self.label.len(), self.q.rows.len());
+        let at = Precision::new(64);
+        for y in 0..self.labels {
+            let live = || (0..texts).filter(|z| self.reached(y, *z)).map(|z| self.q.at(z, y));
+            let (Some(most), Some(least)) = (live().max(), live().min()) else { continue };
+            if let Some(spread) = at.ln_ratio(most, least) {
+                check_exponents("beta", &spread.high(), seeds * texts, &self.beta.0)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -85,11 +85,3 @@ pub(super) fn claim(v: &Rational) -> (String, String) {
     let real = if sign.is_empty() { decimal.clone() } else { format!("({decimal})") };
     (decimal, real)
 }
-
-/// The precision at which Coq's interval arithmetic proves a claim: 40 bits more than tell the gap from
-/// the largest number.
-pub(super) fn bits(largest: &Rational, gap: &Rational) -> usize {
-    let log2 = |v: &Rational| v.numerator().bit_len() as i64 - v.denominator().bit_len() as i64;
-    let ratio = log2(largest).max(0) + 1 - log2(gap) + 1;
-    usize::try_from(40 + ratio).map_or(60, |bits| bits.max(60))
-}

@@ -5,6 +5,7 @@ mod extensive;
 mod guard;
 mod literal;
 mod matrix;
+mod precision;
 mod regularised;
 
 use super::{Certificate, Proven};
@@ -15,7 +16,9 @@ impl Certificate {
     /// starts with `name`. It compiles beside the files of `proofs/`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the certificate is invalid, or [`check_name`] refuses the name.
+    /// [`Error::Invalid`] when the certificate is invalid, when [`check_name`] refuses the name, or when
+    /// the certificate is beyond Coq: numbers of more than 16,384 bits, temperatures so small that
+    /// exponentials of payoffs over them fill its memory, seeds that weigh nothing.
     pub fn to_coq(&self, name: &str) -> Result<String> {
         check_name(name)?;
         let proven = self.check().map_err(|reason| {
@@ -25,10 +28,27 @@ impl Certificate {
             Self::Matrix(c) => c.to_coq(name),
             Self::Extensive(c) => c.to_coq(name),
             Self::Guard(c) => c.to_coq(name)?,
-            Self::KlMatrix(c) => c.to_coq(name),
+            Self::KlMatrix(c) => c.to_coq(name)?,
         };
+        if longest_numeral(&text) > 2 + LONGEST / 4 {
+            return Err(Error::invalid(
+                "certificate",
+                format!("it has numbers of more than {LONGEST} bits, which Coq does not read"),
+                "round the game's numbers, or have `nashguard verify` check the certificate instead",
+            ));
+        }
         Ok(format!("{}\n{text}", comment(&proven)))
     }
+}
+
+/// The bits of the longest integer written: from some 20,000 on Coq's parser overflows its stack.
+const LONGEST: usize = 16_384;
+
+/// The length of the longest numeral in a text; decimals are short ones.
+fn longest_numeral(text: &str) -> usize {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let numerals = words.filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+    numerals.map(str::len).max().unwrap_or_default()
 }
 
 /// That `name` can begin the names of Coq's definitions and theorems.
