@@ -35,7 +35,7 @@ Definition guard_2x3_certificate : certificate := {|
 Lemma guard_2x3_game : is_game guard_2x3_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma guard_2x3_checked : check 65 guard_2x3_certificate.
+Lemma guard_2x3_checked : check 82 guard_2x3_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_2x3_value :

@@ -57,7 +57,7 @@ Definition guard_4x6_certificate : certificate := {|
 Lemma guard_4x6_game : is_game guard_4x6_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma guard_4x6_checked : check 62 guard_4x6_certificate.
+Lemma guard_4x6_checked : check 86 guard_4x6_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_4x6_value :

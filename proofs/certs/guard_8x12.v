@@ -126,7 +126,7 @@ Definition guard_8x12_certificate : certificate := {|
 Lemma guard_8x12_game : is_game guard_8x12_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma guard_8x12_checked : check 62 guard_8x12_certificate.
+Lemma guard_8x12_checked : check 86 guard_8x12_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_8x12_value :

@@ -116,7 +116,7 @@ Definition guard_8x12_warm_certificate : certificate := {|
 Lemma guard_8x12_warm_game : is_game guard_8x12_warm_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma guard_8x12_warm_checked : check 64 guard_8x12_warm_certificate.
+Lemma guard_8x12_warm_checked : check 85 guard_8x12_warm_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_8x12_warm_value :

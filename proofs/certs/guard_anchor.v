@@ -42,7 +42,7 @@ Definition guard_anchor_certificate : certificate := {|
 Lemma guard_anchor_game : is_game guard_anchor_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma guard_anchor_checked : check 63 guard_anchor_certificate.
+Lemma guard_anchor_checked : check 85 guard_anchor_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_anchor_value :

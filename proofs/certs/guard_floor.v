@@ -48,7 +48,7 @@ Definition guard_floor_certificate : certificate := {|
 Lemma guard_floor_game : is_game guard_floor_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma guard_floor_checked : check 64 guard_floor_certificate.
+Lemma guard_floor_checked : check 85 guard_floor_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_floor_value :

@@ -40,7 +40,7 @@ Definition guard_sharp_certificate : certificate := {|
 Lemma guard_sharp_game : is_game guard_sharp_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma guard_sharp_checked : check 83 guard_sharp_certificate.
+Lemma guard_sharp_checked : check 105 guard_sharp_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_sharp_value :

@@ -63,7 +63,7 @@ Definition guard_three_labels_certificate : certificate := {|
 Lemma guard_three_labels_game : is_game guard_three_labels_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma guard_three_labels_checked : check 65 guard_three_labels_certificate.
+Lemma guard_three_labels_checked : check 83 guard_three_labels_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem guard_three_labels_value :

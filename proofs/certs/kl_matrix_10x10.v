@@ -69,7 +69,7 @@ Definition kl_matrix_10x10_certificate : certificate := {|
 Lemma kl_matrix_10x10_game : is_game kl_matrix_10x10_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma kl_matrix_10x10_checked : check 65 kl_matrix_10x10_certificate.
+Lemma kl_matrix_10x10_checked : check 81 kl_matrix_10x10_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem kl_matrix_10x10_value :

@@ -22,7 +22,7 @@ Definition kl_matrix_2x3_certificate : certificate := {|
 Lemma kl_matrix_2x3_game : is_game kl_matrix_2x3_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma kl_matrix_2x3_checked : check 64 kl_matrix_2x3_certificate.
+Lemma kl_matrix_2x3_checked : check 78 kl_matrix_2x3_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem kl_matrix_2x3_value :

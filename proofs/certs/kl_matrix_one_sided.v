@@ -26,7 +26,7 @@ Definition kl_matrix_one_sided_certificate : certificate := {|
 Lemma kl_matrix_one_sided_game : is_game kl_matrix_one_sided_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
-Lemma kl_matrix_one_sided_checked : check 65 kl_matrix_one_sided_certificate.
+Lemma kl_matrix_one_sided_checked : check 82 kl_matrix_one_sided_certificate.
 Proof. by vm_cast_no_check (eq_refl true). Qed.
 
 Theorem kl_matrix_one_sided_value :

@@ -18,7 +18,7 @@ Definition kuhn_game : game := {|
 |}.
 
 Definition kuhn_certificate : certificate := {|
-  of_game := kuhn_game;
+  SequenceForm.of_game := kuhn_game;
   row_plan := Fractions [:: 3; 3; 0; 3; 0; 3; 0; 2; 1; 3; 0; 0; 3]%Z 3;
   column_plan := Fractions [:: 3; 3; 0; 2; 1; 0; 3; 0; 3; 2; 1; 3; 0]%Z 3;
   value := -1 # 18;

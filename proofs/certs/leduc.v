@@ -1203,7 +1203,7 @@ Definition leduc_game : game := {|
 |}.
 
 Definition leduc_certificate : certificate := {|
-  of_game := leduc_game;
+  SequenceForm.of_game := leduc_game;
   row_plan := Fractions [::
     0x1850408549eed13c99a18166526fbc388a9c7fb2c8814620284ab7ca627a9dad859c5d79345877aefeef2e9d1213e2915780;
     0x168ded8f2aaebb5f3d0ed740dc9cd5d9140df371685f49bc57fa071f16cdd1aa225faf9ecf9fc5428808d8acdbe8cfd0f700;

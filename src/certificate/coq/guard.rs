@@ -1,7 +1,7 @@
 //! For the checker of `proofs/KlGuard.v`.
 
 use super::literal::{claim, fractions, list, quotient, table};
-use super::precision::{Sizes, bits, check_exponents, log2, widest, width};
+use super::precision::{Sizes, bits, check_range, log2, widest, width};
 use crate::certificate::{Anchor, Fractions, Guard, Table};
 use crate::interval::Precision;
 use crate::scalar::Rational;
@@ -28,7 +28,7 @@ impl Guard {
         let real_data = |anchor: &Anchor| {
             format!("Some ({}, {})", quotient(&anchor.weight.0), table(&anchor.real))
         };
-        self.check_exponents()?;
+        self.check_exponentials()?;
         let bits = bits(|at| self.bounds(at), (&self.value.0, &self.gap.0), &self.sizes())?;
         let ((value, low), (claimed_gap, gap)) = (claim(&self.value.0), claim(&self.gap.0));
         Ok(format!(
@@ -101,14 +101,18 @@ Proof. exact: (check_gap {name}_game {name}_checked). Qed.
     }
 
     /// That the exponentials of V(q), those of -log q(y|z) / beta, can be added.
-    fn check_exponents(&self) -> Result<()> {
+    fn check_exponentials(&self) -> Result<()> {
         let (seeds, texts) = (self.label.len(), self.q.rows.len());
         let at = Precision::new(64);
         for y in 0..self.labels {
             let live = || (0..texts).filter(|z| self.reached(y, *z)).map(|z| self.q.at(z, y));
             let (Some(most), Some(least)) = (live().max(), live().min()) else { continue };
             if let Some(spread) = at.ln_ratio(most, least) {
-                check_exponents("beta", &spread.high(), seeds * texts, &self.beta.0)?;
+                check_range(
+                    "beta",
+                    &(spread.high() * Rational::from(seeds * texts)),
+                    &self.beta.0,
+                )?;
             }
         }
         Ok(())

@@ -81,19 +81,14 @@ pub(super) fn width(v: &Rational) -> usize {
     v.numerator().bit_len().max(v.denominator().bit_len())
 }
 
-/// That Coq can add exp(u / t) for u over a range of `spread`: it aligns the terms bit by bit, so that
-/// memory grows with spread / t.
+/// That Coq can compute log sum exp(u / t): it shifts mantissas bit by bit, so that memory grows with
+/// `range` / t, where `range` is the sum of all differences that are shifted over.
 ///
 /// # Errors
-/// [`Error::Invalid`] naming `place` when that takes more than 2^25 bits or so.
-pub(super) fn check_exponents(
-    place: &str,
-    spread: &Rational,
-    terms: usize,
-    temperature: &Rational,
-) -> Result<()> {
+/// [`Error::Invalid`] naming `place`, t's, when that takes more than 2^25 bits or so.
+pub(super) fn check_range(place: &str, range: &Rational, t: &Rational) -> Result<()> {
     const MOST: usize = 1 << 25;
-    if spread * Rational::from(terms) <= temperature * Rational::from(MOST) {
+    if *range <= t * Rational::from(MOST) {
         return Ok(());
     }
     Err(Error::invalid(

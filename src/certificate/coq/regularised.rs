@@ -1,7 +1,7 @@
 //! For the checker of `proofs/KlMatrix.v`.
 
 use super::literal::{claim, fractions, quotient, table};
-use super::precision::{Sizes, bits, check_exponents, log2, widest, width};
+use super::precision::{Sizes, bits, check_range, log2, widest, width};
 use crate::Result;
 use crate::certificate::number::ratio;
 use crate::certificate::{Fractions, Prior, Regularised};
@@ -20,7 +20,7 @@ impl Regularised {
             let (reference, temperature) = (fractions(&player.reference), &player.temperature.0);
             format!("Attraction ({reference}) ({})", quotient(temperature))
         };
-        self.check_exponents()?;
+        self.check_exponentials()?;
         let bits = bits(|at| self.bounds(at), (&self.value.0, &self.gap.0), &self.sizes())?;
         let ((value, low), (claimed_gap, gap)) = (claim(&self.value.0), claim(&self.gap.0));
         Ok(format!(
@@ -83,10 +83,10 @@ Proof. exact: (check_gap {name}_game {name}_checked). Qed.
     }
 
     /// That the exponentials of payoffs over temperatures can be added.
-    fn check_exponents(&self) -> Result<()> {
+    fn check_exponentials(&self) -> Result<()> {
         let (a, x, y) = (&self.payoff, &self.x, &self.y);
         let against = |i| y.iter().enumerate().map(|(j, y)| a.at(i, j) * y).sum::<IBig>();
-        let earned = |j| x.iter().enumerate().map(|(i, x)| x * a.at(i, j)).sum::<IBig>();
+        let earned = |j| -x.iter().enumerate().map(|(i, x)| x * a.at(i, j)).sum::<IBig>();
         let gains: Vec<IBig> = (0..x.numerators.len()).map(against).collect();
         let losses: Vec<IBig> = (0..y.numerators.len()).map(earned).collect();
         for (place, player, utility, opponent) in [
@@ -96,10 +96,12 @@ Proof. exact: (check_gap {name}_game {name}_checked). Qed.
             let live = || utility.iter().zip(player.reference.iter()).filter(|(_, r)| !r.is_zero());
             let live = || live().map(|(u, _)| u);
             let (Some(most), Some(least)) = (live().max(), live().min()) else { continue };
-            let spread = ratio(&(most - least), &(opponent.over() * a.over()));
+            // The terms are aligned with one another, and a sum below 1 with 1.
+            let range = (most - least) * utility.len() - most.min(&IBig::ZERO) * 2;
+            let range = ratio(&range, &(opponent.over() * a.over()));
             let temperature = &player.temperature.0;
             if !temperature.is_zero() {
-                check_exponents(place, &spread, utility.len(), temperature)?;
+                check_range(place, &range, temperature)?;
             }
         }
         Ok(())
