@@ -52,7 +52,7 @@ fn seeds(train: usize) -> Seeds {
     let mut row = |i: usize| {
         let length = rng.random_range(2..9);
         let mut words: Vec<usize> = (0..length).map(|_| rng.random_range(4..WORDS)).collect();
-        let label = if i % 2 == 0 { Label::Safe } else { Label::Unsafe };
+        let label = if i.is_multiple_of(2) { Label::Safe } else { Label::Unsafe };
         let mut categories = vec![];
         if label == Label::Unsafe {
             words[length / 2] = 3;

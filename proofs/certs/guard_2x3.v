@@ -43,6 +43,11 @@ Theorem guard_2x3_value :
     (0.387862169324 <= payoff p q <= 0.387862169324 + 0.000000126926)%R.
 Proof. exact: (check_nash guard_2x3_game guard_2x3_checked). Qed.
 
+Theorem guard_2x3_guarantees :
+  guarantees (class_of guard_2x3_game) (generator_of guard_2x3_game) 0.387862169324%R /\
+  concedes (class_of guard_2x3_game) (classifier_of guard_2x3_game) (0.387862169324 + 0.000000126926)%R.
+Proof. exact: (check_sound guard_2x3_game guard_2x3_checked). Qed.
+
 Theorem guard_2x3_gap :
   forall e,
     exploitability (class_of guard_2x3_game) (generator_of guard_2x3_game) (classifier_of guard_2x3_game) e ->

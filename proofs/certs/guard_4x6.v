@@ -65,6 +65,11 @@ Theorem guard_4x6_value :
     (0.676147981779 <= payoff p q <= 0.676147981779 + 0.000000666709)%R.
 Proof. exact: (check_nash guard_4x6_game guard_4x6_checked). Qed.
 
+Theorem guard_4x6_guarantees :
+  guarantees (class_of guard_4x6_game) (generator_of guard_4x6_game) 0.676147981779%R /\
+  concedes (class_of guard_4x6_game) (classifier_of guard_4x6_game) (0.676147981779 + 0.000000666709)%R.
+Proof. exact: (check_sound guard_4x6_game guard_4x6_checked). Qed.
+
 Theorem guard_4x6_gap :
   forall e,
     exploitability (class_of guard_4x6_game) (generator_of guard_4x6_game) (classifier_of guard_4x6_game) e ->

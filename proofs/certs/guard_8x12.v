@@ -134,6 +134,11 @@ Theorem guard_8x12_value :
     (0.551731519735 <= payoff p q <= 0.551731519735 + 0.000000821925)%R.
 Proof. exact: (check_nash guard_8x12_game guard_8x12_checked). Qed.
 
+Theorem guard_8x12_guarantees :
+  guarantees (class_of guard_8x12_game) (generator_of guard_8x12_game) 0.551731519735%R /\
+  concedes (class_of guard_8x12_game) (classifier_of guard_8x12_game) (0.551731519735 + 0.000000821925)%R.
+Proof. exact: (check_sound guard_8x12_game guard_8x12_checked). Qed.
+
 Theorem guard_8x12_gap :
   forall e,
     exploitability (class_of guard_8x12_game) (generator_of guard_8x12_game) (classifier_of guard_8x12_game) e ->

@@ -124,6 +124,11 @@ Theorem guard_8x12_warm_value :
     (0.618031639722 <= payoff p q <= 0.618031639722 + 0.000000209435)%R.
 Proof. exact: (check_nash guard_8x12_warm_game guard_8x12_warm_checked). Qed.
 
+Theorem guard_8x12_warm_guarantees :
+  guarantees (class_of guard_8x12_warm_game) (generator_of guard_8x12_warm_game) 0.618031639722%R /\
+  concedes (class_of guard_8x12_warm_game) (classifier_of guard_8x12_warm_game) (0.618031639722 + 0.000000209435)%R.
+Proof. exact: (check_sound guard_8x12_warm_game guard_8x12_warm_checked). Qed.
+
 Theorem guard_8x12_warm_gap :
   forall e,
     exploitability (class_of guard_8x12_warm_game) (generator_of guard_8x12_warm_game) (classifier_of guard_8x12_warm_game) e ->

@@ -50,6 +50,11 @@ Theorem guard_anchor_value :
     (0.747352148934 <= payoff p q <= 0.747352148934 + 0.000000276949)%R.
 Proof. exact: (check_nash guard_anchor_game guard_anchor_checked). Qed.
 
+Theorem guard_anchor_guarantees :
+  guarantees (class_of guard_anchor_game) (generator_of guard_anchor_game) 0.747352148934%R /\
+  concedes (class_of guard_anchor_game) (classifier_of guard_anchor_game) (0.747352148934 + 0.000000276949)%R.
+Proof. exact: (check_sound guard_anchor_game guard_anchor_checked). Qed.
+
 Theorem guard_anchor_gap :
   forall e,
     exploitability (class_of guard_anchor_game) (generator_of guard_anchor_game) (classifier_of guard_anchor_game) e ->

@@ -50,6 +50,11 @@ Theorem guard_anchor_heavy_value :
     (645865234436.072374817235 <= payoff p q <= 645865234436.072374817235 + 0.000000947068)%R.
 Proof. exact: (check_nash guard_anchor_heavy_game guard_anchor_heavy_checked). Qed.
 
+Theorem guard_anchor_heavy_guarantees :
+  guarantees (class_of guard_anchor_heavy_game) (generator_of guard_anchor_heavy_game) 645865234436.072374817235%R /\
+  concedes (class_of guard_anchor_heavy_game) (classifier_of guard_anchor_heavy_game) (645865234436.072374817235 + 0.000000947068)%R.
+Proof. exact: (check_sound guard_anchor_heavy_game guard_anchor_heavy_checked). Qed.
+
 Theorem guard_anchor_heavy_gap :
   forall e,
     exploitability (class_of guard_anchor_heavy_game) (generator_of guard_anchor_heavy_game) (classifier_of guard_anchor_heavy_game) e ->

@@ -56,6 +56,11 @@ Theorem guard_floor_value :
     (0.6151510747 <= payoff p q <= 0.6151510747 + 0.000000142162)%R.
 Proof. exact: (check_nash guard_floor_game guard_floor_checked). Qed.
 
+Theorem guard_floor_guarantees :
+  guarantees (class_of guard_floor_game) (generator_of guard_floor_game) 0.6151510747%R /\
+  concedes (class_of guard_floor_game) (classifier_of guard_floor_game) (0.6151510747 + 0.000000142162)%R.
+Proof. exact: (check_sound guard_floor_game guard_floor_checked). Qed.
+
 Theorem guard_floor_gap :
   forall e,
     exploitability (class_of guard_floor_game) (generator_of guard_floor_game) (classifier_of guard_floor_game) e ->

@@ -56,6 +56,11 @@ Theorem guard_hot_value :
     (0.6075341419165275037 <= payoff p q <= 0.6075341419165275037 + 0.0000000000000110609)%R.
 Proof. exact: (check_nash guard_hot_game guard_hot_checked). Qed.
 
+Theorem guard_hot_guarantees :
+  guarantees (class_of guard_hot_game) (generator_of guard_hot_game) 0.6075341419165275037%R /\
+  concedes (class_of guard_hot_game) (classifier_of guard_hot_game) (0.6075341419165275037 + 0.0000000000000110609)%R.
+Proof. exact: (check_sound guard_hot_game guard_hot_checked). Qed.
+
 Theorem guard_hot_gap :
   forall e,
     exploitability (class_of guard_hot_game) (generator_of guard_hot_game) (classifier_of guard_hot_game) e ->

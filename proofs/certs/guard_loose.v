@@ -43,6 +43,11 @@ Theorem guard_loose_value :
     (0.38786224470283608 <= payoff p q <= 0.38786224470283608 + (1 / 3))%R.
 Proof. exact: (check_nash guard_loose_game guard_loose_checked). Qed.
 
+Theorem guard_loose_guarantees :
+  guarantees (class_of guard_loose_game) (generator_of guard_loose_game) 0.38786224470283608%R /\
+  concedes (class_of guard_loose_game) (classifier_of guard_loose_game) (0.38786224470283608 + (1 / 3))%R.
+Proof. exact: (check_sound guard_loose_game guard_loose_checked). Qed.
+
 Theorem guard_loose_gap :
   forall e,
     exploitability (class_of guard_loose_game) (generator_of guard_loose_game) (classifier_of guard_loose_game) e ->

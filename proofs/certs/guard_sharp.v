@@ -48,6 +48,11 @@ Theorem guard_sharp_value :
     (0.602959066614016597 <= payoff p q <= 0.602959066614016597 + 0.000000000000394017)%R.
 Proof. exact: (check_nash guard_sharp_game guard_sharp_checked). Qed.
 
+Theorem guard_sharp_guarantees :
+  guarantees (class_of guard_sharp_game) (generator_of guard_sharp_game) 0.602959066614016597%R /\
+  concedes (class_of guard_sharp_game) (classifier_of guard_sharp_game) (0.602959066614016597 + 0.000000000000394017)%R.
+Proof. exact: (check_sound guard_sharp_game guard_sharp_checked). Qed.
+
 Theorem guard_sharp_gap :
   forall e,
     exploitability (class_of guard_sharp_game) (generator_of guard_sharp_game) (classifier_of guard_sharp_game) e ->

@@ -71,6 +71,11 @@ Theorem guard_three_labels_value :
     (0.673332057876 <= payoff p q <= 0.673332057876 + 0.000000100133)%R.
 Proof. exact: (check_nash guard_three_labels_game guard_three_labels_checked). Qed.
 
+Theorem guard_three_labels_guarantees :
+  guarantees (class_of guard_three_labels_game) (generator_of guard_three_labels_game) 0.673332057876%R /\
+  concedes (class_of guard_three_labels_game) (classifier_of guard_three_labels_game) (0.673332057876 + 0.000000100133)%R.
+Proof. exact: (check_sound guard_three_labels_game guard_three_labels_checked). Qed.
+
 Theorem guard_three_labels_gap :
   forall e,
     exploitability (class_of guard_three_labels_game) (generator_of guard_three_labels_game) (classifier_of guard_three_labels_game) e ->

@@ -77,6 +77,10 @@ Theorem kl_matrix_10x10_value :
     (0.988328061951 <= payoff (game_of kl_matrix_10x10_game) x y <= 0.988328061951 + 0.000000673637)%R.
 Proof. exact: (check_nash kl_matrix_10x10_game kl_matrix_10x10_checked). Qed.
 
+Theorem kl_matrix_10x10_guarantees :
+  guarantees (game_of kl_matrix_10x10_game) (x_of kl_matrix_10x10_game) 0.988328061951%R /\ concedes (game_of kl_matrix_10x10_game) (y_of kl_matrix_10x10_game) (0.988328061951 + 0.000000673637)%R.
+Proof. exact: (check_sound kl_matrix_10x10_game kl_matrix_10x10_checked). Qed.
+
 Theorem kl_matrix_10x10_gap :
   eps_nash (game_of kl_matrix_10x10_game) (x_of kl_matrix_10x10_game) (y_of kl_matrix_10x10_game) 0.000000673637%R.
 Proof. exact: (check_gap kl_matrix_10x10_game kl_matrix_10x10_checked). Qed.

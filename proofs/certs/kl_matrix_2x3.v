@@ -30,6 +30,10 @@ Theorem kl_matrix_2x3_value :
     (0.848073032819 <= payoff (game_of kl_matrix_2x3_game) x y <= 0.848073032819 + 0.000000665153)%R.
 Proof. exact: (check_nash kl_matrix_2x3_game kl_matrix_2x3_checked). Qed.
 
+Theorem kl_matrix_2x3_guarantees :
+  guarantees (game_of kl_matrix_2x3_game) (x_of kl_matrix_2x3_game) 0.848073032819%R /\ concedes (game_of kl_matrix_2x3_game) (y_of kl_matrix_2x3_game) (0.848073032819 + 0.000000665153)%R.
+Proof. exact: (check_sound kl_matrix_2x3_game kl_matrix_2x3_checked). Qed.
+
 Theorem kl_matrix_2x3_gap :
   eps_nash (game_of kl_matrix_2x3_game) (x_of kl_matrix_2x3_game) (y_of kl_matrix_2x3_game) 0.000000665153%R.
 Proof. exact: (check_gap kl_matrix_2x3_game kl_matrix_2x3_checked). Qed.

@@ -30,6 +30,10 @@ Theorem kl_matrix_hot_value :
     ((-0.628990311252) <= payoff (game_of kl_matrix_hot_game) x y <= (-0.628990311252) + 0.0000000938797)%R.
 Proof. exact: (check_nash kl_matrix_hot_game kl_matrix_hot_checked). Qed.
 
+Theorem kl_matrix_hot_guarantees :
+  guarantees (game_of kl_matrix_hot_game) (x_of kl_matrix_hot_game) (-0.628990311252)%R /\ concedes (game_of kl_matrix_hot_game) (y_of kl_matrix_hot_game) ((-0.628990311252) + 0.0000000938797)%R.
+Proof. exact: (check_sound kl_matrix_hot_game kl_matrix_hot_checked). Qed.
+
 Theorem kl_matrix_hot_gap :
   eps_nash (game_of kl_matrix_hot_game) (x_of kl_matrix_hot_game) (y_of kl_matrix_hot_game) 0.0000000938797%R.
 Proof. exact: (check_gap kl_matrix_hot_game kl_matrix_hot_checked). Qed.

@@ -30,6 +30,10 @@ Theorem kl_matrix_loose_value :
     (0.848073478801865536 <= payoff (game_of kl_matrix_loose_game) x y <= 0.848073478801865536 + (1 / 3))%R.
 Proof. exact: (check_nash kl_matrix_loose_game kl_matrix_loose_checked). Qed.
 
+Theorem kl_matrix_loose_guarantees :
+  guarantees (game_of kl_matrix_loose_game) (x_of kl_matrix_loose_game) 0.848073478801865536%R /\ concedes (game_of kl_matrix_loose_game) (y_of kl_matrix_loose_game) (0.848073478801865536 + (1 / 3))%R.
+Proof. exact: (check_sound kl_matrix_loose_game kl_matrix_loose_checked). Qed.
+
 Theorem kl_matrix_loose_gap :
   eps_nash (game_of kl_matrix_loose_game) (x_of kl_matrix_loose_game) (y_of kl_matrix_loose_game) (1 / 3)%R.
 Proof. exact: (check_gap kl_matrix_loose_game kl_matrix_loose_checked). Qed.

@@ -34,6 +34,10 @@ Theorem kl_matrix_one_sided_value :
     ((-1.476771363096) <= payoff (game_of kl_matrix_one_sided_game) x y <= (-1.476771363096) + 0.000000906991)%R.
 Proof. exact: (check_nash kl_matrix_one_sided_game kl_matrix_one_sided_checked). Qed.
 
+Theorem kl_matrix_one_sided_guarantees :
+  guarantees (game_of kl_matrix_one_sided_game) (x_of kl_matrix_one_sided_game) (-1.476771363096)%R /\ concedes (game_of kl_matrix_one_sided_game) (y_of kl_matrix_one_sided_game) ((-1.476771363096) + 0.000000906991)%R.
+Proof. exact: (check_sound kl_matrix_one_sided_game kl_matrix_one_sided_checked). Qed.
+
 Theorem kl_matrix_one_sided_gap :
   eps_nash (game_of kl_matrix_one_sided_game) (x_of kl_matrix_one_sided_game) (y_of kl_matrix_one_sided_game) 0.000000906991%R.
 Proof. exact: (check_gap kl_matrix_one_sided_game kl_matrix_one_sided_checked). Qed.

@@ -64,6 +64,11 @@ Theorem {name}_value :
     ({low} <= payoff p q <= {low} + {gap})%R.
 Proof. exact: (check_nash {name}_game {name}_checked). Qed.
 
+Theorem {name}_guarantees :
+  guarantees (class_of {name}_game) (generator_of {name}_game) {low}%R /\\
+  concedes (class_of {name}_game) (classifier_of {name}_game) ({low} + {gap})%R.
+Proof. exact: (check_sound {name}_game {name}_checked). Qed.
+
 Theorem {name}_gap :
   forall e,
     exploitability (class_of {name}_game) (generator_of {name}_game) (classifier_of {name}_game) e ->

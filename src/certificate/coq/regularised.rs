@@ -51,6 +51,10 @@ Theorem {name}_value :
     ({low} <= payoff {game} x y <= {low} + {gap})%R.
 Proof. exact: (check_nash {name}_game {name}_checked). Qed.
 
+Theorem {name}_guarantees :
+  guarantees {game} (x_of {name}_game) {low}%R /\\ concedes {game} (y_of {name}_game) ({low} + {gap})%R.
+Proof. exact: (check_sound {name}_game {name}_checked). Qed.
+
 Theorem {name}_gap :
   eps_nash {game} (x_of {name}_game) (y_of {name}_game) {gap}%R.
 Proof. exact: (check_gap {name}_game {name}_checked). Qed.
