@@ -162,3 +162,114 @@ fn no_file_is_made_of_an_invalid_certificate() {
     let error = weightless.to_coq("weightless").unwrap_err().to_string();
     assert!(error.starts_with("weight[1]: it is 0"), "{error}");
 }
+
+/// The precision that a file computes at.
+fn bits(certificate: &Certificate) -> usize {
+    let text = certificate.to_coq("name").unwrap();
+    let after = text.split("Lemma name_checked : check ").nth(1).unwrap();
+    after.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Errors are relative to the largest numbers in a bound: temperatures, weights, payoffs.
+#[test]
+fn what_enlarges_the_bounds_asks_for_more_bits() {
+    let text = |beta: &str, lambda: &str, value: &str, gap: &str| {
+        let text = format!(
+            r#"{{"kind":"guard","beta":"{beta}","gamma":"0","labels":2,"label":[0,1],
+            "weight":{{"over":"2","numerators":["1","1"]}},
+            "reference":[{{"over":"3","numerators":["1","2"]}},{{"over":"3","numerators":["2","1"]}}],
+            "anchor":{{"weight":"{lambda}","real":{{"over":"4","rows":[["1","1"],["1","1"]]}}}},
+            "p":{{"over":"3","rows":[["1","2"],["2","1"]]}},
+            "q":{{"over":"2","rows":[["1","1"],["1","1"]]}},"value":"{value}","gap":"{gap}"}}"#
+        );
+        bits(&Certificate::from_json(&text).unwrap())
+    };
+    // The value lies between 0 and (1 + lambda) log 2.
+    let plain = text("1", "1", "0", "2");
+    assert_eq!(plain, 60, "the fewest");
+    // 2^40, and some to spare.
+    for more in [
+        text("1099511627776", "1", "0", "2"),
+        text("1/1099511627776", "1", "0", "2"),
+        text("1", "1099511627776", "0", "2199023255552"),
+    ] {
+        assert!((64..100).contains(&more), "{more}");
+    }
+}
+
+/// A loose gap says nothing about how close the value is to what p guarantees: at the temperature 1 and
+/// with p the reference, the loss of a fair classifier, log 2.
+#[test]
+fn a_tight_value_asks_for_more_bits_than_a_loose_one() {
+    let bits = |value: &str| {
+        let text = format!(
+            r#"{{"kind":"guard","beta":"1","gamma":"0","labels":2,"label":[0,1],
+            "weight":{{"over":"2","numerators":["1","1"]}},
+            "reference":[{{"over":"1","numerators":["1"]}},{{"over":"1","numerators":["1"]}}],
+            "anchor":null,"p":{{"over":"1","rows":[["1"],["1"]]}},
+            "q":{{"over":"2","rows":[["1","1"]]}},"value":"{value}","gap":"1/3"}}"#
+        );
+        bits(&Certificate::from_json(&text).unwrap())
+    };
+    let log2 = "0.693147180559945309417232121458176568";
+    assert!(bits(log2) >= 100 + bits("0.6"), "{} {}", bits(log2), bits("0.6"));
+}
+
+/// Coq's exponents are bignums, but it aligns two numbers by shifting: e^(10^12) + 1 fills any memory.
+#[test]
+fn what_coq_cannot_compute_is_refused() {
+    let game = |payoff: &str, temperature: &str| {
+        let text = format!(
+            r#"{{"kind":"kl-matrix","payoff":{{"over":"1","rows":[["{payoff}"],["0"]]}},
+            "row":{{"reference":{{"over":"2","numerators":["1","1"]}},"temperature":"{temperature}"}},
+            "column":{{"reference":{{"over":"1","numerators":["1"]}},"temperature":"0"}},
+            "x":{{"over":"2","numerators":["1","1"]}},"y":{{"over":"1","numerators":["1"]}},
+            "value":"0","gap":"{payoff}"}}"#
+        );
+        Certificate::from_json(&text).unwrap().to_coq("name")
+    };
+    assert!(game("1", "1/1000000").is_ok());
+    let error = game("1", "1/1000000000000").unwrap_err().to_string();
+    assert!(error.starts_with("row.temperature: it is so small"), "{error}");
+    let error = game(&"9".repeat(5000), &"9".repeat(5000)).unwrap_err().to_string();
+    assert!(error.contains("numbers of more than 16384 bits"), "{error}");
+}
+
+/// What a file defines must not hide what the theory defines from the rest of the file, whatever the name:
+/// `of_game` is a game in a file called of.v, and a field in SequenceForm.v.
+#[test]
+fn no_name_hides_the_theory() {
+    let tree = RandomGame { depth: 3, seed: 1 }.tree();
+    let s = nashguard::extensive::solve_exact(&tree).unwrap();
+    let form = SequenceForm::new(&tree);
+    let exact = Extensive::of(&form, &s.max, &s.min).unwrap();
+    let mut loose = exact.clone();
+    loose.gap.0 += Rational::ONE;
+    let mut rough = pennies();
+    rough.gap.0 += Rational::ONE;
+    let kl = MatrixGame::new(vec![vec![1.0, -1.0], vec![-1.0, 1.0]]).unwrap().to_exact();
+    let fair = simplex(&[1.0, 1.0]);
+    let prior = || Prior::of(&fair, &1.0).unwrap();
+    let kl = Regularised::of(&kl, [prior(), prior()], &fair, &fair).unwrap();
+    for certificate in [
+        Certificate::Extensive(exact),
+        Certificate::Extensive(loose),
+        Certificate::Matrix(pennies()),
+        Certificate::Matrix(rough),
+        Certificate::KlMatrix(kl),
+    ] {
+        let text = certificate.to_coq("name").unwrap();
+        let mut defined: Vec<String> = vec![];
+        for statement in text.split("\n\n") {
+            let words = statement.split(|c: char| !(c.is_ascii_alphanumeric() || "_.".contains(c)));
+            for word in words.filter(|word| !word.starts_with("name_")) {
+                let hidden = defined.iter().any(|suffix| word.ends_with(suffix.as_str()));
+                assert!(!hidden || word.contains('.'), "{word} in {statement}");
+            }
+            let kinds = ["Definition name", "Lemma name", "Theorem name"];
+            let name = kinds.iter().find_map(|kind| statement.strip_prefix(kind));
+            defined.extend(name.and_then(|rest| rest.split(' ').next()).map(String::from));
+        }
+        assert!(defined.len() >= 4, "{defined:?}");
+    }
+}
