@@ -497,7 +497,12 @@ fn nothing_is_certified_that_does_not_hold() {
         "value":"2","gap":"0"}"#;
     let guard = std::fs::read_to_string(GUARD).unwrap();
     for (input, options, file, expected) in [
-        (pennies, [].as_slice(), "pennies.json", "let the name end in .v"),
+        (
+            pennies,
+            [].as_slice(),
+            "pennies.json",
+            "pennies.json: Coq reads files called NAME.v; let the name end in .v",
+        ),
         (pennies, &[], "pennies", "let the name end in .v"),
         (pennies, &[], "2x2.v", "--out: name \"2x2\""),
         (pennies, &[], "Pennies.v", "take a lower-case letter"),
