@@ -64,7 +64,9 @@ fn check(certificate: &Certificate) {
     let claimed: &[&Rational] = match certificate {
         Certificate::Matrix(_) | Certificate::Extensive(_) if gap.is_zero() => &[value],
         Certificate::Extensive(_) => &[value, gap],
-        _ => &[value, value, gap, gap],
+        Certificate::Matrix(_) => &[value, value, gap, gap],
+        // What is said of the value, of the pair, and of its gap.
+        _ => &[value, value, gap, value, value, gap, gap],
     };
     let stated = numbers(&between(&text, "Theorem", "Proof."));
     assert_eq!(stated.iter().collect::<Vec<_>>(), claimed, "{text}");
