@@ -277,7 +277,8 @@ fn training_follows_its_configuration() {
     assert!(!at("three.safetensors").exists());
 }
 
-/// Against the original (tests/golden/encoder.py): fewer pieces and bits turn its vectors by little.
+/// Against the original (tests/golden/encoder.py): fewer bits turn its vectors by little, lost pieces by
+/// more.
 #[test]
 fn the_encoder_stays_close_to_the_original() {
     #[derive(serde::Deserialize)]
@@ -287,10 +288,14 @@ fn the_encoder_stays_close_to_the_original() {
     }
     let golden: Vec<Golden> = serde_json::from_str(include_str!("golden/encoder.json")).unwrap();
     let encoder = Guardrail::shipped().unwrap().encoder().unwrap();
+    let mut cosines = Vec::new();
     for Golden { text, encoding } in golden {
         let ours = encoder.encode(&text).unwrap();
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
-        let cosine = dot(&ours, &encoding) / (dot(&ours, &ours) * dot(&encoding, &encoding)).sqrt();
-        assert!(cosine > 0.93, "{text}: {cosine}");
+        cosines
+            .push(dot(&ours, &encoding) / (dot(&ours, &ours) * dot(&encoding, &encoding)).sqrt());
     }
+    // Four of the texts hold a word whose piece was given up: "Sevilla", "réparer", "Steuererklärung", "ABC".
+    assert!([0, 4, 6, 7].iter().all(|&i| cosines[i] > 0.96), "{cosines:?}");
+    assert!(cosines.iter().all(|&c| c > 0.7), "{cosines:?}");
 }
