@@ -1,6 +1,7 @@
 //! The small guardrail: hashed n-grams, one linear map, 12 sigmoid outputs; beside them, where it has
 //! one, a frozen multilingual encoder under one hidden layer.
 
+use super::classifier;
 use super::encoder::{Encoder, WIDTH};
 use super::features::{Bags, Features};
 use super::head::{Head, HeadConfig};
@@ -151,9 +152,7 @@ impl Guardrail {
         if let Some(head) = &self.head {
             logits = (logits + head.logits(texts)?)?;
         }
-        let logits = logits.flatten_all()?.to_vec1::<f32>()?;
-        let (rows, _) = logits.as_chunks::<OUTPUTS>();
-        Ok(rows.iter().map(|row| row.map(|z| 1.0 / (1.0 + (-z).exp()))).collect())
+        classifier::probabilities(&logits)
     }
 
     /// Score of each text: the largest of its 12 probabilities.
@@ -161,8 +160,7 @@ impl Guardrail {
     /// # Errors
     /// [`Error::Invalid`] for a text without a visible character.
     pub fn scores(&self, texts: &[&str]) -> Result<Vec<f32>> {
-        let rows = self.probabilities(texts)?;
-        Ok(rows.into_iter().map(|row| row.into_iter().fold(0.0, f32::max)).collect())
+        Ok(self.probabilities(texts)?.into_iter().map(classifier::score).collect())
     }
 
     /// Writes a safetensors file with the settings in its metadata. The file appears complete or
@@ -208,8 +206,8 @@ impl Guardrail {
         })
     }
 
-    /// Eight bytes of header length, a JSON header, the numbers (safetensors' own writer would
-    /// need a direct dependency, and candle's leaves no room for metadata).
+    /// Eight bytes of header length, a JSON header, the numbers (candle's writer leaves no room for
+    /// metadata).
     fn to_safetensors(&self) -> Result<Vec<u8>> {
         let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
         let mut metadata = serde_json::Map::new();
