@@ -172,6 +172,32 @@ fn every_weight_receives_the_gradient_of_finite_differences() {
 }
 
 #[test]
+fn the_last_tokens_alone_have_the_same_states_and_gradients() {
+    for family in FAMILIES {
+        let (decoder, Golden { sequences, .. }) = golden(family);
+        let mut decoder = in_f64(&decoder);
+        let variables = decoder.variables(|_| true).unwrap();
+        let batch = Batch::new(&sequences).unwrap();
+        let x = decoder.embed(&batch).unwrap();
+        let all = decoder.states(&batch, &batch.last()).unwrap();
+        for first in 0..=decoder.config().layers {
+            let below = decoder.layers(&x, &batch, 0..first).unwrap();
+            let last = decoder.last(&below, &batch, first).unwrap();
+            assert!(distance(&last, &all) < 1e-12, "{family}: from layer {first}");
+        }
+        let gradients = |states: Tensor| states.sqr().unwrap().sum_all().unwrap().backward();
+        let short = gradients(decoder.last(&x, &batch, 0).unwrap()).unwrap();
+        let long = gradients(all).unwrap();
+        for (name, var) in &variables {
+            match (short.get(var), long.get(var)) {
+                (Some(a), Some(b)) => assert!(distance(a, b) < 1e-9, "{family}: {name}"),
+                (a, b) => assert!(a.is_none() && b.is_none(), "{family}: {name}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn frozen_weights_keep_no_graph_and_agree() {
     for family in FAMILIES {
         let (mut decoder, Golden { sequences, .. }) = golden(family);

@@ -209,7 +209,7 @@ impl Classifier {
         for rows in by_length(&lengths, BATCH_TOKENS) {
             let chosen: Vec<&[u32]> = rows.iter().map(|&i| sequences[i].as_slice()).collect();
             let batch = Batch::new(&chosen)?;
-            let states = this.decoder.states(&batch, &batch.last())?;
+            let states = this.decoder.last(&this.decoder.embed(&batch)?, &batch, 0)?;
             for (i, p) in rows.into_iter().zip(probabilities(&this.logits(&states)?)?) {
                 all[i] = p;
             }

@@ -276,7 +276,7 @@ impl Decoder {
         let mut x = self.embed(batch)?;
         let pass = self.pass(batch, &cache.slots)?;
         for layer in 0..self.config.layers {
-            x = self.layer(layer, &x, &pass, Some(cache))?;
+            x = self.layer(layer, &x, &pass, Some(cache), None)?;
         }
         cache.slots = pass.grid.slots;
         self.finish(&x, rows)
@@ -319,9 +319,31 @@ impl Decoder {
         let pass = self.pass(batch, &[])?;
         let mut x = x.clone();
         for layer in which {
-            x = self.layer(layer, &x, &pass, None)?;
+            x = self.layer(layer, &x, &pass, None, None)?;
         }
         Ok(x)
+    }
+
+    /// The layers from `first` on and the last norm, for the last token of each sequence:
+    /// `(tokens, hidden)` to `(sequences, hidden)`. The last layer looks from these tokens only.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] when `x` does not belong to `batch`.
+    pub fn last(&self, x: &Tensor, batch: &Batch, first: usize) -> Result<Tensor> {
+        let ends = batch.last();
+        let top = self.config.layers - 1;
+        if first > top {
+            return self.finish(x, &ends);
+        }
+        let pass = self.pass(batch, &[])?;
+        let mut x = x.clone();
+        for layer in first..top {
+            x = self.layer(layer, &x, &pass, None, None)?;
+        }
+        let rows: Vec<u32> = ends.iter().map(|&row| row as u32).collect();
+        let rows = Tensor::new(rows, &self.device)?;
+        let x = self.layer(top, &x, &pass, None, Some(&rows))?;
+        self.norm(FINAL_NORM, &x)
     }
 
     /// The last norm of these rows: `(tokens, hidden)` to `(rows, hidden)`.
@@ -357,16 +379,23 @@ impl Decoder {
         Ok(Pass { grid, global, local })
     }
 
+    /// One layer: `(tokens, hidden)` to the same, or to the rows of the sequences' last tokens where
+    /// these are given as `ends`.
     fn layer(
         &self,
         layer: usize,
         x: &Tensor,
         pass: &Pass,
         cache: Option<&mut Cache>,
+        ends: Option<&Tensor>,
     ) -> Result<Tensor> {
         let name = |part: &str| layer_name(layer, part);
         let norm = |part: &str, x: &Tensor| self.norm(&name(part), x);
-        let seen = self.attention(layer, &norm("input_layernorm.weight", x)?, pass, cache)?;
+        let seen = self.attention(layer, &norm("input_layernorm.weight", x)?, pass, cache, ends)?;
+        let x = match ends {
+            Some(ends) => &x.index_select(ends, 0)?,
+            None => x,
+        };
         if self.config.family != Family::Gemma3 {
             let x = (x + seen)?;
             let y = self.gated(layer, &norm("post_attention_layernorm.weight", &x)?)?;
@@ -384,6 +413,7 @@ impl Decoder {
         x: &Tensor,
         pass: &Pass,
         cache: Option<&mut Cache>,
+        ends: Option<&Tensor>,
     ) -> Result<Tensor> {
         let c = &self.config;
         let view = match c.windows[layer] {
@@ -395,19 +425,29 @@ impl Decoder {
         };
         let name = |part: &str| layer_name(layer, part);
         // (tokens, heads, width)
-        let project = |part: &str, heads: usize| {
+        let project = |part: &str, x: &Tensor, heads: usize| {
             let y = self.linear(&name(&format!("self_attn.{part}_proj")), x)?;
             Ok::<_, Error>(y.reshape(((), heads, c.head_width))?)
         };
-        let (mut q, mut k) = (project("q", c.heads)?, project("k", c.kv_heads)?);
+        let pick = |x: &Tensor| match ends {
+            Some(ends) => x.index_select(ends, 0),
+            None => Ok(x.clone()),
+        };
+        let mut q = project("q", &pick(x)?, c.heads)?;
+        let mut k = project("k", x, c.kv_heads)?;
         if c.family == Family::Gemma3 {
             q = self.norm(&name("self_attn.q_norm.weight"), &q)?;
             k = self.norm(&name("self_attn.k_norm.weight"), &k)?;
         }
         // (sequences, heads, slots, width)
-        let q = pass.grid.spread(&ops::rotate(&q, cos, sin)?)?;
+        let q = ops::rotate(&q, &pick(cos)?, &pick(sin)?)?;
+        let q = match ends {
+            // The last tokens stand in the last column, whatever the lengths.
+            Some(_) => q.unsqueeze(2)?,
+            None => pass.grid.spread(&q)?,
+        };
         let mut k = pass.grid.spread(&ops::rotate(&k, cos, sin)?)?;
-        let mut v = pass.grid.spread(&project("v", c.kv_heads)?)?;
+        let mut v = pass.grid.spread(&project("v", x, c.kv_heads)?)?;
         if let Some(cache) = cache {
             if let Some((keys, values)) = cache.layers.get(layer) {
                 (k, v) = (Tensor::cat(&[keys, &k], 2)?, Tensor::cat(&[values, &v], 2)?);
@@ -418,14 +458,22 @@ impl Decoder {
             }
         }
         // The query heads that share a key head lie under each other.
-        let (rows, columns, slots) = (pass.grid.rows, pass.grid.columns, k.dim(2)?);
+        let (rows, columns, slots) = (pass.grid.rows, q.dim(2)?, k.dim(2)?);
         let shared = (rows, c.kv_heads, c.heads / c.kv_heads * columns, c.head_width);
         let scores = q.reshape(shared)?.matmul(&k.t()?)?;
         let scores = scores.reshape((rows, c.heads, columns, slots))?;
+        let mask = match (mask, ends) {
+            (Some(mask), Some(_)) => Some(mask.narrow(2, mask.dim(2)? - 1, 1)?),
+            (mask, _) => mask.clone(),
+        };
         let shares = ops::masked_softmax(&scores, c.score_scale, mask.as_ref())?;
         let shares = shares.reshape((rows, c.kv_heads, shared.2, slots))?;
         let means = shares.matmul(&v)?.reshape((rows, c.heads, columns, c.head_width))?;
-        self.linear(&name("self_attn.o_proj"), &pass.grid.gather(&means)?)
+        let means = match ends {
+            Some(_) => means.reshape((rows, c.heads * c.head_width))?,
+            None => pass.grid.gather(&means)?,
+        };
+        self.linear(&name("self_attn.o_proj"), &means)
     }
 
     /// down(act(gate(x)) · up(x))

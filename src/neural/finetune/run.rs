@@ -324,9 +324,7 @@ impl Run<'_> {
             (Some(_), Some(kept)) => kept.read(rows, decoder.dtype(), decoder.device())?,
             (Some(first), None) => self.base.layers(&self.base.embed(&batch)?, &batch, 0..first)?,
         };
-        let rest = self.first.unwrap_or(0)..decoder.config().layers;
-        let x = decoder.layers(&x, &batch, rest)?;
-        classifier.logits(&decoder.finish(&x, &batch.last())?)
+        classifier.logits(&decoder.last(&x, &batch, self.first.unwrap_or(0))?)
     }
 
     /// Loss of each of some rows.
