@@ -5,6 +5,7 @@ pub mod decoder;
 pub mod encoder;
 pub mod features;
 pub mod finetune;
+pub mod generator;
 pub mod guardrail;
 mod head;
 pub mod loss;

@@ -115,6 +115,21 @@ pub fn masked_softmax(x: &Tensor, scale: f64, mask: Option<&Tensor>) -> Result<T
     })
 }
 
+/// ln softmax(z) at one index a row, in nats: z `(rows, classes)`, indices u32 `(rows)`, to `(rows)`.
+pub fn log_prob(z: &Tensor, indices: &Tensor) -> Result<Tensor> {
+    let column = indices.unsqueeze(1)?;
+    let z0 = z.detach();
+    let total = z0.log_sum_exp(1)?;
+    let y = (z0.gather(&column, 1)?.squeeze(1)? - &total)?;
+    let total = total.unsqueeze(1)?;
+    with_gradient([z, z], y, move |[z, _], _, g| {
+        let g = g.unsqueeze(1)?;
+        let shares = z.broadcast_sub(&total)?.exp()?;
+        let gz = shares.broadcast_mul(&g.neg()?)?.scatter_add(&column, &g, 1)?;
+        Ok([Some(gz), None])
+    })
+}
+
 /// y computed by any means, as a function of the two `arguments`; `gradient` gives the gradients of
 /// the arguments from the arguments, y and the gradient of y. For one argument, give it twice and
 /// return `None` for the second.

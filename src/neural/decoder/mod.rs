@@ -2,7 +2,7 @@
 //!
 //! - `config`: what distinguishes the models.
 //! - `weights`, `blocks`: named tensors, dense or quantised.
-//! - `model`, `batch`: the computation, for sequences of different lengths.
+//! - `model`, `batch`, `cache`: the computation, for sequences of different lengths.
 //! - `files`, `gguf`: models on disk.
 //! - `tokenizer`: texts to ids.
 //!
@@ -20,6 +20,7 @@
 
 mod batch;
 mod blocks;
+mod cache;
 pub mod config;
 mod files;
 mod gguf;
@@ -29,7 +30,8 @@ mod weights;
 
 pub use batch::Batch;
 pub use blocks::Blocks;
+pub use cache::Cache;
 pub use config::{Config, Family};
-pub use model::{Cache, Decoder};
+pub use model::Decoder;
 pub use tokenizer::Tokenizer;
 pub use weights::{Numbers, Weight, Weights};

@@ -1,6 +1,7 @@
 //! The decoder itself: embeddings, layers of attention and a gated map, a norm.
 
 use super::batch::{Batch, Grid, Slot};
+use super::cache::Cache;
 use super::config::{Config, EMBEDDING, FINAL_NORM, Family, OUTPUT, layer_name};
 use super::weights::{Weight, Weights};
 use crate::neural::ops;
@@ -33,31 +34,6 @@ struct Adapter {
     /// B `(out, rank)`
     up: Tensor,
     scale: f64,
-}
-
-/// Keys and values of tokens already read, so that more can be read after them.
-///
-/// Empty at first. Holds the sequences of the first batch it is given, in their order.
-#[derive(Clone, Debug, Default)]
-pub struct Cache {
-    layers: Vec<(Tensor, Tensor)>,
-    slots: Vec<Vec<Slot>>,
-}
-
-impl Cache {
-    /// Goes on with these sequences only, in this order; one may be named several times.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`] when there is no such sequence.
-    pub fn keep(&mut self, sequences: &[usize]) -> Result<()> {
-        let picks: Vec<u32> = sequences.iter().map(|&i| i as u32).collect();
-        for (keys, values) in &mut self.layers {
-            let picks = Tensor::new(picks.as_slice(), keys.device())?;
-            (*keys, *values) = (keys.index_select(&picks, 0)?, values.index_select(&picks, 0)?);
-        }
-        self.slots = sequences.iter().filter_map(|&i| self.slots.get(i).cloned()).collect();
-        Ok(())
-    }
 }
 
 /// What all layers share in one computation.
@@ -265,12 +241,9 @@ impl Decoder {
     /// # Errors
     /// [`Error::Invalid`] for a token id outside the vocabulary or another number of sequences.
     pub fn extend(&self, batch: &Batch, rows: &[usize], cache: &mut Cache) -> Result<Tensor> {
-        if !cache.slots.is_empty() && cache.slots.len() != batch.lengths().len() {
-            let problem = format!(
-                "{} sequences after a cache of {}",
-                batch.lengths().len(),
-                cache.slots.len()
-            );
+        if !cache.is_empty() && cache.len() != batch.lengths().len() {
+            let problem =
+                format!("{} sequences after a cache of {}", batch.lengths().len(), cache.len());
             return Err(Error::invalid("batch", problem, "extend each sequence of the cache"));
         }
         let mut x = self.embed(batch)?;
@@ -449,13 +422,7 @@ impl Decoder {
         let mut k = pass.grid.spread(&ops::rotate(&k, cos, sin)?)?;
         let mut v = pass.grid.spread(&project("v", x, c.kv_heads)?)?;
         if let Some(cache) = cache {
-            if let Some((keys, values)) = cache.layers.get(layer) {
-                (k, v) = (Tensor::cat(&[keys, &k], 2)?, Tensor::cat(&[values, &v], 2)?);
-            }
-            match cache.layers.get_mut(layer) {
-                Some(old) => *old = (k.clone(), v.clone()),
-                None => cache.layers.push((k.clone(), v.clone())),
-            }
+            (k, v) = cache.extend(layer, &k, &v)?;
         }
         // The query heads that share a key head lie under each other.
         let (rows, columns, slots) = (pass.grid.rows, q.dim(2)?, k.dim(2)?);

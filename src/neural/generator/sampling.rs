@@ -1,0 +1,258 @@
+//! Drawing texts token by token, many at a time.
+
+use super::Generator;
+use crate::neural::decoder::{Batch, Cache};
+use crate::{Error, Result};
+use candle_core::DType;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::ops::ControlFlow;
+
+/// How tokens are drawn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sampling {
+    /// Logits are divided by it; 0 takes the likeliest token.
+    pub temperature: f64,
+    /// Only the likeliest tokens are drawn whose probabilities first sum to this (Holtzman et al., 2020).
+    pub top_p: f64,
+    /// Tokens of a completion at most.
+    pub max_tokens: usize,
+    /// Sequences at a time. It settles the speed; the draws do not depend on it, but for the rounding
+    /// of products.
+    pub batch: usize,
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self { temperature: 0.7, top_p: 1.0, max_tokens: 256, batch: 8 }
+    }
+}
+
+impl Sampling {
+    fn check(&self) -> Result<()> {
+        let rules = [
+            ("temperature", (0.0..=1e3).contains(&self.temperature), "choose 0 to 1000"),
+            ("top_p", self.top_p > 0.0 && self.top_p <= 1.0, "choose above 0, up to 1"),
+            ("max_tokens", self.max_tokens > 0, "choose at least 1"),
+            ("batch", self.batch > 0, "choose at least 1"),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
+            None => Ok(()),
+        }
+    }
+
+    /// Draws a token by logits.
+    fn draw(&self, logits: &[f32], rng: &mut ChaCha8Rng) -> Result<u32> {
+        // One number a token, whatever the settings, so that streams stay in step.
+        let u: f64 = rng.random();
+        let top = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        if !top.is_finite() || logits.iter().any(|z| z.is_nan()) {
+            let remedy = "compute in f32, or check the model's weights";
+            return Err(Error::invalid("logits", "they are no finite numbers", remedy));
+        }
+        if self.temperature == 0.0 {
+            return Ok(logits.iter().position(|&z| z == top).unwrap_or(0) as u32);
+        }
+        let weigh = |z: f32| (f64::from(z - top) / self.temperature).exp();
+        let total: f64 = logits.iter().map(|&z| weigh(z)).sum();
+        if self.top_p == 1.0 {
+            return Ok(pick(logits.iter().map(|&z| weigh(z)).enumerate(), u * total));
+        }
+        // Tokens below this hold less than 1 - top_p together, so the nucleus is among the others.
+        let floor = (1.0 - self.top_p) / logits.len() as f64 * total;
+        let mut likely: Vec<(usize, f64)> = logits
+            .iter()
+            .map(|&z| weigh(z))
+            .enumerate()
+            .filter(|&(_, weight)| weight >= floor)
+            .collect();
+        likely.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        let (mut mass, mut size) = (0.0, 0);
+        while size < likely.len() && mass < self.top_p * total {
+            mass += likely[size].1;
+            size += 1;
+        }
+        Ok(pick(likely[..size].iter().copied(), u * mass))
+    }
+}
+
+/// The item in which the running sum of weights passes `at`.
+fn pick(weights: impl Iterator<Item = (usize, f64)>, at: f64) -> u32 {
+    let (mut sum, mut last) = (0.0, 0);
+    for (token, weight) in weights.filter(|(_, weight)| *weight > 0.0) {
+        sum += weight;
+        last = token;
+        if sum > at {
+            break;
+        }
+    }
+    last as u32
+}
+
+/// What was drawn after a prompt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completion {
+    /// Its tokens, without the one that ended it.
+    pub ids: Vec<u32>,
+    /// The token that ended it; `None` when it was cut off at the longest length.
+    pub end: Option<u32>,
+}
+
+/// A sequence being written.
+struct Writing {
+    prompt: usize,
+    candidate: usize,
+    rng: ChaCha8Rng,
+    ids: Vec<u32>,
+}
+
+impl Generator {
+    /// Draws `candidates` completions of every prompt (token ids, none empty), by prompt.
+    ///
+    /// Each has a random stream of its own, settled by `seed`, its prompt's index and its own.
+    /// Sequences that end make room for others. `watch` is told the completions done, and ends the
+    /// work by breaking: `None`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for settings out of range, an empty prompt, or one that leaves no room in the
+    /// model's context.
+    pub fn complete(
+        &self,
+        prompts: &[Vec<u32>],
+        candidates: usize,
+        sampling: &Sampling,
+        seed: u64,
+        watch: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Option<Vec<Vec<Completion>>>> {
+        sampling.check()?;
+        let context = self.decoder.config().context;
+        if let Some(i) = prompts.iter().position(|p| p.len() + sampling.max_tokens > context) {
+            let problem = format!("with max_tokens it is longer than the model's {context} tokens");
+            return Err(Error::invalid(format!("prompt {i}"), problem, "shorten either"));
+        }
+        let decoder = self.decoder.frozen();
+        let mut done: Vec<Vec<Option<Completion>>> = vec![vec![None; candidates]; prompts.len()];
+        let mut finished = 0;
+        let mut waiting = (0..prompts.len())
+            .flat_map(|prompt| (0..candidates).map(move |candidate| (prompt, candidate)))
+            .peekable();
+        let mut writing: Vec<Writing> = Vec::new();
+        let mut cache = Cache::default();
+        while !writing.is_empty() || waiting.peek().is_some() {
+            if watch(finished).is_break() {
+                return Ok(None);
+            }
+            // Logits of the next token of each sequence, by row of a table.
+            let mut fresh = Vec::new();
+            if 2 * writing.len() <= sampling.batch {
+                while writing.len() + fresh.len() < sampling.batch {
+                    let Some((prompt, candidate)) = waiting.next() else { break };
+                    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                    rng.set_stream(((prompt as u64) << 32) | candidate as u64);
+                    fresh.push(Writing { prompt, candidate, rng, ids: Vec::new() });
+                }
+            }
+            let mut tables = Vec::new();
+            if !writing.is_empty() {
+                let next: Vec<&[u32]> =
+                    writing.iter().map(|w| &w.ids[w.ids.len() - 1..]).collect();
+                let batch = Batch::new(&next)?;
+                let states = decoder.extend(&batch, &batch.last(), &mut cache)?;
+                tables.push((decoder.logits(&states)?, (0..writing.len()).collect::<Vec<_>>()));
+            }
+            if !fresh.is_empty() {
+                // Each prompt once, however many of its candidates start.
+                let mut distinct: Vec<usize> = fresh.iter().map(|w| w.prompt).collect();
+                distinct.dedup();
+                let read: Vec<&[u32]> = distinct.iter().map(|&p| prompts[p].as_slice()).collect();
+                let batch = Batch::new(&read)?;
+                let mut start = Cache::default();
+                let states = decoder.extend(&batch, &batch.last(), &mut start)?;
+                let rows: Vec<usize> = fresh
+                    .iter()
+                    .filter_map(|w| distinct.iter().position(|&p| p == w.prompt))
+                    .collect();
+                start.keep(&rows)?;
+                cache.join(start)?;
+                tables.push((decoder.logits(&states)?, rows));
+                writing.append(&mut fresh);
+            }
+            let mut going = Vec::new();
+            let mut at = 0;
+            for (table, rows) in tables {
+                let table = table.to_dtype(DType::F32)?.to_vec2::<f32>()?;
+                for row in rows {
+                    let w = &mut writing[at];
+                    let token = sampling.draw(&table[row], &mut w.rng)?;
+                    let end = self.stops.contains(&token).then_some(token);
+                    if end.is_none() {
+                        w.ids.push(token);
+                    }
+                    if end.is_some() || w.ids.len() == sampling.max_tokens {
+                        let ids = std::mem::take(&mut w.ids);
+                        done[w.prompt][w.candidate] = Some(Completion { ids, end });
+                        finished += 1;
+                    } else {
+                        going.push(at);
+                    }
+                    at += 1;
+                }
+            }
+            if going.len() < writing.len() {
+                cache.keep(&going)?;
+                let mut stays = going.iter().copied().peekable();
+                let mut at = 0;
+                writing.retain(|_| {
+                    at += 1;
+                    stays.next_if_eq(&(at - 1)).is_some()
+                });
+            }
+        }
+        watch(finished);
+        Ok(Some(done.into_iter().map(|row| row.into_iter().flatten().collect()).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(sampling: &Sampling, logits: &[f32], count: usize) -> Vec<f64> {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        let mut shares = vec![0.0; logits.len()];
+        for _ in 0..count {
+            shares[sampling.draw(logits, &mut rng).unwrap() as usize] += 1.0 / count as f64;
+        }
+        shares
+    }
+
+    #[test]
+    fn tokens_come_as_often_as_they_should() {
+        let p = [0.5_f64, 0.25, 0.15, 0.1];
+        let logits = p.map(|p| p.ln() as f32 + 3.0);
+        let close = |sampling: Sampling, expected: [f64; 4]| {
+            let found = shares(&sampling, &logits, 40_000);
+            let worst = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(worst < 0.01, "{sampling:?}: {found:?}, not {expected:?}");
+        };
+        let base = Sampling { temperature: 1.0, ..Sampling::default() };
+        close(base.clone(), p);
+        let squares: f64 = p.iter().map(|p| p * p).sum();
+        close(Sampling { temperature: 0.5, ..base.clone() }, p.map(|p| p * p / squares));
+        close(Sampling { temperature: 0.0, ..base.clone() }, [1.0, 0.0, 0.0, 0.0]);
+        // 0.5 + 0.25 reaches 0.7; 0.9 needs the third.
+        close(Sampling { top_p: 0.7, ..base.clone() }, [2.0 / 3.0, 1.0 / 3.0, 0.0, 0.0]);
+        close(Sampling { top_p: 0.85, ..base }, [0.5 / 0.9, 0.25 / 0.9, 0.15 / 0.9, 0.0]);
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_refused() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        for bad in [f32::NAN, f32::INFINITY] {
+            assert!(Sampling::default().draw(&[0.0, bad, 1.0], &mut rng).is_err());
+        }
+    }
+}
