@@ -18,6 +18,7 @@ use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const CPU: &Device = &Device::Cpu;
@@ -399,6 +400,18 @@ fn a_classifier_survives_its_folder() {
     for (i, text) in texts.iter().enumerate() {
         let (alone, all) = (loaded.scores(&[text]).unwrap(), loaded.scores(&texts).unwrap());
         assert!((alone[0] - all[i]).abs() < 1e-6);
+    }
+    // So is shared among threads, whatever their number.
+    let many: Vec<String> =
+        (0..150).map(|i| vec![format!("w{}", i % WORDS); 1 + i % 6].join(" ")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let alone = loaded.scores(&many).unwrap();
+    for threads in [0, 1, 2, 3] {
+        let told = AtomicUsize::new(0);
+        let done = |rows| drop(told.fetch_add(rows, Ordering::Relaxed));
+        let shared = loaded.scores_by(&many, threads, &done).unwrap();
+        assert!(alone.iter().zip(&shared).all(|(a, b)| (a - b).abs() < 1e-6));
+        assert_eq!(told.into_inner(), many.len());
     }
     assert_eq!(loaded.encode(texts[2]).unwrap(), (vec![1, 8, 9, 10, 11, 12, 2, 0], true));
     assert_eq!(loaded.encode(texts[1]).unwrap(), (vec![1, 5, 6, 7, 2, 0], false));

@@ -252,9 +252,8 @@ mod tests {
         }
         let found = Scaling::platt(&scores, &labels).unwrap();
         assert!((found.slope - 2.0).abs() < 0.01 && (found.offset + 1.0).abs() < 0.01);
-        let error = |scores: &[f32]| {
-            calibration_error(&equal_mass(scores, &labels, 15).unwrap()).unwrap()
-        };
+        let error =
+            |scores: &[f32]| calibration_error(&equal_mass(scores, &labels, 15).unwrap()).unwrap();
         let calibrated: Vec<f32> = scores.iter().map(|&s| found.apply(s)).collect();
         assert!(error(&scores) > 0.1 && error(&calibrated) < 0.002);
         let temperature = Scaling::temperature(&scores, &labels).unwrap();

@@ -4,6 +4,7 @@
 use super::decoder::{Batch, Decoder, Numbers, Tokenizer};
 use super::finetune::by_length;
 use super::ops;
+use super::parallel;
 use crate::data::Category;
 use crate::report::{replace, write_atomically};
 use crate::{Error, Result};
@@ -24,6 +25,7 @@ const BATCH_TOKENS: usize = 2048;
 
 const HEAD_FILE: &str = "head.safetensors";
 const ABOUT_FILE: &str = "guardrail.json";
+const AGAIN: &str = "train and save the classifier again";
 
 /// How a text becomes tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +58,24 @@ pub struct About {
     pub reading: Reading,
     /// How it was trained: settings, rows, scores on validation rows.
     pub training: serde_json::Value,
+}
+
+impl About {
+    /// Reads guardrail.json in a folder that [`Classifier::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::Invalid`] naming it when it is damaged.
+    pub fn load(folder: impl AsRef<Path>) -> Result<Self> {
+        let path = folder.as_ref().join(ABOUT_FILE);
+        let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+        let bad = |problem| Error::invalid(path.display().to_string(), problem, AGAIN);
+        let about: Self = serde_json::from_slice(&bytes)
+            .map_err(|e| bad(format!("it describes no classifier ({e})")))?;
+        match about.labels == Category::ALL {
+            true => Ok(about),
+            false => Err(bad("its labels are not the 12 categories in order".into())),
+        }
+    }
 }
 
 /// A decoder that classifies texts.
@@ -201,18 +221,37 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::encode`].
     pub fn probabilities(&self, texts: &[&str]) -> Result<Vec<[f32; OUTPUTS]>> {
+        self.shared(texts, 1, &|_| ())
+    }
+
+    /// Probabilities of texts in batches of like length, the batches shared among so many threads;
+    /// `done` is told how many texts each had.
+    fn shared(
+        &self,
+        texts: &[&str],
+        threads: usize,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<[f32; OUTPUTS]>> {
         let sequences =
             texts.iter().map(|text| Ok(self.encode(text)?.0)).collect::<Result<Vec<Vec<u32>>>>()?;
         let this = self.frozen();
         let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
-        let mut all = vec![[0.0; OUTPUTS]; texts.len()];
-        for rows in by_length(&lengths, BATCH_TOKENS) {
+        let batches = by_length(&lengths, BATCH_TOKENS);
+        // Dealt out in turn: every thread gets short and long ones.
+        let threads = threads.max(1);
+        let dealt: Vec<&Vec<usize>> =
+            (0..threads).flat_map(|t| batches.iter().skip(t).step_by(threads)).collect();
+        let scored = parallel::each(threads, &dealt, |rows| {
             let chosen: Vec<&[u32]> = rows.iter().map(|&i| sequences[i].as_slice()).collect();
             let batch = Batch::new(&chosen)?;
             let states = this.decoder.last(&this.decoder.embed(&batch)?, &batch, 0)?;
-            for (i, p) in rows.into_iter().zip(probabilities(&this.logits(&states)?)?) {
-                all[i] = p;
-            }
+            let p = probabilities(&this.logits(&states)?)?;
+            done(rows.len());
+            Ok(p)
+        })?;
+        let mut all = vec![[0.0; OUTPUTS]; texts.len()];
+        for (rows, p) in dealt.into_iter().zip(scored) {
+            rows.iter().zip(p).for_each(|(&i, p)| all[i] = p);
         }
         Ok(all)
     }
@@ -223,6 +262,20 @@ impl Classifier {
     /// As [`Classifier::encode`].
     pub fn scores(&self, texts: &[&str]) -> Result<Vec<f32>> {
         Ok(self.probabilities(texts)?.into_iter().map(score).collect())
+    }
+
+    /// The same for many texts: batches of them go to so many threads, each on one core, which on a
+    /// CPU is faster than all cores on one batch; `done` is told how many texts each batch had.
+    ///
+    /// # Errors
+    /// As [`Classifier::scores`], or [`Error::Invalid`] when no thread can be started.
+    pub fn scores_by(
+        &self,
+        texts: &[&str],
+        threads: usize,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<f32>> {
+        Ok(self.shared(texts, threads, done)?.into_iter().map(score).collect())
     }
 
     /// Writes a folder: the decoder with its tokenizer, which `transformers` opens too (see
@@ -255,14 +308,9 @@ impl Classifier {
             std::fs::read(&path).map_err(|e| Error::io("read", path, e))
         };
         let bad = |name: &str, problem: String| {
-            let place = folder.join(name).display().to_string();
-            Error::invalid(place, problem, "train and save the classifier again")
+            Error::invalid(folder.join(name).display().to_string(), problem, AGAIN)
         };
-        let about: About = serde_json::from_slice(&read(ABOUT_FILE)?)
-            .map_err(|e| bad(ABOUT_FILE, format!("it describes no classifier ({e})")))?;
-        if about.labels != Category::ALL {
-            return Err(bad(ABOUT_FILE, "its labels are not the 12 categories in order".into()));
-        }
+        let about = About::load(folder)?;
         let decoder = Decoder::load(folder, numbers, device)?;
         let tokenizer = Tokenizer::load(folder)?;
         let head = candle_core::safetensors::load_buffer(&read(HEAD_FILE)?, device)

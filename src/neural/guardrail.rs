@@ -341,7 +341,8 @@ fn eight_bits(matrix: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((Tensor::from_vec(levels, matrix.dims(), cpu)?, Tensor::from_vec(scales, columns, cpu)?))
 }
 
-const SHIPPED: &[u8] = include_bytes!("../../models/guardrail/model.safetensors");
+/// The file of the guardrail that ships with the library, see [`Guardrail::shipped`].
+pub const SHIPPED: &[u8] = include_bytes!("../../models/guardrail/model.safetensors");
 
 /// Key of the settings, as JSON, in the file's metadata.
 const CONFIG: &str = "nashguard.guardrail";
