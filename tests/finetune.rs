@@ -482,3 +482,69 @@ fn an_unknown_category_pushes_the_largest_logit_of_the_softmax_loss() {
     assert!(g.iter().all(|&g| g < 0.0) && g.iter().all(|&g| g >= g.min(0.0)));
     assert!(g[4] < 10.0 * g[0]);
 }
+
+/// Scores come from a folder once; a changed model is scored anew, and a damaged one is named.
+#[test]
+fn experiments_score_the_classifiers_below_a_folder() {
+    let dir = temporary();
+    let path = |name: &str| dir.path().join(name);
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let reading = Reading { max_tokens: 24, ..Reading::default() };
+    let mut classifier = Classifier::new(decoder("llama"), tokenizer(), reading, &mut rng).unwrap();
+    classifier.about_mut().training = serde_json::json!({ "rows": 7, "tokens": 70 });
+    let folder = path("models/tiny/model");
+    classifier.save(&folder).unwrap();
+    let run = || {
+        Command::new(env!("CARGO_BIN_EXE_experiment"))
+            .args(["run", "fig9", "calibration", "overrefusal", "table1", "--scale", "smoke"])
+            .args([Path::new("--models"), &path("models"), Path::new("--out"), &path("out")])
+            .args([Path::new("--figures"), &path("figures")])
+            .output()
+            .unwrap()
+    };
+    let page = || fs::read_to_string(path("out/table1.md")).unwrap();
+    // Of each set of texts, when its scores were written; sets are in folders of contenders.
+    let kept = || {
+        let folders = fs::read_dir(path("out/scores")).unwrap();
+        let files = folders.flat_map(|f| fs::read_dir(f.unwrap().path()).unwrap());
+        let mut kept: Vec<_> = files
+            .map(|f| f.unwrap())
+            .filter(|f| f.path().to_string_lossy().contains("/tiny-"))
+            .map(|f| (f.path(), f.metadata().unwrap().modified().unwrap()))
+            .collect();
+        kept.sort();
+        kept
+    };
+
+    let out = run();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(page().contains("| ours, tiny, threshold 0.500 (the paper's)"), "{}", page());
+    assert!(page().contains("Ours, tiny: trained on 7 rows, 70 tokens"), "{}", page());
+    for file in ["fig9.md", "calibration.md", "overrefusal.md"] {
+        let page = fs::read_to_string(path("out").join(file)).unwrap();
+        assert!(page.contains("| tiny "), "{page}");
+    }
+    let first = kept();
+    assert_eq!(first.len(), Language::ALL.len());
+
+    // What the folder says of thresholds and training moves no score; half a file counts as none.
+    classifier.about_mut().threshold = 0.4;
+    classifier.save(&folder).unwrap();
+    let (cut, _) = &first[0];
+    let whole = fs::read(cut).unwrap();
+    fs::write(cut, &whole[..whole.len() / 2]).unwrap();
+    assert!(run().status.success());
+    assert_eq!(kept()[1..], first[1..]);
+    let scores =
+        |file: &[u8]| serde_json::from_slice::<serde_json::Value>(file).unwrap()["scores"].clone();
+    assert_eq!(scores(&fs::read(cut).unwrap()), scores(&whole));
+
+    let head = folder.join("head.safetensors");
+    let whole = fs::read(&head).unwrap();
+    fs::write(&head, &whole[..whole.len() / 2]).unwrap();
+    let out = run();
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1));
+    let error: Vec<&str> = message.lines().filter(|l| l.starts_with("error:")).collect();
+    assert!(error.len() == 1 && error[0].contains("head.safetensors"), "{message}");
+}
