@@ -3,9 +3,7 @@
 //!
 //! Paper: Figure 2 (mean F1 and latency).
 
-use crate::scoring::{
-    THRESHOLD, cell, mean, means, median, score, scores, seeds, sets_note, test_sets,
-};
+use crate::scoring::{cell, mean, means, median, score, scores, seeds, sets_note, test_sets};
 use crate::{Context, Scale};
 use candle_core::{DType, Device, Tensor};
 use nashguard::data::{Language, Reported, ReportedModel, reported};
@@ -92,8 +90,11 @@ impl Latency {
 }
 
 pub fn run(context: &Context) -> Result<Report> {
-    let seeds = seeds(context)?;
-    let sets = test_sets(context, &seeds.validation)?;
+    let held_out = match context.data {
+        Some(_) => Vec::new(),
+        None => seeds(context)?.validation,
+    };
+    let sets = test_sets(context, &held_out)?;
     let shipped = Guardrail::shipped()?;
     let texts: Vec<&str> = sets.iter().flat_map(|s| s.texts.iter().map(String::as_str)).collect();
     let short = shipped.encoder().map_or(32, |encoder| median_tokens(&encoder, &texts));

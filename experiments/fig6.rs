@@ -136,7 +136,7 @@ fn points(name: &str) -> Column {
 fn part(rows: &[Row], parts: usize, seed: u64) -> Vec<Row> {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
-    let mut kept = Vec::new();
+    let mut kept: Vec<usize> = Vec::new();
     for language in Language::ALL {
         for label in [Label::Safe, Label::Unsafe] {
             let alike = |&i: &usize| (rows[i].language, rows[i].label) == (language, label);

@@ -94,9 +94,9 @@ fn languages(rows: &Rows) -> Result<Table> {
     table.push([
         "all".into(),
         rows.len().into(),
-        100.0.into(),
+        100.0_f64.into(),
         reported.seed_rows.values().sum::<usize>().into(),
-        100.0.into(),
+        100.0_f64.into(),
         harmful.into(),
         share(harmful, rows.len()),
     ])?;
@@ -116,7 +116,7 @@ fn categories(rows: &Rows) -> Result<Table> {
         columns,
     );
     for category in Category::ALL.map(Some).into_iter().chain([None]) {
-        let mut row: Vec<Cell> = vec![category_name(category)?.into()];
+        let mut row: Vec<Cell> = vec![category_name(category).into()];
         for language in Language::ALL {
             let harmful = |r: &Row| r.language == language && r.label == Label::Unsafe;
             let of = count(rows, |r| {
@@ -131,10 +131,10 @@ fn categories(rows: &Rows) -> Result<Table> {
 }
 
 /// The name that files use, in words.
-fn category_name(category: Option<Category>) -> Result<String> {
-    let Some(category) = category else { return Ok("unknown".into()) };
+fn category_name(category: Option<Category>) -> String {
+    let Some(category) = category else { return "unknown".into() };
     let name = serde_json::to_value(category).ok().and_then(|v| v.as_str().map(str::to_owned));
-    Ok(name.unwrap_or_default().replace('_', " "))
+    name.unwrap_or_default().replace('_', " ")
 }
 
 /// Rows by licence.
@@ -168,7 +168,7 @@ fn sources(rows: &Rows) -> Result<Table> {
         *harmful += usize::from(row.label == Label::Unsafe);
     }
     for (source, (languages, harmful)) in largest_first(counts, |(l, _)| l.iter().sum()) {
-        let of = languages.iter().sum();
+        let of: usize = languages.iter().sum();
         let mut row =
             vec![source.into(), Cell::from(of), share(of, rows.len()), share(harmful, of)];
         row.extend(languages.map(Cell::from));
