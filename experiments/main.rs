@@ -6,10 +6,19 @@ mod calibration;
 mod contenders;
 mod dynamics;
 #[cfg(feature = "neural")]
+mod fig2;
+#[cfg(feature = "neural")]
+mod fig5;
+#[cfg(feature = "neural")]
+mod fig6;
+mod fig8;
+#[cfg(feature = "neural")]
 mod fig9;
 #[cfg(feature = "neural")]
 mod overrefusal;
 mod phase;
+#[cfg(feature = "neural")]
+mod scoring;
 mod seedgame;
 mod solvers;
 #[cfg(feature = "neural")]
@@ -56,6 +65,13 @@ const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "solvers", about: solvers::ABOUT, run: solvers::run, draw: solvers::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "fig2", about: fig2::ABOUT, run: fig2::run, draw: fig2::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "fig5", about: fig5::ABOUT, run: fig5::run, draw: fig5::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "fig6", about: fig6::ABOUT, run: fig6::run, draw: fig6::draw },
+    Experiment { name: "fig8", about: fig8::ABOUT, run: fig8::run, draw: fig8::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "fig9", about: fig9::ABOUT, run: fig9::run, draw: fig9::draw },
     #[cfg(feature = "neural")]
