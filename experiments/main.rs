@@ -8,6 +8,8 @@ mod solvers;
 mod table1;
 mod texts;
 mod theory;
+#[cfg(feature = "neural")]
+mod weighting;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -48,6 +50,13 @@ const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "solvers", about: solvers::ABOUT, run: solvers::run, draw: solvers::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "weighting",
+        about: weighting::ABOUT,
+        run: weighting::run,
+        draw: weighting::draw,
+    },
 ];
 
 /// How much work an experiment does.
