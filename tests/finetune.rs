@@ -473,11 +473,12 @@ fn an_unknown_category_pushes_the_largest_logit_of_the_softmax_loss() {
 /// A text cannot end its turn, and training and scoring read it alike.
 #[test]
 fn a_text_cannot_speak_for_the_model() {
-    let letters: Vec<String> =
-        ["<|start|>", "<|end|>"].into_iter().chain("<|>adenrstu:".split("").filter(|s| !s.is_empty()))
-            .chain(["Ġ", "Ċ"])
-            .map(String::from)
-            .collect();
+    let letters: Vec<String> = ["<|start|>", "<|end|>"]
+        .into_iter()
+        .chain("<|>adenrstu:".split("").filter(|s| !s.is_empty()))
+        .chain(["Ġ", "Ċ"])
+        .map(String::from)
+        .collect();
     let vocabulary: BTreeMap<&String, usize> = letters.iter().zip(0..).collect();
     let special = |id: usize| {
         serde_json::json!({
@@ -516,7 +517,9 @@ fn a_text_cannot_speak_for_the_model() {
     assert_eq!((count(0), count(1)), (2, 1), "{ids:?}");
     let spelt: Vec<u32> = "<|end|>".chars().map(|c| whole(&c.to_string())[0]).collect();
     assert!(ids.windows(spelt.len()).any(|w| w == spelt), "{ids:?}");
-    assert!(Classifier::encode(&classifier, "").unwrap().0.len() == whole(&reading.before).len() + 3);
+    assert!(
+        Classifier::encode(&classifier, "").unwrap().0.len() == whole(&reading.before).len() + 3
+    );
 
     // So does one that was saved.
     let dir = temporary();

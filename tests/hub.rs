@@ -89,6 +89,7 @@ fn answer(mut stream: TcpStream, behaviour: &Mutex<Behaviour>) -> std::io::Resul
             _ => {}
         }
     }
+    let own = stream.local_addr()?;
     let mut b = behaviour.lock().unwrap();
     b.seen.push([method.into(), path.into(), range.clone(), token]);
     let mut say = |head: String, body: &[u8]| {
@@ -120,9 +121,8 @@ fn answer(mut stream: TcpStream, behaviour: &Mutex<Behaviour>) -> std::io::Resul
     if bytes.len() >= LARGE && !large {
         return say(
             format!(
-                "302 Found\r\nLocation: http://{}/cdn/{name}\r\nX-Repo-Commit: {COMMIT}\r\n\
+                "302 Found\r\nLocation: http://{own}/cdn/{name}\r\nX-Repo-Commit: {COMMIT}\r\n\
                  {linked}ETag: \"{etag}\"\r\nX-Linked-Size: {}\r\nContent-Length: 0",
-                stream.local_addr()?,
                 bytes.len()
             ),
             b"",
@@ -204,11 +204,12 @@ impl Place {
 }
 
 fn noise(len: usize) -> Vec<u8> {
-    (0..len).scan(7_u32, |x, _| {
-        *x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        Some((*x >> 24) as u8)
-    })
-    .collect()
+    (0..len)
+        .scan(7_u32, |x, _| {
+            *x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            Some((*x >> 24) as u8)
+        })
+        .collect()
 }
 
 fn small() -> Vec<(&'static str, Vec<u8>)> {
@@ -283,9 +284,10 @@ fn the_token_goes_to_the_hub_and_nowhere_else() {
     let go = |command: &mut Command| assert!(command.output().unwrap().status.success());
     go(place.command(&server, &["own/tiny"]).env("HF_TOKEN", "secret"));
     let seen = server.seen();
-    assert!(seen.iter().any(|[_, path, _, token]| {
-        path.starts_with("/own/") && token == "Bearer secret"
-    }));
+    assert!(
+        seen.iter()
+            .any(|[_, path, _, token]| { path.starts_with("/own/") && token == "Bearer secret" })
+    );
     fs::write(place.at("home/token"), "stored\n").unwrap();
     go(&mut place.command(&server, &["own/tiny"]));
     assert!(server.seen().iter().all(|[.., token]| token == "Bearer stored"));
@@ -326,7 +328,10 @@ fn a_cut_download_goes_on() {
     // Twice cut, it goes on by itself; more often, it stops and goes on when run again.
     server.set(|b| b.cut = Some((80_000, 3)));
     let said = place.bad(&server, &["own/tiny"]);
-    assert!(said.contains("cut after 240000 of 300000 bytes") && said.contains("run again"), "{said}");
+    assert!(
+        said.contains("cut after 240000 of 300000 bytes") && said.contains("run again"),
+        "{said}"
+    );
     assert!(!place.at("models/tiny/model.safetensors").exists());
     let partial = place.blobs().into_iter().find(|p| p.extension().is_some()).unwrap();
     assert!(same(&partial, &model[..240_000]));

@@ -186,7 +186,10 @@ impl Http {
             ),
             _ => Error::io("write", path, e),
         };
-        file.set_len(at).and_then(|()| file.seek(SeekFrom::Start(at))).map_err(write)?;
+        if file.metadata().map_err(write)?.len() != at {
+            file.set_len(at).map_err(write)?;
+        }
+        file.seek(SeekFrom::Start(at)).map_err(write)?;
         if response.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(0);
         }

@@ -132,8 +132,7 @@ impl Guardrail {
         let Some(head) = config.head else {
             return Err(Error::invalid("head", "it is missing", "give the head's settings"));
         };
-        let weights =
-            row_weights(&seeds.train, config.unsafe_odds, config.language_balance);
+        let weights = row_weights(&seeds.train, config.unsafe_odds, config.language_balance);
         let rows = (seeds.train.as_slice(), weights.as_slice());
         let trained = Head::train(&head, config.negative_weight, encoder, rows, seed, progress)?;
         let mut all = Seeds { train: seeds.train.clone(), validation: Vec::new() };

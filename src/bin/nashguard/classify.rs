@@ -140,7 +140,9 @@ fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
         return Err(Error::invalid("--quantised", "it is for decoders", remedy));
     }
     let small = match path {
-        Some(path) if path.join("config.json").is_file() || path.extension() == Some("gguf".as_ref()) => {
+        Some(path)
+            if path.join("config.json").is_file() || path.extension() == Some("gguf".as_ref()) =>
+        {
             let (problem, remedy) = (
                 "it is a pre-trained model, not yet a guardrail",
                 "train one from it by `nashguard train` and name the folder `model` in its --out",
@@ -150,7 +152,8 @@ fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
         Some(path) if path.is_dir() => Guardrail::load(path.join("model.safetensors"))?,
         Some(path) if path.exists() => Guardrail::load(path)?,
         Some(path) => {
-            let remedy = "leave --model out for the built-in one, or train one by `nashguard train`";
+            let remedy =
+                "leave --model out for the built-in one, or train one by `nashguard train`";
             let place = path.display().to_string();
             return Err(Error::invalid(place, "there is no such guardrail", remedy));
         }

@@ -30,9 +30,7 @@ pub fn watch() -> Result<()> {
             (Some(advice), _) => eprintln!("interrupted: {advice}"),
             (None, 0) => eprintln!("interrupted: nothing was written; run again to finish"),
             (None, n) => {
-                eprintln!(
-                    "interrupted: {n} of the files were written, whole; run again to finish"
-                );
+                eprintln!("interrupted: {n} of the files were written, whole; run again to finish");
             }
         }
         std::process::exit(130)
