@@ -14,10 +14,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const CPU: &Device = &Device::Cpu;
@@ -306,7 +306,7 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
     let tool = |out: &str, more: &[&str]| {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_nashguard"));
         tool.current_dir(dir.path()).args(["train", "--config", "tiny.toml", "--out", out]);
-        tool.args(more).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        tool.args(more).stdout(Stdio::null()).stderr(Stdio::null());
         tool
     };
     assert!(tool("whole", &[]).status().unwrap().success());
@@ -319,8 +319,30 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!at("killed/report.json").exists(), "it was done before it was killed");
+    #[cfg(unix)]
+    {
+        // Ctrl-C says how to go on.
+        let mut child = tool("killed", &["--resume"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        said.read_line(&mut String::new()).unwrap();
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+        assert!(rest.contains("interrupted: go on with the same command and --resume"), "{rest}");
+    }
     assert!(tool("killed", &["--resume"]).status().unwrap().success());
     assert!(numbers(&at("whole/model")) == numbers(&at("killed/model")));
+
+    // A model that is missing is named, and how to get it.
+    fs::write(at("tiny.toml"), toml.replace("\"tiny\"", "\"tinier\"")).unwrap();
+    let refused = tool("none", &[]).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("models/tinier: there is no such model") && said.contains("fetch"),
+        "{said}"
+    );
+    assert!(!at("none").exists());
 
     fs::write(at("texts.txt"), "w5 w3 w9\nw5 w7 w9\n").unwrap();
     let classify = Command::new(env!("CARGO_BIN_EXE_nashguard"))

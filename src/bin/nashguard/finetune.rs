@@ -34,11 +34,11 @@ pub struct Config {
 
 pub fn run(options: &Options, config: &Config) -> Result<()> {
     let out = &options.out;
+    let path = options.models.join(&config.base);
+    present(&path)?;
     let read = |name: &str| read_seed_origins(options.data.join("seed").join(name));
     let (train, validation) = (read("train.jsonl.gz")?, read("validation.jsonl.gz")?);
     let chosen = config.selection.choose(train, validation, config.finetune.seed);
-    let path = options.models.join(&config.base);
-    present(&path)?;
     interrupt::advise("go on with the same command and --resume");
     let device = Device::cuda_if_available(0)?;
     let dtype = if device.is_cuda() { DType::BF16 } else { DType::F32 };
