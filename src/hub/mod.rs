@@ -69,7 +69,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// As other tools are told: the server is HF_ENDPOINT (https://huggingface.co), the cache `hub/` in
+    /// As other tools are told: the server is HF_ENDPOINT (`https://huggingface.co`), the cache `hub/` in
     /// HF_HOME (~/.cache/huggingface), the access token HF_TOKEN or the file `token` in HF_HOME.
     ///
     /// # Errors
