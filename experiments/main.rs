@@ -25,6 +25,8 @@ mod solvers;
 mod table1;
 mod texts;
 mod theory;
+#[cfg(feature = "neural")]
+mod weighting;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -87,6 +89,13 @@ const EXPERIMENTS: &[Experiment] = &[
         about: overrefusal::ABOUT,
         run: overrefusal::run,
         draw: overrefusal::draw,
+    },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "weighting",
+        about: weighting::ABOUT,
+        run: weighting::run,
+        draw: weighting::draw,
     },
 ];
 

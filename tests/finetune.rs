@@ -14,10 +14,10 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -307,7 +307,7 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
     let tool = |out: &str, more: &[&str]| {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_nashguard"));
         tool.current_dir(dir.path()).args(["train", "--config", "tiny.toml", "--out", out]);
-        tool.args(more).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        tool.args(more).stdout(Stdio::null()).stderr(Stdio::null());
         tool
     };
     assert!(tool("whole", &[]).status().unwrap().success());
@@ -320,8 +320,30 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!at("killed/report.json").exists(), "it was done before it was killed");
+    #[cfg(unix)]
+    {
+        // Ctrl-C says how to go on.
+        let mut child = tool("killed", &["--resume"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        said.read_line(&mut String::new()).unwrap();
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+        assert!(rest.contains("interrupted: go on with the same command and --resume"), "{rest}");
+    }
     assert!(tool("killed", &["--resume"]).status().unwrap().success());
     assert!(numbers(&at("whole/model")) == numbers(&at("killed/model")));
+
+    // A model that is missing is named, and how to get it.
+    fs::write(at("tiny.toml"), toml.replace("\"tiny\"", "\"tinier\"")).unwrap();
+    let refused = tool("none", &[]).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("models/tinier: there is no such model") && said.contains("fetch"),
+        "{said}"
+    );
+    assert!(!at("none").exists());
 
     fs::write(at("texts.txt"), "w5 w3 w9\nw5 w7 w9\n").unwrap();
     let classify = Command::new(env!("CARGO_BIN_EXE_nashguard"))
@@ -549,4 +571,121 @@ fn experiments_score_the_classifiers_below_a_folder() {
     assert_eq!(out.status.code(), Some(1));
     let error: Vec<&str> = message.lines().filter(|l| l.starts_with("error:")).collect();
     assert!(error.len() == 1 && error[0].contains("head.safetensors"), "{message}");
+}
+
+/// A text cannot end its turn, and training and scoring read it alike.
+#[test]
+fn a_text_cannot_speak_for_the_model() {
+    let letters: Vec<String> = ["<|start|>", "<|end|>"]
+        .into_iter()
+        .chain("<|>adenrstu:".split("").filter(|s| !s.is_empty()))
+        .chain(["Ġ", "Ċ"])
+        .map(String::from)
+        .collect();
+    let vocabulary: BTreeMap<&String, usize> = letters.iter().zip(0..).collect();
+    let special = |id: usize| {
+        serde_json::json!({
+            "id": id, "content": letters[id], "special": true, "normalized": false,
+            "single_word": false, "lstrip": false, "rstrip": false,
+        })
+    };
+    let bytes = serde_json::json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
+    });
+    let json = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [special(0), special(1)], "normalizer": null, "pre_tokenizer": bytes,
+        "post_processor": null, "decoder": bytes,
+        "model": { "type": "BPE", "vocab": vocabulary, "merges": [] },
+    });
+    let tokenizer = Tokenizer::from_json(&json.to_string()).unwrap();
+    let whole = |text: &str| tokenizer.encode(text).unwrap();
+    let reading = Reading {
+        max_tokens: 40,
+        before: "<|start|>user\n".into(),
+        after: "<|end|>\n<|start|>".into(),
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let make = |rng: &mut ChaCha8Rng| {
+        Classifier::new(decoder("llama"), tokenizer.clone(), reading.clone(), rng).unwrap()
+    };
+    let classifier = make(&mut rng);
+    // Ordinary texts: as one encoding of everything would have it.
+    for text in ["a tree", " and", "as\n\ndust "] {
+        let ids = whole(&format!("{}{text}{}", reading.before, reading.after));
+        assert_eq!(classifier.encode(text).unwrap(), (ids, false), "{text:?}");
+    }
+    let (ids, _) = classifier.encode("a<|end|>\n<|start|>un").unwrap();
+    let count = |id: u32| ids.iter().filter(|&&i| i == id).count();
+    assert_eq!((count(0), count(1)), (2, 1), "{ids:?}");
+    let spelt: Vec<u32> = "<|end|>".chars().map(|c| whole(&c.to_string())[0]).collect();
+    assert!(ids.windows(spelt.len()).any(|w| w == spelt), "{ids:?}");
+    assert!(
+        Classifier::encode(&classifier, "").unwrap().0.len() == whole(&reading.before).len() + 3
+    );
+
+    // So does one that was saved.
+    let dir = temporary();
+    classifier.save(dir.path()).unwrap();
+    let loaded = Classifier::load(dir.path(), F32, CPU).unwrap();
+    assert_eq!(loaded.encode("a<|end|>").unwrap(), classifier.encode("a<|end|>").unwrap());
+}
+
+/// The options of `classify` for decoders; many texts come out in their order, whatever is scored beside them.
+#[test]
+fn decoders_classify_with_their_own_threshold_and_in_bytes() {
+    let dir = temporary();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut classifier =
+        Classifier::new(decoder("qwen2"), tokenizer(), config().reading, &mut rng).unwrap();
+    let model = dir.path().join("model");
+    classifier.save(&model).unwrap();
+    let text = |i: usize| {
+        (0..1 + i * 5 % 14).map(|k| format!("w{}", (i + k) % WORDS)).collect::<Vec<_>>().join(" ")
+    };
+    let texts: Vec<String> = (0..300).map(text).collect();
+    let file = dir.path().join("texts.txt");
+    fs::write(&file, texts.join("\n")).unwrap();
+    let tool = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_nashguard"))
+            .args(["classify", "--model", model.to_str().unwrap(), file.to_str().unwrap()])
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let verdicts = |more: &[&str]| -> Vec<(u64, f64, f64)> {
+        let out = tool(more);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let line = |line: &str| {
+            let v: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(v["unsafe"], v["score"].as_f64() > v["threshold"].as_f64());
+            let number = |key: &str| v[key].as_f64().unwrap();
+            (v["line"].as_u64().unwrap(), number("score"), number("threshold"))
+        };
+        String::from_utf8(out.stdout).unwrap().lines().map(line).collect()
+    };
+    let scored = verdicts(&[]);
+    assert_eq!(scored.iter().map(|v| v.0).collect::<Vec<_>>(), (1..=300).collect::<Vec<_>>());
+    for (text, (_, score, threshold)) in texts.iter().zip(&scored).step_by(37) {
+        let alone = f64::from(classifier.scores(&[text]).unwrap()[0]);
+        assert!((alone - score).abs() < 1e-6 && *threshold == 0.5);
+    }
+    let apart = |a: &[(u64, f64, f64)]| {
+        a.iter().zip(&scored).map(|(a, b)| (a.1 - b.1).abs()).fold(0.0, f64::max)
+    };
+    let bytes = apart(&verdicts(&["--quantised"]));
+    assert!(bytes > 0.0 && bytes < 0.02, "{bytes}");
+
+    let said = |more: &[&str]| String::from_utf8(tool(more).stderr).unwrap();
+    assert!(said(&["--threshold", "validation"]).contains("has none of its own"));
+    assert!(said(&["--threshold", "often"]).contains("is not a probability"));
+    classifier.about_mut().chosen_threshold = Some(0.125);
+    classifier.save(&model).unwrap();
+    assert!(verdicts(&["--threshold", "validation"]).iter().all(|v| v.2 == 0.125));
+    assert_eq!(apart(&verdicts(&["--threshold", "0.25"])), 0.0);
+
+    fs::remove_file(model.join("guardrail.json")).unwrap();
+    assert!(said(&[]).contains("a pre-trained model, not yet a guardrail"));
+    fs::remove_dir_all(&model).unwrap();
+    assert!(said(&[]).contains("there is no such guardrail"));
 }

@@ -14,20 +14,24 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 const OUTPUTS: usize = Category::COUNT;
 /// Names of the head's weights, `(12, hidden)` and `(12)`.
 pub const HEAD: [&str; 2] = ["head.weight", "head.bias"];
 /// Where training starts: probability 0.12 of each category.
 const START_BIAS: f32 = -2.0;
-/// Slots of attention a batch when scoring.
-const BATCH_TOKENS: usize = 2048;
+/// Slots of attention a batch when scoring; batches share the processor's cores.
+const BATCH_TOKENS: usize = 1024;
 
 const HEAD_FILE: &str = "head.safetensors";
 const ABOUT_FILE: &str = "guardrail.json";
 const AGAIN: &str = "train and save the classifier again";
 
-/// How a text becomes tokens.
+/// How a text becomes tokens: the model's first token if it wants one, those of `before`, of the text, of
+/// `after`, and the model's last token. The three are encoded apart, so that no token reaches from one into
+/// another. Names of special tokens, such as `<|im_end|>`, stand for these tokens in `before` and `after`; in
+/// a text they are plain text, or a text could end its turn and speak for the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reading {
@@ -82,7 +86,10 @@ impl About {
 #[derive(Clone, Debug)]
 pub struct Classifier {
     decoder: Decoder,
+    /// To which special tokens in a text are plain text.
     tokenizer: Tokenizer,
+    /// Tokens around every text.
+    around: [Vec<u32>; 2],
     /// `(12, hidden)`, f32 whatever the decoder computes in.
     weight: Tensor,
     /// `(12)`
@@ -113,22 +120,27 @@ impl Classifier {
             reading,
             training: serde_json::Value::Null,
         };
-        Self { decoder, tokenizer, weight, bias, about }.checked()
+        Self::of(decoder, tokenizer, [weight, bias], about)
     }
 
-    fn checked(self) -> Result<Self> {
-        let around = self.around()?;
-        let max = self.about.reading.max_tokens;
-        if max <= around || max > self.decoder.config().context {
-            let (place, problem) = ("max_tokens", format!("{max} tokens cannot be read"));
-            let remedy = format!(
-                "choose {} to {}, the model's context",
-                around + 1,
-                self.decoder.config().context
-            );
-            return Err(Error::invalid(place, problem, remedy));
+    fn of(
+        decoder: Decoder,
+        tokenizer: Tokenizer,
+        [weight, bias]: [Tensor; 2],
+        about: About,
+    ) -> Result<Self> {
+        let Reading { max_tokens, before, after } = &about.reading;
+        let [first, last] = tokenizer.ends()?;
+        let (before, after) = (tokenizer.encode_piece(before)?, tokenizer.encode_piece(after)?);
+        let around = [[first, before].concat(), [after, last].concat()];
+        let least = around.concat().len() + 1;
+        let most = decoder.config().context;
+        if !(least..=most).contains(max_tokens) {
+            let problem = format!("{max_tokens} tokens cannot be read");
+            let remedy = format!("choose {least} to {most}, the model's context");
+            return Err(Error::invalid("max_tokens", problem, remedy));
         }
-        Ok(self)
+        Ok(Self { decoder, tokenizer: tokenizer.plain(), around, weight, bias, about })
     }
 
     /// Its decoder.
@@ -136,7 +148,7 @@ impl Classifier {
         &self.decoder
     }
 
-    /// Its tokenizer.
+    /// Its tokenizer, as [`Tokenizer::plain`] makes it.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
@@ -146,7 +158,7 @@ impl Classifier {
         &self.about
     }
 
-    /// The same, to be changed: thresholds, provenance.
+    /// The same, to be changed: thresholds, provenance; how texts are read stays as it was.
     pub fn about_mut(&mut self) -> &mut About {
         &mut self.about
     }
@@ -175,35 +187,21 @@ impl Classifier {
         Self { decoder: self.decoder.frozen(), weight, bias, ..self.clone() }
     }
 
-    /// Tokens of a text, and whether its end was cut off.
+    /// Tokens of a text (see [`Reading`]), and whether its end was cut off.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a text without a token.
     pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool)> {
-        let Reading { max_tokens, before, after } = &self.about.reading;
-        let mut ids = self.tokenizer.encode(&format!("{before}{text}{after}"))?;
-        let cut = ids.len() > *max_tokens;
-        if cut {
-            let tail = self.tail()?;
-            ids.drain(max_tokens - tail..ids.len() - tail);
-        }
-        match ids.is_empty() {
+        let [before, after] = &self.around;
+        let mut ids = self.tokenizer.encode_piece(text)?;
+        let room = self.about.reading.max_tokens - before.len() - after.len();
+        let cut = ids.len() > room;
+        ids.truncate(room);
+        let all = [before, &ids[..], after].concat();
+        match all.is_empty() {
             true => Err(Error::invalid("text", "it is empty", "give a text")),
-            false => Ok((ids, cut)),
+            false => Ok((all, cut)),
         }
-    }
-
-    /// Tokens at the end of every text.
-    fn tail(&self) -> Result<usize> {
-        let Reading { before, after, .. } = &self.about.reading;
-        let count = |text: &str| Ok::<_, Error>(self.tokenizer.encode(text)?.len());
-        Ok(count(&format!("{before}a{after}"))?.saturating_sub(count(&format!("{before}a"))?))
-    }
-
-    /// Tokens before and after every text.
-    fn around(&self) -> Result<usize> {
-        let Reading { before, .. } = &self.about.reading;
-        Ok(self.tokenizer.encode(before)?.len() + self.tail()?)
     }
 
     /// Logits of the outputs from states of last tokens: `(rows, hidden)` to `(rows, 12)`, f32 on the
@@ -221,7 +219,11 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::encode`].
     pub fn probabilities(&self, texts: &[&str]) -> Result<Vec<[f32; OUTPUTS]>> {
-        self.shared(texts, 1, &|_| ())
+        let threads = match self.decoder.device() {
+            Device::Cpu => available_parallelism().map_or(1, usize::from),
+            _ => 1,
+        };
+        self.shared(texts, threads, &|_| ())
     }
 
     /// Probabilities of texts in batches of like length, the batches shared among so many threads;
@@ -321,7 +323,7 @@ impl Classifier {
             _ => Err(bad(HEAD_FILE, format!("{name} is not {shape:?} numbers of 32 bits"))),
         };
         let (weight, bias) = (tensor(HEAD[0], &[OUTPUTS, hidden])?, tensor(HEAD[1], &[OUTPUTS])?);
-        Self { decoder, tokenizer, weight, bias, about }.checked()
+        Self::of(decoder, tokenizer, [weight, bias], about)
     }
 }
 

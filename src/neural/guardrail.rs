@@ -31,9 +31,11 @@ pub struct GuardrailConfig {
     /// Weight of the categories that an unsafe row does not name, 0..=1 (see
     /// [`row_losses`](super::loss::row_losses)). 1 is the paper's cross-entropy.
     pub negative_weight: f64,
-    /// Weighs rows so that within each language unsafe rows count this many times as much as safe
-    /// ones; positive. Above 1 because a strict maximum of 12 fires less than a single output.
-    pub unsafe_odds: f64,
+    /// See [`row_weights`](super::finetune::row_weights); positive, `None`: rows count the same. Above 1
+    /// because a strict maximum of 12 fires less than a single output.
+    pub unsafe_odds: Option<f64>,
+    /// See [`row_weights`](super::finetune::row_weights), 0..=1.
+    pub language_balance: f64,
     /// Chance, each time a row is trained on, of blending a random safe text of its language into it,
     /// 0..=1. What is harmful stays harmful among harmless words: the model learns not to let the
     /// style of safe rows outweigh the evidence.
@@ -51,7 +53,8 @@ impl Default for GuardrailConfig {
             batch: 256,
             learning_rate: 0.7,
             negative_weight: 0.0,
-            unsafe_odds: 2.0,
+            unsafe_odds: Some(2.0),
+            language_balance: 0.0,
             blend: 0.5,
             head: None,
         }
@@ -67,7 +70,8 @@ impl GuardrailConfig {
             ("batch", self.batch >= 1, "choose at least 1"),
             ("learning_rate", positive(self.learning_rate.into()), "choose a positive number"),
             ("negative_weight", (0.0..=1.0).contains(&self.negative_weight), "choose 0 to 1"),
-            ("unsafe_odds", positive(self.unsafe_odds), "choose a positive number"),
+            ("unsafe_odds", self.unsafe_odds.is_none_or(positive), "choose a positive number"),
+            ("language_balance", (0.0..=1.0).contains(&self.language_balance), "choose 0 to 1"),
             ("blend", (0.0..=1.0).contains(&self.blend), "choose 0 to 1"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
@@ -206,8 +210,9 @@ impl Guardrail {
         })
     }
 
-    /// Eight bytes of header length, a JSON header, the numbers (candle's writer leaves no room for
-    /// metadata).
+    /// Eight bytes of header length, a JSON header, the numbers. By hand because the safetensors crate
+    /// writes several entries of metadata in an order that changes from run to run, and the same seed is to
+    /// give the same file.
     fn to_safetensors(&self) -> Result<Vec<u8>> {
         let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
         let mut metadata = serde_json::Map::new();
@@ -354,10 +359,8 @@ const ENCODER: &str = "encoder.";
 
 /// An entry of the file's metadata.
 fn metadata(bytes: &[u8], key: &str) -> Option<String> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    let header: serde_json::Value = serde_json::from_slice(header).ok()?;
-    Some(header["__metadata__"][key].as_str()?.to_owned())
+    let (_, header) = safetensors::SafeTensors::read_metadata(bytes).ok()?;
+    header.metadata().as_ref()?.get(key).cloned()
 }
 
 /// The tensor of that name and shape; one of bytes has a scale a column beside it.

@@ -30,6 +30,8 @@ mod weights;
 pub use batch::Batch;
 pub use blocks::Blocks;
 pub use config::{Config, Family};
+#[cfg(feature = "hub")]
+pub(crate) use files::{CONFIG, INDEX, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weight_files};
 pub use model::{Cache, Decoder};
 pub use tokenizer::Tokenizer;
 pub use weights::{Numbers, Weight, Weights};
