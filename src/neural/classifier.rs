@@ -43,6 +43,13 @@ impl Default for Reading {
     }
 }
 
+impl Reading {
+    /// The text with what is put around it.
+    pub fn around(&self, text: &str) -> String {
+        format!("{}{text}{}", self.before, self.after)
+    }
+}
+
 /// What a saved classifier says of itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct About {
@@ -160,8 +167,8 @@ impl Classifier {
     /// # Errors
     /// [`Error::Invalid`] for a text without a token.
     pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool)> {
-        let Reading { max_tokens, before, after } = &self.about.reading;
-        let mut ids = self.tokenizer.encode(&format!("{before}{text}{after}"))?;
+        let max_tokens = &self.about.reading.max_tokens;
+        let mut ids = self.tokenizer.encode(&self.about.reading.around(text))?;
         let cut = ids.len() > *max_tokens;
         if cut {
             let tail = self.tail()?;

@@ -10,7 +10,7 @@ use crate::data::{Language, Seeds};
 use crate::metrics::{Confusion, auroc, choose_threshold};
 use crate::neural::classifier::{Classifier, probabilities, score};
 use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
-use crate::neural::decoder::{Batch, Decoder, Numbers, Tokenizer};
+use crate::neural::decoder::{Batch, Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::loss::{Target, row_losses, softmax_losses};
 use crate::neural::parallel;
 use crate::{Error, Result};
@@ -109,6 +109,14 @@ pub fn finetune(
     drop(std::hint::black_box(Vec::<u8>::with_capacity(30 << 20)));
 
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let (decoder, tokenizer) = match config.trim_vocabulary {
+        true => {
+            let texts: Vec<String> =
+                seeds.train.iter().map(|row| config.reading.around(&row.text)).collect();
+            trimmed(&decoder, &tokenizer, &texts)?
+        }
+        false => (decoder, tokenizer),
+    };
     let decoder = match config.depth {
         Some(depth) => shortened(decoder, depth)?,
         None => decoder,
