@@ -72,8 +72,7 @@ pub(super) struct Panel {
 
 impl Panel {
     /// Nothing but zeros.
-    pub(super) const ZERO: Self =
-        Self { values: [[[128; 4]; LANES]; FOURS], scales: [0.0; LANES] };
+    pub(super) const ZERO: Self = Self { values: [[[128; 4]; LANES]; FOURS], scales: [0.0; LANES] };
 
     pub(super) fn set(&mut self, lane: usize, block: &Block) {
         for (four, values) in self.values.iter_mut().zip(block.values) {

@@ -55,17 +55,16 @@ impl Tokenizer {
         let added: Vec<Added> = serde_json::from_value(json["added_tokens"].clone())
             .map_err(|e| bad(format!("its added tokens cannot be read ({e})")))?;
 
-        let names = [&json["post_processor"], &json!(self.about()), &json!(model.unk_token)]
-            .into_iter()
-            .flat_map(strings)
-            .collect::<BTreeSet<_>>();
+        let named = json!([json["post_processor"], self.about(), model.unk_token]);
+        let names: BTreeSet<&str> = strings(&named).into_iter().collect();
         kept.extend(added.iter().filter(|t| names.contains(&*t.content)).map(|t| t.id));
         kept.extend(model.vocab.iter().filter(|(token, _)| model.is_byte(token)).map(|(_, id)| id));
         let joined = model.joined(&kept);
         kept.extend(joined);
 
         let old: Vec<u32> = kept.into_iter().collect();
-        let new: BTreeMap<u32, usize> = old.iter().enumerate().map(|(new, &id)| (id, new)).collect();
+        let new: BTreeMap<u32, usize> =
+            old.iter().enumerate().map(|(new, &id)| (id, new)).collect();
         let of_token = |token: &str| new.get(model.vocab.get(token)?);
         let vocab: Map<String, Value> = model
             .vocab

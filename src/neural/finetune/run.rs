@@ -1,7 +1,7 @@
 //! The loop: batches, gradients, steps, validation, checkpoints.
 
 use super::activations::Activations;
-use super::adamw::AdamW;
+use super::adamw::{AdamW, Gradients, added};
 use super::batches::{Example, by_length, epoch, examples, row_weights};
 use super::checkpoint::{self, State};
 use super::config::{FinetuneConfig, Lora, Loss};
@@ -197,7 +197,7 @@ struct Run<'a> {
 struct Part {
     loss: f64,
     tokens: usize,
-    gradients: BTreeMap<String, Tensor>,
+    gradients: Gradients,
 }
 
 impl Run<'_> {
@@ -430,19 +430,10 @@ impl Run<'_> {
 
 /// The parts added in their order.
 fn sum(parts: Vec<Part>) -> Result<Part> {
-    let mut total = Part { loss: 0.0, tokens: 0, gradients: BTreeMap::new() };
-    for part in parts {
-        total.loss += part.loss;
-        total.tokens += part.tokens;
-        for (name, gradient) in part.gradients {
-            let sum = match total.gradients.remove(&name) {
-                Some(sum) => (sum + gradient)?,
-                None => gradient,
-            };
-            total.gradients.insert(name, sum);
-        }
-    }
-    Ok(total)
+    let (loss, tokens) =
+        parts.iter().fold((0.0, 0), |(l, t), part| (l + part.loss, t + part.tokens));
+    let gradients = added(parts.into_iter().map(|part| part.gradients).collect())?;
+    Ok(Part { loss, tokens, gradients })
 }
 
 /// metrics.jsonl: a line a step and epoch.
