@@ -55,10 +55,13 @@ impl Tokenizer {
         let added: Vec<Added> = serde_json::from_value(json["added_tokens"].clone())
             .map_err(|e| bad(format!("its added tokens cannot be read ({e})")))?;
 
-        let named = json!([json["post_processor"], self.about(), model.unk_token]);
+        // Named: special tokens, and what a space is replaced by.
+        let steps = ["normalizer", "pre_tokenizer", "post_processor", "decoder"];
+        let named = json!([steps.map(|step| &json[step]), self.about(), model.unk_token]);
         let names: BTreeSet<&str> = strings(&named).into_iter().collect();
+        let needed = |token: &str| names.contains(token) || model.is_byte(token);
         kept.extend(added.iter().filter(|t| names.contains(&*t.content)).map(|t| t.id));
-        kept.extend(model.vocab.iter().filter(|(token, _)| model.is_byte(token)).map(|(_, id)| id));
+        kept.extend(model.vocab.iter().filter(|(token, _)| needed(token)).map(|(_, id)| id));
         let joined = model.joined(&kept);
         kept.extend(joined);
 
@@ -166,13 +169,15 @@ fn number(value: &Value) -> Option<u32> {
     u32::try_from(value.as_u64()?).ok()
 }
 
-/// Every text in a value, but for the list of added tokens.
+/// Every text in a value that may name a token.
 fn strings(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
         Value::Array(all) => all.iter().flat_map(strings).collect(),
         Value::Object(all) => {
-            all.iter().filter(|(key, _)| *key != DECODER).flat_map(|(_, v)| strings(v)).collect()
+            let skipped = [DECODER, "type", "chat_template"];
+            let all = all.iter().filter(|(key, _)| !skipped.contains(&key.as_str()));
+            all.flat_map(|(_, value)| strings(value)).collect()
         }
         _ => Vec::new(),
     }
