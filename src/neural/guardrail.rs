@@ -38,6 +38,9 @@ pub struct GuardrailConfig {
     /// 0..=1. What is harmful stays harmful among harmless words: the model learns not to let the
     /// style of safe rows outweigh the evidence.
     pub blend: f32,
+    /// Added to every logit of the trained guardrail: where unsafe texts begin. Texts unlike those
+    /// trained on score lower, so that a shift above 0 can be right for them.
+    pub shift: f32,
     /// The layer above an [`Encoder`], if the guardrail has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadConfig>,
@@ -53,6 +56,7 @@ impl Default for GuardrailConfig {
             negative_weight: 0.0,
             unsafe_odds: 2.0,
             blend: 0.5,
+            shift: 0.0,
             head: None,
         }
     }
@@ -69,6 +73,7 @@ impl GuardrailConfig {
             ("negative_weight", (0.0..=1.0).contains(&self.negative_weight), "choose 0 to 1"),
             ("unsafe_odds", positive(self.unsafe_odds), "choose a positive number"),
             ("blend", (0.0..=1.0).contains(&self.blend), "choose 0 to 1"),
+            ("shift", self.shift.abs() <= 100.0, "choose -100 to 100"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
@@ -114,6 +119,11 @@ impl Guardrail {
         let cpu = &Device::Cpu;
         let table = Tensor::from_vec(table, (config.features.buckets, OUTPUTS), cpu)?;
         Ok(Self { config, table, bias: Tensor::from_vec(bias, OUTPUTS, cpu)?, head: None })
+    }
+
+    /// This guardrail with its configuration's shift added to the logits.
+    pub(super) fn shifted(self) -> Result<Self> {
+        Ok(Self { bias: (&self.bias + f64::from(self.config.shift))?, ..self })
     }
 
     /// This guardrail, which knows n-grams, and a head as one: logits are the weighted mean of both's.
