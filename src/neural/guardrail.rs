@@ -40,6 +40,9 @@ pub struct GuardrailConfig {
     /// 0..=1. What is harmful stays harmful among harmless words: the model learns not to let the
     /// style of safe rows outweigh the evidence.
     pub blend: f32,
+    /// Added to every logit of the trained guardrail: where unsafe texts begin. Texts unlike those
+    /// trained on score lower, so that a shift above 0 can be right for them.
+    pub shift: f32,
     /// The layer above an [`Encoder`], if the guardrail has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadConfig>,
@@ -56,6 +59,7 @@ impl Default for GuardrailConfig {
             unsafe_odds: Some(2.0),
             language_balance: 0.0,
             blend: 0.5,
+            shift: 0.0,
             head: None,
         }
     }
@@ -73,6 +77,7 @@ impl GuardrailConfig {
             ("unsafe_odds", self.unsafe_odds.is_none_or(positive), "choose a positive number"),
             ("language_balance", (0.0..=1.0).contains(&self.language_balance), "choose 0 to 1"),
             ("blend", (0.0..=1.0).contains(&self.blend), "choose 0 to 1"),
+            ("shift", self.shift.abs() <= 100.0, "choose -100 to 100"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
@@ -118,6 +123,11 @@ impl Guardrail {
         let cpu = &Device::Cpu;
         let table = Tensor::from_vec(table, (config.features.buckets, OUTPUTS), cpu)?;
         Ok(Self { config, table, bias: Tensor::from_vec(bias, OUTPUTS, cpu)?, head: None })
+    }
+
+    /// This guardrail with its configuration's shift added to the logits.
+    pub(super) fn shifted(self) -> Result<Self> {
+        Ok(Self { bias: (&self.bias + f64::from(self.config.shift))?, ..self })
     }
 
     /// This guardrail, which knows n-grams, and a head as one: logits are the weighted mean of both's.

@@ -51,6 +51,15 @@ impl Guardrail {
         seed: u64,
         progress: &mut dyn FnMut(Step),
     ) -> Result<Self> {
+        Self::train_unshifted(config, seeds, seed, progress)?.shifted()
+    }
+
+    fn train_unshifted(
+        config: GuardrailConfig,
+        seeds: &Seeds,
+        seed: u64,
+        progress: &mut dyn FnMut(Step),
+    ) -> Result<Self> {
         config.check()?;
         let rows = &seeds.train;
         if rows.is_empty() {
@@ -137,7 +146,8 @@ impl Guardrail {
         let trained = Head::train(&head, config.negative_weight, encoder, rows, seed, progress)?;
         let mut all = Seeds { train: seeds.train.clone(), validation: Vec::new() };
         all.train.extend(translations);
-        Self::train(config, &all, seed, progress)?.with_head(head, trained)
+        let n_grams = Self::train_unshifted(config, &all, seed, progress)?;
+        n_grams.with_head(head, trained)?.shifted()
     }
 }
 
