@@ -733,8 +733,8 @@ proptest! {
 fn byte_level_models_are_trimmed_and_others_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("llama");
-    gguf("llama", &file);
     let (decoder, _) = golden("llama");
+    gguf(&decoder, &file);
     let tokenizer = Tokenizer::load(&file).unwrap();
     let (less, short) = trimmed(&decoder, &tokenizer, used(&tokenizer, &["ab"])).unwrap();
     // <s>, a, b, ab, Ġ and 1 stay: single characters stand for bytes.

@@ -137,7 +137,7 @@ pub fn finetune(
 
 /// The tokens of all training texts, and of what is put around them.
 fn used(tokenizer: &Tokenizer, config: &FinetuneConfig, seeds: &Seeds) -> Result<BTreeSet<u32>> {
-    let (plain, mut used) = (tokenizer.plain(), BTreeSet::new());
+    let (plain, mut used) = (tokenizer.clone().plain(), BTreeSet::new());
     for row in &seeds.train {
         used.extend(plain.encode_piece(&row.text)?);
     }
