@@ -286,7 +286,7 @@ mod tests {
         let number = prop_oneof![
             8 => -3.0_f32..3.0,
             1 => Just(0.0),
-            1 => (-1e-3_f32..1e-3),
+            1 => -1e-3_f32..1e-3,
             1 => Just(1e4_f32),
             1 => Just(1e-42_f32)
         ];
