@@ -6,7 +6,7 @@
 //! cargo bench --bench decoder -- tokens MODEL < texts.jsonl     # one JSON string a line
 //! cargo bench --bench decoder -- logits MODEL [quantised] < ids.jsonl
 //! cargo bench --bench decoder -- surprise MODEL [quantised] < texts.jsonl
-//! cargo bench --bench decoder -- save MODEL FOLDER
+//! cargo bench --bench decoder -- save MODEL FOLDER [quantised]    # what the bytes stand for
 //! cargo bench --bench decoder -- report < measurements.json
 //! ```
 
@@ -77,8 +77,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             let logits = decoder.logits(&decoder.states(&batch, &batch.last())?)?;
             println!("{}", serde_json::json!(logits.to_vec2::<f32>()?));
         }
-        ["save", model, folder] => {
-            load(model, &[])?.save(folder)?;
+        ["save", model, folder, ref rest @ ..] => {
+            load(model, rest)?.save(folder)?;
             // A test's model has none.
             if let Ok(tokenizer) = Tokenizer::load(model) {
                 tokenizer.save(folder)?;
