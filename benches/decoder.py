@@ -1,34 +1,37 @@
-"""The decoder beside PyTorch: same weights, same machine, one run.
+"""The decoder beside PyTorch: same weights, same machine, one run of a few minutes.
 
     pip install torch transformers accelerate gguf
     cargo build --release --bench decoder
-    python benches/decoder.py MODEL.gguf [ROUNDS]
+    python benches/decoder.py MODEL.gguf [--texts FILE] [--large MODEL.gguf] [--rounds 2]
 
-MODEL.gguf is any model that both read, for example SmolLM2-135M-Instruct. The best of all rounds is
-shown: seconds by the clock, and in brackets those of all processors, which other work on the machine
-disturbs less. Rounds of the two alternate.
+MODEL.gguf is any model that both read, for example SmolLM2-135M-Instruct. Rounds of the two alternate, and
+the least of all rounds counts. FILE holds a JSON string a line: text whose surprise is measured with weights
+in f32 and in bytes. The memory that the fine-tuning of a large model takes is measured where one is given.
+Writes bench-decoder.json and .md into $NASHGUARD_BENCH_DIR (default experiments/results).
 """
 
+import argparse
 import json
+import os
+import resource
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import torch
+import transformers
 from transformers import AutoModelForCausalLM
 
-model, rounds = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3
-built = Path(__file__).parent.parent / "target/release/deps"
-binary = max(
-    (p for p in built.glob("decoder-*") if p.suffix == "" and b"forward_8x64" in p.read_bytes()),
+ROOT = Path(__file__).parent.parent
+BINARY = max(
+    (p for p in (ROOT / "target/release/deps").glob("decoder-*") if p.suffix == "" and b"forward_1x64" in p.read_bytes()),
     key=lambda p: p.stat().st_mtime,
 )
 
 
 def ours(*arguments, text=""):
-    done = subprocess.run([binary, *arguments], input=text, capture_output=True, text=True, check=True)
-    return done.stdout
+    command = [str(a) for a in [BINARY, *arguments]]
+    return subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT).stdout
 
 
 def best(times, run):
@@ -48,66 +51,75 @@ def theirs(lm):
     """The same measurements as `speed` in benches/decoder.rs."""
     found = {}
     with torch.no_grad():
-        for name, batch in [("forward_8x64", ids(8, 64)), ("forward_1x40", ids(1, 40))]:
-            found[name] = best(5, lambda: lm.model(batch).last_hidden_state[:, -1])
+        for name, times, batch in [("forward_8x64", 3, ids(8, 64)), ("forward_1x64", 6, ids(1, 64))]:
+            found[name] = best(times, lambda: lm.model(batch).last_hidden_state[:, -1])
 
         def generate():
             cache = lm(ids(1, 16), use_cache=True).past_key_values
             for t in range(32):
                 cache = lm(torch.tensor([[100 + t]]), past_key_values=cache, use_cache=True).past_key_values
 
-        found["token_with_cache"] = [seconds / 32 for seconds in best(2, generate)]
-
-    def backward():
-        lm.model(ids(8, 64)).last_hidden_state[:, -1].square().mean().backward()
-
+        found["token_with_cache"] = [seconds / 32 for seconds in best(3, generate)]
     optimizer = torch.optim.AdamW(lm.parameters(), lr=1e-30, fused=True)
 
     def step():
-        backward()
+        lm.model(ids(8, 64)).last_hidden_state[:, -1].square().mean().backward()
+        torch.nn.utils.clip_grad_norm_(lm.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
 
-    found["forward_backward_8x64"] = best(3, lambda: (backward(), optimizer.zero_grad(set_to_none=True)))
     found["step_8x64"] = best(3, step)
     return found
 
 
-def main():
-    torch.manual_seed(0)
-    lm = AutoModelForCausalLM.from_pretrained(
-        model.parent, gguf_file=model.name, dtype=torch.float32
-    ).eval()
+def accuracy(lm, model, texts):
     sequences = [[1, 100, 200, 300, 4000], [2, 7, 8, 9, 1234], [i * 37 % 3000 + 10 for i in range(700)]]
     with torch.no_grad():
         expected = torch.stack([lm(torch.tensor([s])).logits[0, -1] for s in sequences])
-    text = "\n".join(map(json.dumps, sequences))
-    for how in [[], ["quantised"]]:
-        found = torch.tensor(json.loads(ours("logits", str(model), *how, text=text)))
-        print("logits", *how, "differ by", (found - expected).abs().max().item(), "of", expected.abs().max().item())
+    found = {}
+    for name, how in [("f32", []), ("quantised", ["quantised"])]:
+        logits = torch.tensor(json.loads(ours("logits", model, *how, text="\n".join(map(json.dumps, sequences)))))
+        found[name] = {"error": (logits - expected).abs().max().item(), "largest": expected.abs().max().item()}
+        if texts:
+            found[name] |= json.loads(ours("surprise", model, *how, text=texts))
+    return found
 
-    tables = {"PyTorch": {}, "nashguard": {}, "nashguard quantised": {}}
-    for _ in range(rounds):
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    arguments.add_argument("model", type=Path)
+    arguments.add_argument("--texts", type=Path)
+    arguments.add_argument("--large", type=Path)
+    arguments.add_argument("--rounds", type=int, default=2)
+    options = arguments.parse_args()
+    model = options.model.resolve()
+    started, load = time.time(), os.getloadavg()[0]
+    torch.manual_seed(0)
+    lm = AutoModelForCausalLM.from_pretrained(model.parent, gguf_file=model.name, dtype=torch.float32).eval()
+    measured = {"accuracy": accuracy(lm, model, options.texts.read_text() if options.texts else "")}
+    for _ in range(options.rounds):
         for name, run in [
-            ("PyTorch", lambda: theirs(lm)),
-            ("nashguard", lambda: json.loads(ours("speed", str(model)))),
-            ("nashguard quantised", lambda: json.loads(ours("speed", str(model), "quantised"))),
+            ("torch", lambda: theirs(lm)),
+            ("f32", lambda: json.loads(ours("speed", model))),
+            ("quantised", lambda: json.loads(ours("speed", model, "quantised"))),
         ]:
+            old = measured.setdefault(name, {})
             for key, value in run().items():
                 if isinstance(value, list):
-                    value = [min(pair) for pair in zip(value, tables[name].get(key, value))]
-                tables[name][key] = value
-    tables["PyTorch"]["weights_bytes"] = 4 * sum(p.numel() for p in lm.parameters())
-    keys = list(dict.fromkeys(key for table in tables.values() for key in table))
-    print(f"{'':30}" + "".join(f"{name:>22}" for name in tables))
-    for key in keys:
-        print(f"{key:30}" + "".join(f"{shown(table.get(key)):>22}" for table in tables.values()))
-
-
-def shown(value):
-    if isinstance(value, list):
-        return f"{value[0]:.3f} ({value[1]:.3f})"
-    return "" if value is None else str(value)
+                    value = [min(pair) for pair in zip(value, old.get(key, value))]
+                old[key] = value
+    measured["torch"]["weights_bytes"] = 4 * sum(p.numel() for p in lm.parameters())
+    measured["torch"]["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if options.large:
+        for name, how in [("large", []), ("large_trimmed", ["trimmed"])]:
+            measured[name] = json.loads(ours("memory", options.large.resolve(), *how))
+    versions = f"PyTorch {torch.__version__}, transformers {transformers.__version__}, {torch.get_num_threads()} threads"
+    measured["about"] = f"{model.name}; {versions}; the machine's load at the start was {load:.1f}"
+    if options.large:
+        measured["about"] += f"; the second model is {options.large.name}"
+    measured["command"] = "python benches/decoder.py MODEL.gguf --texts FILE --large MODEL.gguf"
+    measured["minutes"] = (time.time() - started) / 60
+    print(ours("report", text=json.dumps(measured)))
 
 
 main()

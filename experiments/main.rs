@@ -1,13 +1,32 @@
 //! `experiment`: runs the research experiments and writes their results, tables and figures.
 
+#[cfg(feature = "neural")]
+mod calibration;
+#[cfg(feature = "neural")]
+mod contenders;
 mod dynamics;
+#[cfg(feature = "neural")]
+mod fig2;
+#[cfg(feature = "neural")]
+mod fig5;
+#[cfg(feature = "neural")]
+mod fig6;
+mod fig8;
+#[cfg(feature = "neural")]
+mod fig9;
+#[cfg(feature = "neural")]
+mod overrefusal;
 mod phase;
+#[cfg(feature = "neural")]
+mod scoring;
 mod seedgame;
 mod solvers;
 #[cfg(feature = "neural")]
 mod table1;
 mod texts;
 mod theory;
+#[cfg(feature = "neural")]
+mod weighting;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -48,6 +67,36 @@ const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "solvers", about: solvers::ABOUT, run: solvers::run, draw: solvers::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "fig2", about: fig2::ABOUT, run: fig2::run, draw: fig2::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "fig5", about: fig5::ABOUT, run: fig5::run, draw: fig5::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "fig6", about: fig6::ABOUT, run: fig6::run, draw: fig6::draw },
+    Experiment { name: "fig8", about: fig8::ABOUT, run: fig8::run, draw: fig8::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "fig9", about: fig9::ABOUT, run: fig9::run, draw: fig9::draw },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "calibration",
+        about: calibration::ABOUT,
+        run: calibration::run,
+        draw: calibration::draw,
+    },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "overrefusal",
+        about: overrefusal::ABOUT,
+        run: overrefusal::run,
+        draw: overrefusal::draw,
+    },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "weighting",
+        about: weighting::ABOUT,
+        run: weighting::run,
+        draw: weighting::draw,
+    },
 ];
 
 /// How much work an experiment does.
@@ -85,6 +134,10 @@ struct Context {
     scale: Scale,
     seed: u64,
     data: Option<DataDir>,
+    /// Trained classifiers.
+    models: Option<PathBuf>,
+    /// Where results go, and what may be used again.
+    out: PathBuf,
 }
 
 impl Context {
@@ -129,6 +182,9 @@ struct Options {
     /// Real data: a folder with `benchmarks/` and `seed/`, or `evaluation/` of the paper's repository.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Trained classifiers: every folder in it that `nashguard train` made is scored.
+    #[arg(long, value_name = "DIR")]
+    models: Option<PathBuf>,
     /// Where results are written.
     #[arg(long, value_name = "DIR", default_value = "experiments/results")]
     out: PathBuf,
@@ -165,7 +221,7 @@ fn say(line: &str) {
 
 fn list() {
     for experiment in EXPERIMENTS {
-        say(&format!("{:9} {}", experiment.name, experiment.about));
+        say(&format!("{:11} {}", experiment.name, experiment.about));
     }
 }
 
@@ -185,7 +241,8 @@ fn run(names: &[String], options: Options) -> Result<()> {
         std::fs::create_dir_all(folder).map_err(|e| Error::io("make", folder, e))?;
     }
     let data = options.data.as_deref().map(DataDir::open).transpose()?;
-    let context = Context { scale: options.scale, seed: options.seed, data };
+    let Options { scale, seed, models, out, figures, .. } = options;
+    let context = Context { scale, seed, data, models, out };
     // Read before anything is written: a run must not find its own results changed.
     let stamp = environment();
     for experiment in chosen {
@@ -199,13 +256,13 @@ fn run(names: &[String], options: Options) -> Result<()> {
         report.device.clone_from(&stamp.device);
         report.minutes = minutes(start.elapsed());
         report.command = command(experiment.name, &context);
-        report.save(&options.out)?;
+        report.save(&context.out)?;
         // Figures and the printed page come from the saved file, as for any later reader.
-        let saved = Report::load(options.out.join(format!("{}.json", experiment.name)))?;
-        (experiment.draw)(&saved, &options.figures)?;
+        let saved = Report::load(context.out.join(format!("{}.json", experiment.name)))?;
+        (experiment.draw)(&saved, &figures)?;
         say(&markdown(&shortened(saved)));
     }
-    eprintln!("results in {}, figures in {}", options.out.display(), options.figures.display());
+    eprintln!("results in {}, figures in {}", context.out.display(), figures.display());
     Ok(())
 }
 
@@ -237,6 +294,9 @@ fn command(name: &str, context: &Context) -> String {
     }
     if context.data.is_some() {
         line += " --data DIR";
+    }
+    if context.models.is_some() {
+        line += " --models DIR";
     }
     if context.seed != 0 {
         line += &format!(" --seed {}", context.seed);

@@ -1,80 +1,57 @@
 //! Claim: mean F1 over the six benchmarks is beaten by always saying "unsafe"; beside it stand the
-//! false-positive rate, AUPRC and AUROC. Expected: ours >= TF-IDF logistic regression on the same rows
-//! (mean F1 at 0.5: en 70.1, fr 66.1, es 36.5, de 44.0).
+//! false-positive rate, AUPRC and AUROC, with bootstrap intervals. Expected: ours >= TF-IDF logistic
+//! regression on the same rows (mean F1 at 0.5: en 70.1, fr 66.1, es 36.5, de 44.0).
 //!
 //! Paper: Table 1.
 
+use crate::contenders::{
+    Contender, NEEDS_DATA, Scored, Source, THRESHOLD, Texts, benchmarks, cell, joined, percent,
+    saved, seeds,
+};
 use crate::{Context, Scale};
 use nashguard::Result;
 use nashguard::data::{
-    Benchmark, BenchmarkRows, Label, Language, Reported, ReportedLatency, ReportedModel, Row,
-    Seeds, embedded, reported,
+    Benchmark, BenchmarkRows, Label, Language, Reported, ReportedLatency, ReportedModel, Seeds,
+    embedded, reported,
 };
-use nashguard::metrics::{Confusion, auroc, average_precision, choose_threshold};
+use nashguard::metrics::{
+    Confusion, Resampled, auroc, average_precision, bootstrap, choose_threshold,
+    percentile_interval,
+};
 use nashguard::neural::{Guardrail, GuardrailConfig};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
 use nashguard::report::{Cell, Column, Report, Table};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use std::path::Path;
-use std::time::Instant;
 
 pub const ABOUT: &str =
-    "the six benchmarks in four languages: the paper's models, always unsafe, our first guardrail";
+    "the six benchmarks in four languages: the paper's models, always unsafe, our guardrails";
 
-/// The paper's threshold on the largest of the 12 probabilities.
-const THRESHOLD: f32 = 0.5;
-/// Inputs timed one by one.
-const TIMED: usize = 500;
-const PAPERS: &str = "the paper's";
-const NEEDS_DATA: &str = "needs --data";
-
-/// Something that scores texts: ours, or the constant "unsafe".
-struct Contender {
-    name: String,
-    threshold: f32,
-    /// One list a benchmark and language, in the order of `rows`.
-    scores: Vec<Vec<f32>>,
-    /// F1 on the held-out seeds of each language that has some, in percent.
-    held_out: Vec<(Language, f64)>,
-    milliseconds: Option<f64>,
-    /// What it was trained on, where all its figures are printed.
-    detail: Option<&'static str>,
-}
+const LEVEL: f64 = 0.95;
 
 pub fn run(context: &Context) -> Result<Report> {
-    let training = training(context)?;
     let rows = benchmarks(context)?;
-    let mut contenders = vec![shipped(context, &rows, &training[0].1.validation)?];
-    for (name, seeds) in &training {
+    let training = training(context)?;
+    let texts = Texts::new(&training[0].1.validation, &rows);
+    let mut contenders = saved(context, &texts)?;
+    contenders.insert(1, Contender::new(context, "always unsafe", Source::Always, &texts, "")?);
+    for (at, (name, seeds)) in training.iter().enumerate() {
         let guardrail = guardrail(context, name, seeds)?;
-        let (validation, truth) = texts(&seeds.validation);
-        let validation_scores = guardrail.scores(&validation)?;
-        let scores = benchmark_scores(&guardrail, &rows)?;
-        let milliseconds = milliseconds(&guardrail, &validation)?;
-        let chosen = choose_threshold(&validation_scores, &truth)?;
-        for (threshold, how) in [(THRESHOLD, PAPERS), (chosen, "chosen on held-out seeds")] {
-            contenders.push(Contender {
-                name: format!("ours, {name}, threshold {threshold:.3} ({how})"),
-                threshold,
-                scores: scores.clone(),
-                held_out: held_out(&seeds.validation, &validation_scores, threshold)?,
-                milliseconds,
-                detail: (how == PAPERS).then_some(*name),
-            });
-        }
+        let note = format!(
+            "hashed character 2- to 5-grams and word 1- to 2-grams, an embedding bag, 12 sigmoid \
+             outputs; trained on {} rows.",
+            seeds.train.len()
+        );
+        let source = Source::Trained(guardrail);
+        contenders.insert(2 + at, Contender::new(context, name, source, &texts, &note)?);
     }
-    let held_out_rows = &training[0].1.validation;
-    contenders.insert(
-        1,
-        Contender {
-            name: "always unsafe".into(),
-            threshold: THRESHOLD,
-            scores: rows.iter().map(|b| vec![1.0; b.texts.len()]).collect(),
-            held_out: held_out(held_out_rows, &vec![1.0; held_out_rows.len()], THRESHOLD)?,
-            milliseconds: None,
-            detail: None,
-        },
-    );
 
+    let mut named = Vec::new();
+    for (k, contender) in contenders.iter().enumerate() {
+        let chosen = if k == ALWAYS { None } else { Some(Thresholds::of(contender)?) };
+        named.push((contender, chosen, contender.milliseconds()?));
+    }
     let reported = reported()?;
     let mut tables = Vec::new();
     for language in Language::ALL {
@@ -82,90 +59,120 @@ pub fn run(context: &Context) -> Result<Report> {
             format!("Table 1, {}", language.code()),
             "F1 of the unsafe class, in percent. Means: over the six benchmarks, and over the five \
              that hold safe rows too. Recall: mean over six; FPR, AUPRC, AUROC: mean over five. \
-             The paper's rows are as it prints them, on all rows",
+             95%: bootstrap interval of the column before. The paper's rows are as it prints them, \
+             on all rows",
             columns(),
         );
         for model in &reported.models {
             table.push(paper_row(model, language, latency(&reported, model)))?;
         }
-        for contender in &contenders {
-            table.push(our_row(contender, language, &rows)?)?;
+        for (contender, chosen, milliseconds) in &named {
+            let rules: &[Rule] = if chosen.is_some() { &Rule::ALL } else { &[Rule::Paper] };
+            for rule in rules {
+                let (threshold, how) = match chosen {
+                    Some(chosen) => chosen.by(*rule, language),
+                    None => (THRESHOLD, ""),
+                };
+                let name = match chosen {
+                    Some(_) => {
+                        format!("ours, {}, threshold {threshold:.3} ({how})", contender.name)
+                    }
+                    None => contender.name.clone(),
+                };
+                let figures = LanguageFigures::of(context, contender, language, threshold)?;
+                table.push(our_row(
+                    name,
+                    contender,
+                    language,
+                    threshold,
+                    &figures,
+                    *milliseconds,
+                )?)?;
+            }
         }
         tables.push(table);
     }
-    for contender in &contenders {
-        if let Some(name) = contender.detail {
-            tables.push(detail(&rows, name, contender)?);
-        }
+    tables.push(thresholds_table(&named)?);
+    for (contender, ..) in named.iter().filter(|(_, chosen, _)| chosen.is_some()) {
+        tables.push(detail(context, contender)?);
     }
     tables.push(rows_table(&rows)?);
     Ok(Report {
         paper_reference: "Table 1".into(),
         claim: "Mean F1 over the six benchmarks alone proves nothing: always saying \"unsafe\" \
-                averages 64 percent. A first n-gram guardrail, beside the paper's models."
+                averages 64 percent. Our guardrails, beside the paper's models."
             .into(),
-        notes: notes(&training, &rows),
+        notes: notes(context, &contenders, &rows),
         tables,
         ..Report::default()
     })
 }
 
-/// The guardrail that ships with the library, as it is.
-fn shipped(context: &Context, rows: &[BenchmarkRows], validation: &[Row]) -> Result<Contender> {
-    let guardrail = Guardrail::shipped()?;
-    let bar = context.progress("scoring: shipped", 1);
-    let (texts, _) = texts(validation);
-    let validation_scores = guardrail.scores(&texts)?;
-    let contender = Contender {
-        name: format!("ours, shipped default, threshold {THRESHOLD:.3} ({PAPERS})"),
-        threshold: THRESHOLD,
-        scores: benchmark_scores(&guardrail, rows)?,
-        held_out: held_out(validation, &validation_scores, THRESHOLD)?,
-        milliseconds: milliseconds(&guardrail, &texts)?,
-        detail: Some("shipped default"),
-    };
-    bar.finish_and_clear();
-    Ok(contender)
+/// Place of "always unsafe" among the contenders.
+const ALWAYS: usize = 1;
+
+/// How a threshold is found.
+#[derive(Clone, Copy)]
+enum Rule {
+    Paper,
+    HeldOut,
+    HeldOutOfLanguage,
 }
 
-/// One list of scores a benchmark and language.
-fn benchmark_scores(guardrail: &Guardrail, rows: &[BenchmarkRows]) -> Result<Vec<Vec<f32>>> {
-    rows.iter()
-        .map(|b| guardrail.scores(&b.texts.iter().map(String::as_str).collect::<Vec<_>>()))
-        .collect()
+impl Rule {
+    const ALL: [Self; 3] = [Self::Paper, Self::HeldOut, Self::HeldOutOfLanguage];
 }
 
-/// What to train on, and how to call it: the real seeds, alone and with our embedded corpus (which
-/// has the prompt-style rows that public seeds lack outside English); without them, the corpus.
-fn training(context: &Context) -> Result<Vec<(&'static str, Seeds)>> {
-    let ours = embedded()?;
-    let mut training = match context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten() {
-        Some(real) => {
-            let mut both = real.clone();
-            both.train.extend(ours.train);
-            vec![("real seeds", real), ("real seeds + embedded corpus", both)]
+/// Thresholds chosen on held-out seeds, never on benchmark rows.
+struct Thresholds {
+    all: f32,
+    /// Of the languages that have held-out seeds of both labels.
+    of_language: Vec<(Language, f32)>,
+}
+
+impl Thresholds {
+    fn of(contender: &Contender) -> Result<Self> {
+        let (scores, truth) = joined(&contender.held_out);
+        let mut of_language = Vec::new();
+        for Scored { set, scores } in &contender.held_out {
+            if set.truth.contains(&true) && set.truth.contains(&false) {
+                of_language.push((set.language, choose_threshold(scores, &set.truth)?));
+            }
         }
-        None => vec![("embedded corpus", ours)],
-    };
-    if context.scale == Scale::Smoke {
-        for (_, seeds) in &mut training {
-            thin(&mut seeds.train, 600);
-            thin(&mut seeds.validation, 300);
+        Ok(Self { all: choose_threshold(&scores, &truth)?, of_language })
+    }
+
+    fn own(&self, language: Language) -> Option<f32> {
+        self.of_language.iter().find(|(l, _)| *l == language).map(|(_, threshold)| *threshold)
+    }
+
+    /// The threshold, and how it was found.
+    fn by(&self, rule: Rule, language: Language) -> (f32, &'static str) {
+        match (rule, self.own(language)) {
+            (Rule::Paper, _) => (THRESHOLD, PAPERS),
+            (Rule::HeldOut, _) => (self.all, "chosen on held-out seeds"),
+            (_, Some(own)) => (own, "chosen on held-out seeds of the language"),
+            (_, None) => (
+                self.all,
+                "chosen on held-out seeds of all languages: this one has none of both labels",
+            ),
         }
     }
-    Ok(training)
 }
 
-/// Keeps about `count` rows, evenly spread.
-fn thin(rows: &mut Vec<Row>, count: usize) {
-    let step = rows.len().div_ceil(count).max(1);
-    *rows = std::mem::take(rows).into_iter().step_by(step).collect();
-}
+const PAPERS: &str = "the paper's";
 
-fn benchmarks(context: &Context) -> Result<Vec<BenchmarkRows>> {
-    let Some(data) = &context.data else { return Ok(Vec::new()) };
-    let pairs = Language::ALL.into_iter().flat_map(|l| Benchmark::ALL.map(|b| (b, l)));
-    pairs.map(|(benchmark, language)| data.benchmark(benchmark, language)).collect()
+/// What to train n-grams on, and how to call it: the real seeds, alone and with our embedded corpus
+/// (which has the prompt-style rows that public seeds lack outside English); without them, the corpus.
+fn training(context: &Context) -> Result<Vec<(&'static str, Seeds)>> {
+    let seeds = seeds(context)?;
+    let ours = embedded()?;
+    if context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten().is_none() {
+        return Ok(vec![("embedded corpus", seeds)]);
+    }
+    let mut both = seeds.clone();
+    both.train.extend(ours.train);
+    Ok(vec![("real seeds", seeds), ("real seeds + embedded corpus", both)])
 }
 
 fn guardrail(context: &Context, name: &str, seeds: &Seeds) -> Result<Guardrail> {
@@ -182,50 +189,20 @@ fn guardrail(context: &Context, name: &str, seeds: &Seeds) -> Result<Guardrail> 
     Ok(guardrail)
 }
 
-fn texts(rows: &[Row]) -> (Vec<&str>, Vec<bool>) {
-    rows.iter().map(|r| (r.text.as_str(), r.label == Label::Unsafe)).unzip()
-}
-
-/// F1 on the held-out seed rows of each language, in percent.
-fn held_out(rows: &[Row], scores: &[f32], threshold: f32) -> Result<Vec<(Language, f64)>> {
-    Language::ALL
-        .into_iter()
-        .filter(|language| rows.iter().any(|row| row.language == *language))
-        .map(|language| {
-            let (scores, truth): (Vec<f32>, Vec<bool>) = rows
-                .iter()
-                .zip(scores)
-                .filter(|(row, _)| row.language == language)
-                .map(|(row, score)| (*score, row.label == Label::Unsafe))
-                .unzip();
-            Ok((language, 100.0 * Confusion::at(threshold, &scores, &truth)?.f1()))
-        })
-        .collect()
-}
-
-/// Median milliseconds of one text at a time, hashing included.
-fn milliseconds(guardrail: &Guardrail, texts: &[&str]) -> Result<Option<f64>> {
-    let mut times = Vec::with_capacity(TIMED);
-    for text in texts.iter().take(TIMED) {
-        let start = Instant::now();
-        guardrail.scores(&[*text])?;
-        times.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    times.sort_by(f64::total_cmp);
-    Ok(times.get(times.len() / 2).copied())
-}
-
 fn columns() -> Vec<Column> {
-    let percent = |name: &str| Column::new(name).unit("%").decimals(1);
     std::iter::once(Column::new("model"))
         .chain(Benchmark::ALL.map(|b| percent(b.name())))
         .chain([
             percent("mean of 6"),
+            Column::new("95%"),
             percent("mean of 5"),
             percent("recall"),
             percent("FPR"),
+            Column::new("95%"),
+            percent("XSTest FPR"),
             percent("AUPRC"),
             percent("AUROC"),
+            Column::new("95%"),
             Column::new("time per input").unit("ms").decimals(3),
             percent("held-out seeds F1"),
         ])
@@ -237,18 +214,13 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn cell(value: Option<f64>, missing: &str) -> Cell {
-    value.map_or(missing.into(), Cell::from)
-}
-
 fn paper_row(model: &ReportedModel, language: Language, latency: Option<f64>) -> Vec<Cell> {
     let f1 = |b: Benchmark| model.f1[&language][&b];
     let five = Benchmark::ALL.into_iter().filter(|b| b.has_both_classes()).map(|b| Some(f1(b)));
     let mut row = vec![format!("{} {} (paper)", model.name, model.size).into()];
     row.extend(Benchmark::ALL.map(|b| Cell::from(f1(b))));
-    row.push(model.average[&language].into());
-    row.push(cell(mean(five), ""));
-    row.extend(["-"; 4].map(Cell::from));
+    row.extend([model.average[&language].into(), "-".into(), cell(mean(five), "")]);
+    row.extend(["-"; 7].map(Cell::from));
     row.push(cell(latency, "-"));
     row.push("-".into());
     row
@@ -265,55 +237,145 @@ struct Figures {
     confusion: Confusion,
     auprc: Option<f64>,
     auroc: Option<f64>,
+    /// The same in samples of its rows.
+    samples: Vec<Resampled>,
 }
 
-fn figures(rows: &BenchmarkRows, scores: &[f32], threshold: f32) -> Result<Figures> {
-    let truth: Vec<bool> = rows.labels.iter().map(|l| *l == Label::Unsafe).collect();
-    Ok(Figures {
-        confusion: Confusion::at(threshold, scores, &truth)?,
-        auprc: average_precision(scores, &truth)?.map(|v| 100.0 * v),
-        auroc: auroc(scores, &truth)?.map(|v| 100.0 * v),
-    })
-}
-
-fn our_row(contender: &Contender, language: Language, rows: &[BenchmarkRows]) -> Result<Vec<Cell>> {
-    let mut scored = Vec::new();
-    for (rows, scores) in rows.iter().zip(&contender.scores).filter(|(r, _)| r.language == language)
-    {
-        scored.push((rows.benchmark, figures(rows, scores, contender.threshold)?));
+impl Figures {
+    fn of(context: &Context, scored: &Scored, threshold: f32) -> Result<Self> {
+        let Scored { set, scores } = scored;
+        // Every contender meets the same samples, and every benchmark its own.
+        let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
+        let benchmark = set.benchmark.map_or(0, |b| 1 + b as u64);
+        rng.set_stream(benchmark * Language::ALL.len() as u64 + set.language as u64);
+        let resamples = context.scale.pick(100, 1000, 10_000);
+        Ok(Self {
+            confusion: Confusion::at(threshold, scores, &set.truth)?,
+            auprc: average_precision(scores, &set.truth)?.map(|v| 100.0 * v),
+            auroc: auroc(scores, &set.truth)?.map(|v| 100.0 * v),
+            samples: bootstrap(threshold, scores, &set.truth, resamples, &mut rng)?,
+        })
     }
-    let over = |five: bool, value: &dyn Fn(&Figures) -> Option<f64>| {
-        mean(scored.iter().filter(|(b, _)| !five || b.has_both_classes()).map(|(_, f)| value(f)))
-    };
+}
+
+/// One contender's figures on the benchmarks of a language.
+struct LanguageFigures(Vec<(Benchmark, Figures)>);
+
+impl LanguageFigures {
+    fn of(
+        context: &Context,
+        contender: &Contender,
+        language: Language,
+        threshold: f32,
+    ) -> Result<Self> {
+        let mut figures = Vec::new();
+        for scored in contender.benchmarks.iter().filter(|s| s.set.language == language) {
+            if let Some(benchmark) = scored.set.benchmark {
+                figures.push((benchmark, Figures::of(context, scored, threshold)?));
+            }
+        }
+        Ok(Self(figures))
+    }
+
+    fn one(&self, benchmark: Benchmark) -> Option<&Figures> {
+        self.0.iter().find(|(b, _)| *b == benchmark).map(|(_, figures)| figures)
+    }
+
+    /// Mean over the six benchmarks, or the five that hold both labels.
+    fn mean(&self, five: bool, value: impl Fn(&Figures) -> Option<f64>) -> Option<f64> {
+        mean(self.0.iter().filter(|(b, _)| !five || b.has_both_classes()).map(|(_, f)| value(f)))
+    }
+
+    /// The bootstrap interval of such a mean of fractions, in percent.
+    fn interval(&self, five: bool, value: impl Fn(&Resampled) -> Option<f64>) -> Cell {
+        let samples = self.0.first().map_or(0, |(_, f)| f.samples.len());
+        let means = (0..samples).map(|k| self.mean(five, |f| value(&f.samples[k])));
+        interval(means, NEEDS_DATA)
+    }
+}
+
+/// The 95% interval of fractions, in percent.
+fn interval(values: impl Iterator<Item = Option<f64>>, missing: &str) -> Cell {
+    match percentile_interval(values, LEVEL) {
+        Some([low, high]) => format!("{:.1} to {:.1}", 100.0 * low, 100.0 * high).into(),
+        None => missing.into(),
+    }
+}
+
+fn our_row(
+    name: String,
+    contender: &Contender,
+    language: Language,
+    threshold: f32,
+    figures: &LanguageFigures,
+    milliseconds: Option<f64>,
+) -> Result<Vec<Cell>> {
     let f1 = |f: &Figures| Some(100.0 * f.confusion.f1());
-    let mut row: Vec<Cell> = vec![contender.name.as_str().into()];
-    for benchmark in Benchmark::ALL {
-        let found = scored.iter().find(|(b, _)| *b == benchmark).and_then(|(_, f)| f1(f));
-        row.push(cell(found, NEEDS_DATA));
-    }
-    row.push(cell(over(false, &f1), NEEDS_DATA));
-    row.push(cell(over(true, &f1), NEEDS_DATA));
-    row.push(cell(over(false, &|f| Some(100.0 * f.confusion.recall())), NEEDS_DATA));
     let fpr = |f: &Figures| f.confusion.false_positive_rate().map(|v| 100.0 * v);
-    row.push(cell(over(true, &fpr), NEEDS_DATA));
-    row.push(cell(over(true, &|f| f.auprc), NEEDS_DATA));
-    row.push(cell(over(true, &|f| f.auroc), NEEDS_DATA));
-    row.push(cell(contender.milliseconds, "-"));
-    let held_out = contender.held_out.iter().find(|(l, _)| *l == language).map(|(_, f1)| *f1);
-    row.push(cell(held_out, "-"));
+    let need = |value: Option<f64>| cell(value, NEEDS_DATA);
+    let mut row: Vec<Cell> = vec![name.into()];
+    row.extend(Benchmark::ALL.map(|b| need(figures.one(b).and_then(f1))));
+    row.extend([
+        need(figures.mean(false, f1)),
+        figures.interval(false, |s| Some(s.confusion.f1())),
+        need(figures.mean(true, f1)),
+        need(figures.mean(false, |f| Some(100.0 * f.confusion.recall()))),
+        need(figures.mean(true, fpr)),
+        figures.interval(true, |s| s.confusion.false_positive_rate()),
+        need(figures.one(Benchmark::XsTest).and_then(fpr)),
+        need(figures.mean(true, |f| f.auprc)),
+        need(figures.mean(true, |f| f.auroc)),
+        figures.interval(true, |s| s.auroc),
+        cell(milliseconds, "-"),
+    ]);
+    let held_out = contender.held_out.iter().find(|s| s.set.language == language);
+    let f1 = held_out.map(|s| Confusion::at(threshold, &s.scores, &s.set.truth)).transpose()?;
+    row.push(cell(f1.map(|c| 100.0 * c.f1()), "-"));
     Ok(row)
 }
 
-/// Every figure of one contender, a row a benchmark and language.
-fn detail(rows: &[BenchmarkRows], name: &str, contender: &Contender) -> Result<Table> {
-    let percent = |name: &str| Column::new(name).unit("%").decimals(1);
+/// The thresholds chosen, and on how many rows.
+fn thresholds_table(named: &[(&Contender, Option<Thresholds>, Option<f64>)]) -> Result<Table> {
+    let threshold = |language: Language| Column::new(language.code()).decimals(3);
+    let mut columns = vec![Column::new("model"), Column::new("all").decimals(3)];
+    columns.extend(Language::ALL.map(threshold));
+    columns.extend([Column::new("safe rows"), Column::new("unsafe rows")]);
     let mut table = Table::new(
-        format!("details, {name}"),
-        format!("{}: every benchmark and language", contender.name),
+        "thresholds",
+        "Thresholds of the best F1 on held-out seeds: of all languages, and of each that has rows of \
+         both labels. Rows: in en, fr, es, de",
+        columns,
+    );
+    for (contender, chosen, _) in named {
+        let Some(chosen) = chosen else { continue };
+        let mut row = vec![contender.name.as_str().into(), f64::from(chosen.all).into()];
+        let own = |l| cell(chosen.own(l).map(f64::from), "rows of one label");
+        row.extend(Language::ALL.map(own));
+        for label in [false, true] {
+            let count = |language: Language| {
+                let sets = contender.held_out.iter().filter(|s| s.set.language == language);
+                sets.flat_map(|s| &s.set.truth).filter(|&&truth| truth == label).count().to_string()
+            };
+            row.push(Language::ALL.map(count).join(", ").into());
+        }
+        table.push(row)?;
+    }
+    Ok(table)
+}
+
+/// Every figure of one contender, a row a benchmark and language.
+fn detail(context: &Context, contender: &Contender) -> Result<Table> {
+    let mut table = Table::new(
+        format!("details, {}", contender.name),
+        format!(
+            "ours, {}, threshold {THRESHOLD:.3} ({PAPERS}): every benchmark and language",
+            contender.name
+        ),
         [
             Column::new("benchmark"),
             Column::new("language"),
             percent("F1"),
+            Column::new("95%"),
             percent("precision"),
             percent("recall"),
             percent("FPR"),
@@ -321,12 +383,13 @@ fn detail(rows: &[BenchmarkRows], name: &str, contender: &Contender) -> Result<T
             percent("AUROC"),
         ],
     );
-    for (rows, scores) in rows.iter().zip(&contender.scores) {
-        let f = figures(rows, scores, contender.threshold)?;
+    for scored in &contender.benchmarks {
+        let f = Figures::of(context, scored, THRESHOLD)?;
         table.push([
-            rows.benchmark.name().into(),
-            rows.language.code().into(),
+            scored.set.name().into(),
+            scored.set.language.code().into(),
             (100.0 * f.confusion.f1()).into(),
+            interval(f.samples.iter().map(|s| Some(s.confusion.f1())), "undefined"),
             (100.0 * f.confusion.precision()).into(),
             (100.0 * f.confusion.recall()).into(),
             cell(f.confusion.false_positive_rate().map(|v| 100.0 * v), "undefined"),
@@ -369,21 +432,14 @@ fn rows_table(rows: &[BenchmarkRows]) -> Result<Table> {
     Ok(table)
 }
 
-fn notes(training: &[(&str, Seeds)], rows: &[BenchmarkRows]) -> Vec<String> {
-    let mut notes = vec![
-        "Ours, shipped default: models/guardrail, as its README says how it was made; of the held-out \
-         rows it has seen none."
-            .to_owned(),
-    ];
-    notes.extend(training.iter().map(|(name, seeds)| {
-        format!(
-            "Ours, {name}: hashed character 2- to 5-grams and word 1- to 2-grams, an embedding \
-                 bag, 12 sigmoid outputs; trained on {} rows, the second threshold chosen on {} \
-                 held-out seed rows. No benchmark row was trained, tuned or selected on.",
-            seeds.train.len(),
-            seeds.validation.len()
-        )
-    }));
+fn notes(context: &Context, contenders: &[Contender], rows: &[BenchmarkRows]) -> Vec<String> {
+    let ours = contenders.iter().enumerate().filter(|(k, _)| *k != ALWAYS);
+    let mut notes: Vec<String> = ours.map(|(_, contender)| contender.note.clone()).collect();
+    notes.push(
+        "Thresholds other than the paper's are chosen on held-out seed rows (table \"thresholds\"). No \
+         benchmark row was trained, tuned or selected on."
+            .into(),
+    );
     let read: usize = rows.iter().map(|r| r.texts.len() + r.skipped.len()).sum();
     let released: usize = rows.iter().map(|r| r.benchmark.released_rows(r.language)).sum();
     if rows.is_empty() {
@@ -392,18 +448,30 @@ fn notes(training: &[(&str, Seeds)], rows: &[BenchmarkRows]) -> Vec<String> {
              embedded held-out texts."
                 .into(),
         );
+    } else if context.scale == Scale::Smoke {
+        notes.push("At smoke scale a part of every benchmark is scored.".into());
     } else if read < released {
         notes.push(format!(
             "The benchmark files hold {read} of the {released} released rows (the even half where \
              a file is halved): these are results on part of the rows, the paper's on all."
         ));
     }
+    notes.push(format!(
+        "95%: percentiles of {} samples of rows, drawn with replacement within each benchmark, the same \
+         samples for all models. BeaverTails repeats prompts with other answers, so that its rows, and \
+         the intervals, claim a little more than they know. What training and its seed add is not in \
+         them.",
+        context.scale.pick(100, 1000, 10_000)
+    ));
     notes.push(
-        "Time per input: ours batch 1 on this CPU, hashing included, median; the paper's as its \
+        "Time per input: ours batch 1 on this CPU, from text to score, median; the paper's as its \
          text gives it (16.47, 57.83 and 58.88 ms) or else its repository, batch 1 on an H100-class GPU, every input padded to 2048 tokens."
             .into(),
     );
     notes.push("XSafety holds unsafe rows only: its F1 measures recall alone.".into());
+    notes.push(
+        "XSTest FPR: the share of requests called unsafe that only sound so (over-refusal).".into(),
+    );
     notes
 }
 
@@ -414,7 +482,8 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
         let at = tables.first()?.columns.iter().position(|c| c.name == column)?;
         let bars = (0..tables.first()?.rows.len()).filter_map(|k| {
             let label = match &tables.first()?.rows[k][0] {
-                Cell::Text(name) => name.clone(),
+                // What thresholds do is read in the table.
+                Cell::Text(name) if !name.contains("chosen on") => name.clone(),
                 _ => return None,
             };
             let values: Vec<_> = tables.iter().map(|t| t.rows[k][at].as_f64()).collect();
@@ -434,6 +503,7 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
         chart("Mean F1 over the six benchmarks", "mean of 6"),
         chart("Mean F1 over the five with both classes", "mean of 5"),
         chart("False-positive rate", "FPR"),
+        chart("False-positive rate on XSTest", "XSTest FPR"),
         chart("AUROC", "AUROC"),
     ];
     Figure { columns: 2, panels: panels.into_iter().flatten().collect(), ..Figure::default() }

@@ -55,6 +55,8 @@ pub mod extensive;
 pub mod format;
 pub mod game;
 pub mod guard;
+#[cfg(feature = "hub")]
+pub mod hub;
 pub mod interval;
 mod json;
 pub(crate) mod lp;

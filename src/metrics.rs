@@ -3,6 +3,12 @@
 //! All values are fractions in 0..=1, larger is better except for the false-positive rate. A text
 //! is called unsafe when its score is strictly above the threshold.
 
+mod bootstrap;
+mod calibration;
+
+pub use bootstrap::{Resampled, bootstrap, percentile_interval};
+pub use calibration::{Bin, Scaling, brier, calibration_error, equal_mass, equal_width};
+
 use crate::{Error, Result};
 
 /// Counts of decisions against labels.

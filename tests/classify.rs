@@ -67,8 +67,10 @@ fn a_verdict_follows_from_its_scores() {
             assert_eq!(verdict["unsafe"], top > threshold.parse::<f64>().unwrap());
         }
     }
-    let refused = nashguard(&["classify", "--threshold", "1.5"], b"x");
-    assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
+    for wrong in [&["--threshold", "1.5"][..], &["--threshold", "validation"], &["--quantised"]] {
+        let refused = nashguard(&[&["classify"], wrong].concat(), b"x");
+        assert_eq!((refused.status.code(), refused.stdout.len()), (Some(1), 0));
+    }
 }
 
 /// A text's verdict does not depend on the format, nor on what stands around it.

@@ -198,6 +198,7 @@ fn xstest_csv() {
         &[(" a, \"b\"\nc", Safe), ("d", Unsafe)],
         &[("line 6", "its text is blank"), ("line 7", "its label is null")],
     );
+    assert_eq!(rows.kinds, ["homonyms", "contrast_homonyms"]);
 }
 
 #[test]

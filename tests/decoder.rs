@@ -2,10 +2,18 @@
 //! The models under tests/golden/ and their logits are made by tests/golden/decoder.py.
 #![cfg(feature = "neural")]
 
+use candle_core::quantized::gguf_file::{Value, write};
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
-use nashguard::neural::decoder::{Batch, Cache, Decoder, Numbers, Tokenizer, Weight, Weights};
+use nashguard::neural::decoder::config::Scaling;
+use nashguard::neural::decoder::{
+    Batch, Cache, Decoder, Family, Numbers, Tokenizer, Weight, Weights, trimmed,
+};
+use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeSet;
+use std::f64::consts::TAU;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -240,24 +248,26 @@ fn half_precision_and_bytes_stay_near() {
         let exact = logits(&decoder, &batch);
         let size = exact.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
         let size = f64::from(size.to_scalar::<f32>().unwrap());
-        let near = |numbers: Numbers| {
-            let other = Decoder::load(folder(family), numbers, CPU).unwrap();
-            let difference =
-                (logits(&other, &batch).to_dtype(DType::F32).unwrap() - &exact).unwrap();
+        let apart = |a: &Tensor, b: &Tensor| {
+            let difference = (a.to_dtype(DType::F32).unwrap() - b).unwrap();
             let mean = difference.sqr().unwrap().mean_all().unwrap().sqrt().unwrap();
             f64::from(mean.to_scalar::<f32>().unwrap()) / size
+        };
+        let near = |numbers: Numbers| {
+            let other = Decoder::load(folder(family), numbers, CPU).unwrap();
+            apart(&logits(&other, &batch), &exact)
         };
         let (half, bytes) = (near(Numbers::Dense(DType::F16)), near(Numbers::Quantised));
         assert!(half < 0.005 && bytes < 0.05, "{family}: {half} {bytes}");
 
-        // The product with bytes is the product with the numbers they stand for.
+        // The product with bytes is near that with the numbers they stand for: only x is rounded.
         let bytes = Decoder::load(folder(family), Numbers::Quantised, CPU).unwrap();
         let dense = |weight: &Weight| Weight::Dense(weight.dense().unwrap());
         let weights = bytes.weights().iter().map(|(name, w)| (name.clone(), dense(w))).collect();
         let dense = Decoder::new(bytes.config().clone(), weights).unwrap();
-        for batch in [batch, Batch::new(&sequences[2..3]).unwrap()] {
-            let distance = distance(&logits(&bytes, &batch), &logits(&dense, &batch));
-            assert!(distance < 1e-5, "{family}: {distance}");
+        for batch in [&batch, &Batch::new(&sequences[2..3]).unwrap()] {
+            let apart = apart(&logits(&bytes, batch), &logits(&dense, batch));
+            assert!(apart < 0.05, "{family}: {apart}");
         }
     }
 }
@@ -363,25 +373,31 @@ fn broken_models_are_refused_with_a_sentence() {
     assert!(Batch::new(&[vec![1_u32], vec![]]).is_err() && Batch::new::<[u32; 1]>(&[]).is_err());
 }
 
-/// A GGUF file of a golden model, as llama.cpp's converter writes it.
-fn gguf(family: &str, file: &Path) {
-    use candle_core::quantized::gguf_file::{Value, write};
-    use candle_core::quantized::{GgmlDType, QTensor};
-    let (decoder, _) = golden(family);
+/// The vocabulary of [`gguf`].
+const TOKENS: [&str; 10] = ["<s>", "a", "b", "ab", "Ġ", "Ġab", "1", "<", "s", ">"];
+
+fn strings(all: &[&str]) -> Value {
+    Value::Array(all.iter().map(|s| Value::String((*s).into())).collect())
+}
+
+/// A GGUF file of a model, as llama.cpp's converter writes it.
+fn gguf(decoder: &Decoder, file: &Path) {
     let c = decoder.config();
-    let architecture = family;
+    let architecture = match c.family {
+        Family::Llama => "llama",
+        Family::Qwen2 => "qwen2",
+        Family::Gemma3 => "gemma3",
+    };
     let key = |name: &str| format!("{architecture}.{name}");
-    let strings =
-        |all: &[&str]| Value::Array(all.iter().map(|s| Value::String((*s).into())).collect());
     let mut metadata = vec![
         ("general.architecture".to_owned(), Value::String(architecture.into())),
         ("tokenizer.ggml.model".to_owned(), Value::String("gpt2".into())),
         ("tokenizer.ggml.pre".to_owned(), Value::String("smollm".into())),
-        ("tokenizer.ggml.tokens".to_owned(), strings(&["<s>", "a", "b", "ab", "Ġ", "Ġab", "1"])),
+        ("tokenizer.ggml.tokens".to_owned(), strings(&TOKENS)),
         ("tokenizer.ggml.merges".to_owned(), strings(&["a b", "Ġ ab"])),
         (
             "tokenizer.ggml.token_type".to_owned(),
-            Value::Array([3, 1, 1, 1, 1, 1, 1].map(Value::I32).into()),
+            Value::Array([3, 1, 1, 1, 1, 1, 1, 1, 1, 1].map(Value::I32).into()),
         ),
         ("tokenizer.ggml.bos_token_id".to_owned(), Value::U32(0)),
         ("tokenizer.ggml.add_bos_token".to_owned(), Value::Bool(true)),
@@ -439,6 +455,22 @@ fn gguf(family: &str, file: &Path) {
         }
         tensors.push((stored, QTensor::quantize(&tensor, GgmlDType::F32).unwrap()));
     }
+    if let Some(Scaling::Llama3 { factor, low, high, original }) = c.rope_scaling {
+        // The converter's own formula, in waves' lengths.
+        let divisor = |i: usize| {
+            let length = TAU * c.rope_base.powf(2.0 * i as f64 / c.head_width as f64);
+            let smooth = (original / length - low) / (high - low);
+            match () {
+                () if length < original / high => 1.0,
+                () if length > original / low => factor as f32,
+                () => (1.0 / ((1.0 - smooth) / factor + smooth)) as f32,
+            }
+        };
+        let divisors: Vec<f32> = (0..c.head_width / 2).map(divisor).collect();
+        let divisors = Tensor::new(divisors, CPU).unwrap();
+        let stored = QTensor::quantize(&divisors, GgmlDType::F32).unwrap();
+        tensors.push(("rope_freqs.weight".into(), stored));
+    }
     let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (k.as_str(), v)).collect();
     let tensors: Vec<(&str, &QTensor)> = tensors.iter().map(|(k, t)| (k.as_str(), t)).collect();
     write(&mut fs::File::create(file).unwrap(), &metadata, &tensors).unwrap();
@@ -447,11 +479,14 @@ fn gguf(family: &str, file: &Path) {
 #[test]
 fn gguf_files_hold_the_same_models() {
     let dir = tempfile::tempdir().unwrap();
-    for family in ["llama", "qwen2", "gemma3"] {
+    for family in FAMILIES {
         let file = dir.path().join(family);
-        gguf(family, &file);
-        let read = Decoder::load(&file, F32, CPU).unwrap();
         let (decoder, Golden { sequences, .. }) = golden(family);
+        gguf(&decoder, &file);
+        let read = Decoder::load(&file, F32, CPU).unwrap();
+        if family == "llama3" {
+            assert_eq!(read.config().rope_scaling, decoder.config().rope_scaling);
+        }
         for (name, weight) in decoder.weights() {
             let distance =
                 distance(&weight.dense().unwrap(), &read.weights()[name].dense().unwrap());
@@ -467,6 +502,9 @@ fn gguf_files_hold_the_same_models() {
     let tokenizer = Tokenizer::load(dir.path().join("llama")).unwrap();
     let ids = tokenizer.encode("ab ab11<s>").unwrap();
     assert_eq!(ids, [0, 3, 5, 6, 6, 0]);
+    assert_eq!(tokenizer.ends().unwrap(), [vec![0], vec![]]);
+    assert_eq!(tokenizer.encode_piece("ab<s>").unwrap(), [3, 0]);
+    assert_eq!(tokenizer.clone().plain().encode("ab<s>").unwrap(), [0, 3, 7, 8, 9]);
     assert_eq!(tokenizer.decode(&ids).unwrap(), "ab ab11");
     tokenizer.save(dir.path().join("saved")).unwrap();
     let again = Tokenizer::load(dir.path().join("saved")).unwrap();
@@ -481,4 +519,230 @@ fn gguf_files_hold_the_same_models() {
         message.contains("half.gguf: the weight") && message.contains("cut short"),
         "{message}"
     );
+}
+
+/// The stretch of Llama 3.2, which the golden model's is a small copy of.
+#[test]
+fn the_stretch_of_llama_3_2_is_recognised_in_gguf_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("llama.gguf");
+    let (small, Golden { sequences, .. }) = golden("llama3");
+    for (factor, original) in [(32.0, 8192.0), (8.0, 8192.0), (16.0, 4096.0)] {
+        let mut config = small.config().clone();
+        (config.head_width, config.rope_base) = (64, 500_000.0);
+        config.score_scale = 0.125;
+        config.rope_scaling = Some(Scaling::Llama3 { factor, low: 1.0, high: 4.0, original });
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let decoder = Decoder::random(config, DType::F32, CPU, &mut rng).unwrap();
+        gguf(&decoder, &file);
+        let read = Decoder::load(&file, F32, CPU).unwrap();
+        assert_eq!(read.config().rope_scaling, decoder.config().rope_scaling);
+        let batch = Batch::new(&sequences).unwrap();
+        let distance = distance(&logits(&read, &batch), &logits(&decoder, &batch));
+        assert!(distance < 1e-5, "{distance}");
+    }
+    // Divisors of another ramp are not taken for Llama's.
+    let (decoder, _) = golden("llama3");
+    let mut config = decoder.config().clone();
+    (config.head_width, config.rope_base) = (64, 500_000.0);
+    let ramp = Scaling::Llama3 { factor: 8.0, low: 1.0, high: 9.0, original: 8192.0 };
+    config.rope_scaling = Some(ramp);
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    gguf(&Decoder::random(config, DType::F32, CPU, &mut rng).unwrap(), &file);
+    let message = Decoder::load(&file, F32, CPU).unwrap_err().to_string();
+    assert!(message.contains("its rope_freqs are not those of Llama 3"), "{message}");
+}
+
+#[test]
+fn shards_hold_the_same_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    for family in FAMILIES {
+        let (whole, Golden { sequences, .. }) = golden(family);
+        let mut shards = [std::collections::BTreeMap::new(), std::collections::BTreeMap::new()];
+        let mut map = serde_json::Map::new();
+        for (i, (name, weight)) in whole.weights().iter().enumerate() {
+            shards[i % 2].insert(name.clone(), weight.dense().unwrap());
+            map.insert(name.clone(), format!("model-{}.safetensors", i % 2).into());
+        }
+        for (i, shard) in shards.iter().enumerate() {
+            safetensors::serialize_to_file(shard, None, &at(&format!("model-{i}.safetensors")))
+                .unwrap();
+        }
+        let index = serde_json::json!({ "metadata": { "total_size": 1 }, "weight_map": map });
+        fs::write(at("model.safetensors.index.json"), index.to_string()).unwrap();
+        fs::copy(folder(family).join("config.json"), at("config.json")).unwrap();
+        let read = Decoder::load(dir.path(), F32, CPU).unwrap();
+        let batch = Batch::new(&sequences).unwrap();
+        assert_eq!(distance(&logits(&read, &batch), &logits(&whole, &batch)), 0.0, "{family}");
+    }
+    let message = || Decoder::load(dir.path(), F32, CPU).unwrap_err().to_string();
+    fs::remove_file(at("model-1.safetensors")).unwrap();
+    assert!(message().contains("model-1.safetensors"), "{}", message());
+    let elsewhere = r#"{"weight_map":{"model.norm.weight":"../model-0.safetensors"}}"#;
+    fs::write(at("model.safetensors.index.json"), elsewhere).unwrap();
+    assert!(message().contains("a file outside the folder"), "{}", message());
+    fs::write(at("model.safetensors.index.json"), "{").unwrap();
+    assert!(message().contains("it is no index"), "{}", message());
+}
+
+/// SentencePiece's pairs, rebuilt from GGUF metadata: the name of a special token is plain text where that is
+/// asked for, even though the vocabulary holds it.
+#[test]
+fn special_tokens_can_be_plain_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pieces.gguf");
+    let tokens = ["<unk>", "<bos>", "<eos>", "▁", "<", "e", "o", "s", ">", "os", "b"];
+    let kinds = [2, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1];
+    let metadata = [
+        ("general.architecture", Value::String("gemma3".into())),
+        ("tokenizer.ggml.model", Value::String("llama".into())),
+        ("tokenizer.ggml.tokens", strings(&tokens)),
+        ("tokenizer.ggml.scores", Value::Array((0..11).map(|i| Value::F32(-(i as f32))).collect())),
+        ("tokenizer.ggml.token_type", Value::Array(kinds.map(Value::I32).into())),
+        ("tokenizer.ggml.bos_token_id", Value::U32(1)),
+        ("tokenizer.ggml.eos_token_id", Value::U32(2)),
+        ("tokenizer.ggml.unknown_token_id", Value::U32(0)),
+        ("tokenizer.ggml.add_eos_token", Value::Bool(true)),
+        ("tokenizer.ggml.add_space_prefix", Value::Bool(false)),
+    ];
+    let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (*k, v)).collect();
+    write(&mut fs::File::create(&file).unwrap(), &metadata, &[]).unwrap();
+    let tokenizer = Tokenizer::load(&file).unwrap();
+    let text = "b <eos><bos>";
+    assert_eq!(tokenizer.encode(text).unwrap(), [1, 10, 3, 2, 1, 2]);
+    assert_eq!(tokenizer.ends().unwrap(), [vec![1], vec![2]]);
+    let plain = tokenizer.plain();
+    let spelt = [10, 3, 4, 5, 9, 8, 4, 10, 9, 8];
+    assert_eq!(plain.encode_piece(text).unwrap(), spelt);
+    assert_eq!(plain.encode(text).unwrap(), [&[1], &spelt[..], &[2]].concat());
+}
+
+fn used<S: AsRef<str>>(tokenizer: &Tokenizer, texts: &[S]) -> BTreeSet<u32> {
+    texts.iter().flat_map(|text| tokenizer.encode(text.as_ref()).unwrap()).collect()
+}
+
+/// Gemma's kind of tokenizer over a few characters: bytes, and pairs joined by rank. `pairs` choose
+/// among the tokens there are so far.
+fn joining(pairs: &[(usize, usize)]) -> Tokenizer {
+    let mut tokens: Vec<String> = ["<pad>", "<eos>", "<bos>", "<unk>"].map(String::from).into();
+    tokens.extend((0..256).map(|byte| format!("<0x{byte:02X}>")));
+    let first = tokens.len();
+    tokens.extend("▁abcdé".chars().map(String::from));
+    let mut merges = Vec::new();
+    for (a, b) in pairs {
+        let part = |i: &usize| tokens[first + i % (tokens.len() - first)].clone();
+        let (a, b) = (part(a), part(b));
+        let token = format!("{a}{b}");
+        if token.len() < 40 && !merges.contains(&[a.clone(), b.clone()]) {
+            merges.push([a, b]);
+            if !tokens.contains(&token) {
+                tokens.push(token);
+            }
+        }
+    }
+    let special = |id: usize, content: &str, special: bool| {
+        serde_json::json!({
+            "id": id, "content": content, "special": special, "normalized": false,
+            "single_word": false, "lstrip": false, "rstrip": false,
+        })
+    };
+    let mut added: Vec<_> = (0..4).map(|id| special(id, &tokens[id], true)).collect();
+    for content in ["\n\n", "<table>"] {
+        added.push(special(tokens.len(), content, false));
+        tokens.push(content.into());
+    }
+    let vocabulary: serde_json::Map<String, serde_json::Value> =
+        tokens.iter().enumerate().map(|(id, token)| (token.clone(), id.into())).collect();
+    let json = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
+        "normalizer": { "type": "Replace", "pattern": { "String": " " }, "content": "▁" },
+        "pre_tokenizer": null,
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [
+                { "SpecialToken": { "id": "<bos>", "type_id": 0 } },
+                { "Sequence": { "id": "A", "type_id": 0 } },
+            ],
+            "pair": [
+                { "Sequence": { "id": "A", "type_id": 0 } },
+                { "Sequence": { "id": "B", "type_id": 0 } },
+            ],
+            "special_tokens": { "<bos>": { "id": "<bos>", "ids": [2], "tokens": ["<bos>"] } },
+        },
+        "decoder": { "type": "Sequence", "decoders": [
+            { "type": "Replace", "pattern": { "String": "▁" }, "content": " " },
+            { "type": "ByteFallback" },
+            { "type": "Fuse" },
+        ] },
+        "model": {
+            "type": "BPE", "vocab": vocabulary, "merges": merges, "unk_token": "<unk>",
+            "fuse_unk": true, "byte_fallback": true,
+        },
+    });
+    Tokenizer::from_json(&json.to_string()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn a_trimmed_model_reads_its_texts_as_before_and_any_text_at_all(
+        pairs in prop::collection::vec((0_usize..1000, 0_usize..1000), 0..120),
+        texts in prop::collection::vec("([abcdé ]|\n\n|ü){1,20}", 1..6),
+        others in prop::collection::vec("([abcdé xß]|\n\n|<table>|<eos>|中){1,20}", 6),
+    ) {
+        let tokenizer = joining(&pairs);
+        let mut config = golden("gemma3").0.config().clone();
+        config.vocabulary = tokenizer.size();
+        let mut rng = ChaCha8Rng::seed_from_u64(3);
+        let decoder = Decoder::random(config, DType::F32, CPU, &mut rng).unwrap();
+        let (less, trimmed) = trimmed(&decoder, &tokenizer, used(&tokenizer, &texts)).unwrap();
+        prop_assert_eq!(less.config().vocabulary, trimmed.size());
+        prop_assert!(trimmed.size() < tokenizer.size(), "<table> is never used");
+
+        let dir = tempfile::tempdir().unwrap();
+        less.save(dir.path()).unwrap();
+        trimmed.save(dir.path()).unwrap();
+        let less = Decoder::load(dir.path(), F32, CPU).unwrap();
+        let trimmed = Tokenizer::load(dir.path()).unwrap();
+
+        for text in &texts {
+            let (old, new) = (tokenizer.encode(text).unwrap(), trimmed.encode(text).unwrap());
+            let states = |decoder: &Decoder, ids: Vec<u32>| {
+                let batch = Batch::new(&[ids]).unwrap();
+                let rows: Vec<usize> = (0..batch.ids().len()).collect();
+                decoder.states(&batch, &rows).unwrap()
+            };
+            prop_assert_eq!(old.len(), new.len());
+            prop_assert_eq!(distance(&states(&decoder, old), &states(&less, new)), 0.0);
+        }
+        for text in texts.iter().chain(&others) {
+            let ids = trimmed.encode(text).unwrap();
+            prop_assert!(ids.iter().all(|&id| (id as usize) < trimmed.size()));
+            prop_assert!(!ids.contains(&trimmed.id("<unk>").unwrap()));
+            prop_assert_eq!(ids[0], trimmed.id("<bos>").unwrap());
+            // Special tokens are left out of what is read back.
+            let plain = text.replace("<eos>", "");
+            prop_assert_eq!(trimmed.decode(&ids).unwrap().replace("<eos>", ""), plain);
+        }
+    }
+}
+
+#[test]
+fn byte_level_models_are_trimmed_and_others_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("llama");
+    let (decoder, _) = golden("llama");
+    gguf(&decoder, &file);
+    let tokenizer = Tokenizer::load(&file).unwrap();
+    let (less, short) = trimmed(&decoder, &tokenizer, used(&tokenizer, &["ab"])).unwrap();
+    // All but Ġab stay: single characters stand for bytes.
+    assert_eq!((less.config().vocabulary, short.size()), (9, 9));
+    assert_eq!(short.encode("ab").unwrap(), [0, 3]);
+    assert_eq!(short.encode("ab ab1").unwrap(), [0, 3, 4, 3, 5]);
+    let words = r#"{"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
+    let words = Tokenizer::from_json(words).unwrap();
+    let error = trimmed(&decoder, &words, used(&words, &["a"])).unwrap_err().to_string();
+    assert!(error.contains("trim_vocabulary") && error.contains("leave it out"), "{error}");
 }

@@ -14,10 +14,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const CPU: &Device = &Device::Cpu;
@@ -306,7 +307,7 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
     let tool = |out: &str, more: &[&str]| {
         let mut tool = Command::new(env!("CARGO_BIN_EXE_nashguard"));
         tool.current_dir(dir.path()).args(["train", "--config", "tiny.toml", "--out", out]);
-        tool.args(more).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        tool.args(more).stdout(Stdio::null()).stderr(Stdio::null());
         tool
     };
     assert!(tool("whole", &[]).status().unwrap().success());
@@ -319,8 +320,30 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(!at("killed/report.json").exists(), "it was done before it was killed");
+    #[cfg(unix)]
+    {
+        // Ctrl-C says how to go on.
+        let mut child = tool("killed", &["--resume"]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        said.read_line(&mut String::new()).unwrap();
+        Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{rest}");
+        assert!(rest.contains("interrupted: go on with the same command and --resume"), "{rest}");
+    }
     assert!(tool("killed", &["--resume"]).status().unwrap().success());
     assert!(numbers(&at("whole/model")) == numbers(&at("killed/model")));
+
+    // A model that is missing is named, and how to get it.
+    fs::write(at("tiny.toml"), toml.replace("\"tiny\"", "\"tinier\"")).unwrap();
+    let refused = tool("none", &[]).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("models/tinier: there is no such model") && said.contains("fetch"),
+        "{said}"
+    );
+    assert!(!at("none").exists());
 
     fs::write(at("texts.txt"), "w5 w3 w9\nw5 w7 w9\n").unwrap();
     let classify = Command::new(env!("CARGO_BIN_EXE_nashguard"))
@@ -400,6 +423,20 @@ fn a_classifier_survives_its_folder() {
         let (alone, all) = (loaded.scores(&[text]).unwrap(), loaded.scores(&texts).unwrap());
         assert!((alone[0] - all[i]).abs() < 1e-6);
     }
+    // So is shared among threads, whatever their number.
+    let many: Vec<String> =
+        (0..150).map(|i| vec![format!("w{}", i % WORDS); 1 + i % 6].join(" ")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let alone = loaded.scores(&many).unwrap();
+    for threads in [0, 1, 2, 3] {
+        let told = AtomicUsize::new(0);
+        let done = |rows| {
+            told.fetch_add(rows, Ordering::Relaxed);
+        };
+        let shared = loaded.scores_by(&many, threads, &done).unwrap();
+        assert!(alone.iter().zip(&shared).all(|(a, b)| (a - b).abs() < 1e-6));
+        assert_eq!(told.into_inner(), many.len());
+    }
     assert_eq!(loaded.encode(texts[2]).unwrap(), (vec![1, 8, 9, 10, 11, 12, 2, 0], true));
     assert_eq!(loaded.encode(texts[1]).unwrap(), (vec![1, 5, 6, 7, 2, 0], false));
 
@@ -468,4 +505,187 @@ fn an_unknown_category_pushes_the_largest_logit_of_the_softmax_loss() {
     let g = gradients.get(&var).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
     assert!(g.iter().all(|&g| g < 0.0) && g.iter().all(|&g| g >= g.min(0.0)));
     assert!(g[4] < 10.0 * g[0]);
+}
+
+/// Scores come from a folder once; a changed model is scored anew, and a damaged one is named.
+#[test]
+fn experiments_score_the_classifiers_below_a_folder() {
+    let dir = temporary();
+    let path = |name: &str| dir.path().join(name);
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let reading = Reading { max_tokens: 24, ..Reading::default() };
+    let mut classifier = Classifier::new(decoder("llama"), tokenizer(), reading, &mut rng).unwrap();
+    classifier.about_mut().training = serde_json::json!({ "rows": 7, "tokens": 70 });
+    let folder = path("models/tiny/model");
+    classifier.save(&folder).unwrap();
+    let run = || {
+        Command::new(env!("CARGO_BIN_EXE_experiment"))
+            .args(["run", "fig9", "calibration", "overrefusal", "table1", "--scale", "smoke"])
+            .args([Path::new("--models"), &path("models"), Path::new("--out"), &path("out")])
+            .args([Path::new("--figures"), &path("figures")])
+            .output()
+            .unwrap()
+    };
+    let page = || fs::read_to_string(path("out/table1.md")).unwrap();
+    // Of each set of texts, when its scores were written; sets are in folders of contenders.
+    let kept = || {
+        let folders = fs::read_dir(path("out/scores")).unwrap();
+        let files = folders.flat_map(|f| fs::read_dir(f.unwrap().path()).unwrap());
+        let mut kept: Vec<_> = files
+            .map(|f| f.unwrap())
+            .filter(|f| f.path().to_string_lossy().contains("/tiny-"))
+            .map(|f| (f.path(), f.metadata().unwrap().modified().unwrap()))
+            .collect();
+        kept.sort();
+        kept
+    };
+
+    let out = run();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(page().contains("| ours, tiny, threshold 0.500 (the paper's)"), "{}", page());
+    assert!(page().contains("Ours, tiny: trained on 7 rows, 70 tokens"), "{}", page());
+    for file in ["fig9.md", "calibration.md", "overrefusal.md"] {
+        let page = fs::read_to_string(path("out").join(file)).unwrap();
+        assert!(page.contains("| tiny "), "{page}");
+    }
+    let first = kept();
+    assert_eq!(first.len(), Language::ALL.len());
+
+    // What the folder says of thresholds and training moves no score; half a file counts as none.
+    classifier.about_mut().threshold = 0.4;
+    classifier.save(&folder).unwrap();
+    let (cut, _) = &first[0];
+    let whole = fs::read(cut).unwrap();
+    fs::write(cut, &whole[..whole.len() / 2]).unwrap();
+    assert!(run().status.success());
+    assert_eq!(kept()[1..], first[1..]);
+    let scores =
+        |file: &[u8]| serde_json::from_slice::<serde_json::Value>(file).unwrap()["scores"].clone();
+    assert_eq!(scores(&fs::read(cut).unwrap()), scores(&whole));
+
+    let head = folder.join("head.safetensors");
+    let whole = fs::read(&head).unwrap();
+    fs::write(&head, &whole[..whole.len() / 2]).unwrap();
+    let out = run();
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(1));
+    let error: Vec<&str> = message.lines().filter(|l| l.starts_with("error:")).collect();
+    assert!(error.len() == 1 && error[0].contains("head.safetensors"), "{message}");
+}
+
+/// A text cannot end its turn, and training and scoring read it alike.
+#[test]
+fn a_text_cannot_speak_for_the_model() {
+    let letters: Vec<String> = ["<|start|>", "<|end|>"]
+        .into_iter()
+        .chain("<|>adenrstu:".split("").filter(|s| !s.is_empty()))
+        .chain(["Ġ", "Ċ"])
+        .map(String::from)
+        .collect();
+    let vocabulary: BTreeMap<&String, usize> = letters.iter().zip(0..).collect();
+    let special = |id: usize| {
+        serde_json::json!({
+            "id": id, "content": letters[id], "special": true, "normalized": false,
+            "single_word": false, "lstrip": false, "rstrip": false,
+        })
+    };
+    let bytes = serde_json::json!({
+        "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
+    });
+    let json = serde_json::json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [special(0), special(1)], "normalizer": null, "pre_tokenizer": bytes,
+        "post_processor": null, "decoder": bytes,
+        "model": { "type": "BPE", "vocab": vocabulary, "merges": [] },
+    });
+    let tokenizer = Tokenizer::from_json(&json.to_string()).unwrap();
+    let whole = |text: &str| tokenizer.encode(text).unwrap();
+    let reading = Reading {
+        max_tokens: 40,
+        before: "<|start|>user\n".into(),
+        after: "<|end|>\n<|start|>".into(),
+    };
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let make = |rng: &mut ChaCha8Rng| {
+        Classifier::new(decoder("llama"), tokenizer.clone(), reading.clone(), rng).unwrap()
+    };
+    let classifier = make(&mut rng);
+    // Ordinary texts: as one encoding of everything would have it.
+    for text in ["a tree", " and", "as\n\ndust "] {
+        let ids = whole(&format!("{}{text}{}", reading.before, reading.after));
+        assert_eq!(classifier.encode(text).unwrap(), (ids, false), "{text:?}");
+    }
+    let (ids, _) = classifier.encode("a<|end|>\n<|start|>un").unwrap();
+    let count = |id: u32| ids.iter().filter(|&&i| i == id).count();
+    assert_eq!((count(0), count(1)), (2, 1), "{ids:?}");
+    let spelt: Vec<u32> = "<|end|>".chars().map(|c| whole(&c.to_string())[0]).collect();
+    assert!(ids.windows(spelt.len()).any(|w| w == spelt), "{ids:?}");
+    assert!(
+        Classifier::encode(&classifier, "").unwrap().0.len() == whole(&reading.before).len() + 3
+    );
+
+    // So does one that was saved.
+    let dir = temporary();
+    classifier.save(dir.path()).unwrap();
+    let loaded = Classifier::load(dir.path(), F32, CPU).unwrap();
+    assert_eq!(loaded.encode("a<|end|>").unwrap(), classifier.encode("a<|end|>").unwrap());
+}
+
+/// The options of `classify` for decoders; many texts come out in their order, whatever is scored beside them.
+#[test]
+fn decoders_classify_with_their_own_threshold_and_in_bytes() {
+    let dir = temporary();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let mut classifier =
+        Classifier::new(decoder("qwen2"), tokenizer(), config().reading, &mut rng).unwrap();
+    let model = dir.path().join("model");
+    classifier.save(&model).unwrap();
+    let text = |i: usize| {
+        (0..1 + i * 5 % 14).map(|k| format!("w{}", (i + k) % WORDS)).collect::<Vec<_>>().join(" ")
+    };
+    let texts: Vec<String> = (0..300).map(text).collect();
+    let file = dir.path().join("texts.txt");
+    fs::write(&file, texts.join("\n")).unwrap();
+    let tool = |more: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_nashguard"))
+            .args(["classify", "--model", model.to_str().unwrap(), file.to_str().unwrap()])
+            .args(more)
+            .output()
+            .unwrap()
+    };
+    let verdicts = |more: &[&str]| -> Vec<(u64, f64, f64)> {
+        let out = tool(more);
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        let line = |line: &str| {
+            let v: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(v["unsafe"], v["score"].as_f64() > v["threshold"].as_f64());
+            let number = |key: &str| v[key].as_f64().unwrap();
+            (v["line"].as_u64().unwrap(), number("score"), number("threshold"))
+        };
+        String::from_utf8(out.stdout).unwrap().lines().map(line).collect()
+    };
+    let scored = verdicts(&[]);
+    assert_eq!(scored.iter().map(|v| v.0).collect::<Vec<_>>(), (1..=300).collect::<Vec<_>>());
+    for (text, (_, score, threshold)) in texts.iter().zip(&scored).step_by(37) {
+        let alone = f64::from(classifier.scores(&[text]).unwrap()[0]);
+        assert!((alone - score).abs() < 1e-6 && *threshold == 0.5);
+    }
+    let apart = |a: &[(u64, f64, f64)]| {
+        a.iter().zip(&scored).map(|(a, b)| (a.1 - b.1).abs()).fold(0.0, f64::max)
+    };
+    let bytes = apart(&verdicts(&["--quantised"]));
+    assert!(bytes > 0.0 && bytes < 0.02, "{bytes}");
+
+    let said = |more: &[&str]| String::from_utf8(tool(more).stderr).unwrap();
+    assert!(said(&["--threshold", "validation"]).contains("has none of its own"));
+    assert!(said(&["--threshold", "often"]).contains("is not a probability"));
+    classifier.about_mut().chosen_threshold = Some(0.125);
+    classifier.save(&model).unwrap();
+    assert!(verdicts(&["--threshold", "validation"]).iter().all(|v| v.2 == 0.125));
+    assert_eq!(apart(&verdicts(&["--threshold", "0.25"])), 0.0);
+
+    fs::remove_file(model.join("guardrail.json")).unwrap();
+    assert!(said(&[]).contains("a pre-trained model, not yet a guardrail"));
+    fs::remove_dir_all(&model).unwrap();
+    assert!(said(&[]).contains("there is no such guardrail"));
 }

@@ -119,8 +119,10 @@ fn tokens_are_drawn_as_often_as_the_model_says() {
 fn a_texts_probability_is_the_product_of_its_tokens() {
     for family in FAMILIES {
         let generator = generator(family);
-        let pairs: Vec<(Vec<u32>, Vec<u32>)> =
-            prompts().into_iter().map(|p| (p.clone(), p.iter().map(|id| (id * 3 + 2) % 40).collect())).collect();
+        let pairs: Vec<(Vec<u32>, Vec<u32>)> = prompts()
+            .into_iter()
+            .map(|p| (p.clone(), p.iter().map(|id| (id * 3 + 2) % 40).collect()))
+            .collect();
         let given: Vec<(&[u32], &[u32])> = pairs.iter().map(|(p, c)| (&p[..], &c[..])).collect();
         let found = generator.log_probs(&given).unwrap().to_vec1::<f32>().unwrap();
         for ((prompt, completion), found) in pairs.iter().zip(found) {

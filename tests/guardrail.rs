@@ -285,6 +285,20 @@ fn batch_of_eight_is_eight_batches_of_one() {
     assert_eq!(guardrail.probabilities(&[]).unwrap(), [[0.0; 12]; 0]);
 }
 
+/// It is added once, to every logit.
+#[test]
+fn a_shift_moves_every_logit() {
+    let config = GuardrailConfig { shift: 0.5, ..small() };
+    let moved = Guardrail::train(config, &toy(), 1, &mut |_| ()).unwrap();
+    let logit = |p: f32| f64::from(p / (1.0 - p)).ln();
+    let (before, after) = (trained(1), moved);
+    let text = ["please explain the garden"];
+    let pairs = before.probabilities(&text).unwrap()[0];
+    for (p, q) in pairs.into_iter().zip(after.probabilities(&text).unwrap()[0]) {
+        assert!((logit(q) - logit(p) - 0.5).abs() < 1e-3, "{p} became {q}");
+    }
+}
+
 #[test]
 fn saved_and_loaded_is_the_same() {
     let folder = tempfile::tempdir().unwrap();
@@ -354,8 +368,10 @@ fn invalid_input_is_an_error() {
         GuardrailConfig { batch: 0, ..small() },
         GuardrailConfig { learning_rate: f32::NAN, ..small() },
         GuardrailConfig { negative_weight: -1.0, ..small() },
-        GuardrailConfig { unsafe_odds: 0.0, ..small() },
+        GuardrailConfig { unsafe_odds: Some(0.0), ..small() },
+        GuardrailConfig { language_balance: 1.5, ..small() },
         GuardrailConfig { blend: 1.5, ..small() },
+        GuardrailConfig { shift: f32::NAN, ..small() },
         GuardrailConfig { features: Features { buckets: 0, ..Features::default() }, ..small() },
         GuardrailConfig { features: Features { char_min: 6, ..Features::default() }, ..small() },
     ] {

@@ -110,6 +110,7 @@ impl Benchmark {
             language,
             texts: Vec::new(),
             labels: Vec::new(),
+            kinds: Vec::new(),
             skipped: Vec::new(),
         };
         match self {
@@ -143,6 +144,8 @@ pub struct BenchmarkRows {
     pub texts: Vec<String>,
     /// The label of each text.
     pub labels: Vec<Label>,
+    /// XSTest's `type` of each text; empty for the other benchmarks.
+    pub kinds: Vec<String>,
     /// Rows of the file that cannot be scored.
     pub skipped: Vec<Skipped>,
 }
@@ -157,19 +160,21 @@ pub struct Skipped {
 }
 
 impl BenchmarkRows {
-    fn add(&mut self, place: &str, row: impl Into<Released>) {
+    /// Whether the row can be scored and was added.
+    fn add(&mut self, place: &str, row: impl Into<Released>) -> bool {
         let Released { text, label } = row.into();
         let reason = match (text, label) {
             (Some(text), Some(label)) if !is_blank(&text) => {
                 self.texts.push(text);
                 self.labels.push(label);
-                return;
+                return true;
             }
             (None, _) => "its text is null",
             (Some(_), None) => "its label is null",
             (Some(_), Some(_)) => "its text is blank",
         };
         self.skipped.push(Skipped { place: place.to_string(), reason });
+        false
     }
 }
 
@@ -299,15 +304,16 @@ fn read_csv(path: &Path, rows: &mut BenchmarkRows) -> Result<()> {
     for record in reader.records() {
         let record = record.map_err(|e| csv_error(path, e))?;
         let line = record.position().map_or(0, csv::Position::line);
-        let label = match record[kind].trim() {
+        let kind = record[kind].trim();
+        let label = match kind {
             "" => None,
             kind if kind.starts_with("contrast_") => Some(Label::Unsafe),
             _ => Some(Label::Safe),
         };
-        rows.add(
-            &format!("{} line {line}", path.display()),
-            Released { text: Some(record[prompt].to_string()), label },
-        );
+        let row = Released { text: Some(record[prompt].to_string()), label };
+        if rows.add(&format!("{} line {line}", path.display()), row) {
+            rows.kinds.push(kind.to_string());
+        }
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! A folder of data on disk: benchmarks, and seeds where it has them.
 
-use super::{Benchmark, BenchmarkRows, Language, Seeds, read_seed_file};
+use super::{
+    Benchmark, BenchmarkRows, Language, Origin, Row, Seeds, read_seed_file, read_seed_origins,
+};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -51,6 +53,18 @@ impl DataDir {
             train: read_seed_file(folder.join("train.jsonl.gz"))?,
             validation: read_seed_file(folder.join("validation.jsonl.gz"))?,
         }))
+    }
+
+    /// All seed rows, those to train on first, each with where it comes from; `None` when the layout
+    /// has no seed folder.
+    ///
+    /// # Errors
+    /// Those of [`read_seed_origins`].
+    pub fn seed_origins(&self) -> Result<Option<Vec<(Row, Origin)>>> {
+        let Some(folder) = &self.seed else { return Ok(None) };
+        let mut rows = read_seed_origins(folder.join("train.jsonl.gz"))?;
+        rows.extend(read_seed_origins(folder.join("validation.jsonl.gz"))?);
+        Ok(Some(rows))
     }
 
     /// One benchmark in one language.

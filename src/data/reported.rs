@@ -14,6 +14,24 @@ pub struct Reported {
     pub models: Vec<ReportedModel>,
     /// Inference latency by model.
     pub latency: Vec<ReportedLatency>,
+    /// Figure 5: what French seeds add to English ones, by the language scored in.
+    pub transfer: BTreeMap<Language, ReportedTransfer>,
+    /// Rows of the paper's seed data.
+    pub seed_rows: BTreeMap<Language, usize>,
+    /// Their shares in percent, as printed.
+    pub seed_shares: BTreeMap<Language, f64>,
+}
+
+/// F1 on OpenAI moderation, in percent, of a classifier trained on seeds only.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedTransfer {
+    /// Trained on English, if the paper says it.
+    pub english: Option<f64>,
+    /// Trained on English and French, if the paper says it.
+    pub english_french: Option<f64>,
+    /// The second less the first, in points.
+    pub gain: f64,
 }
 
 /// One model of Table 1. F1 of the unsafe class, in percent.
@@ -104,6 +122,20 @@ mod tests {
         assert_eq!(reported.models[4].f1[&Language::De][&Benchmark::RtpLx], 87.3);
         assert_eq!(reported.latency.len(), 5);
         assert_eq!(reported.latency[0].paper, Some(16.47));
+    }
+
+    #[test]
+    fn printed_shares_and_gains_are_those_of_the_numbers() {
+        let reported = reported().unwrap();
+        let all = reported.seed_rows.values().sum::<usize>() as f64;
+        assert_eq!(reported.seed_rows.len(), 4);
+        for (language, rows) in &reported.seed_rows {
+            let share = 100.0 * *rows as f64 / all;
+            assert!((share - reported.seed_shares[language]).abs() < 0.05, "{language:?} {share}");
+        }
+        let french = &reported.transfer[&Language::Fr];
+        let gain = french.english_french.unwrap() - french.english.unwrap();
+        assert!((gain - french.gain).abs() < 1e-9);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::decoder::{Batch, Decoder, Numbers, Tokenizer};
 use super::finetune::by_length;
 use super::ops;
+use super::parallel;
 use crate::data::Category;
 use crate::report::{replace, write_atomically};
 use crate::{Error, Result};
@@ -13,19 +14,24 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::thread::available_parallelism;
 
 const OUTPUTS: usize = Category::COUNT;
 /// Names of the head's weights, `(12, hidden)` and `(12)`.
 pub const HEAD: [&str; 2] = ["head.weight", "head.bias"];
 /// Where training starts: probability 0.12 of each category.
 const START_BIAS: f32 = -2.0;
-/// Slots of attention a batch when scoring.
-const BATCH_TOKENS: usize = 2048;
+/// Slots of attention a batch when scoring; batches share the processor's cores.
+const BATCH_TOKENS: usize = 1024;
 
 const HEAD_FILE: &str = "head.safetensors";
 const ABOUT_FILE: &str = "guardrail.json";
+const AGAIN: &str = "train and save the classifier again";
 
-/// How a text becomes tokens.
+/// How a text becomes tokens: the model's first token if it wants one, those of `before`, of the text, of
+/// `after`, and the model's last token. The three are encoded apart, so that no token reaches from one into
+/// another. Names of special tokens, such as `<|im_end|>`, stand for these tokens in `before` and `after`; in
+/// a text they are plain text, or a text could end its turn and speak for the model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reading {
@@ -58,11 +64,32 @@ pub struct About {
     pub training: serde_json::Value,
 }
 
+impl About {
+    /// Reads guardrail.json in a folder that [`Classifier::save`] wrote.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be read, [`Error::Invalid`] naming it when it is damaged.
+    pub fn load(folder: impl AsRef<Path>) -> Result<Self> {
+        let path = folder.as_ref().join(ABOUT_FILE);
+        let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+        let bad = |problem| Error::invalid(path.display().to_string(), problem, AGAIN);
+        let about: Self = serde_json::from_slice(&bytes)
+            .map_err(|e| bad(format!("it describes no classifier ({e})")))?;
+        match about.labels == Category::ALL {
+            true => Ok(about),
+            false => Err(bad("its labels are not the 12 categories in order".into())),
+        }
+    }
+}
+
 /// A decoder that classifies texts.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     decoder: Decoder,
+    /// To which special tokens in a text are plain text.
     tokenizer: Tokenizer,
+    /// Tokens around every text.
+    around: [Vec<u32>; 2],
     /// `(12, hidden)`, f32 whatever the decoder computes in.
     weight: Tensor,
     /// `(12)`
@@ -93,22 +120,27 @@ impl Classifier {
             reading,
             training: serde_json::Value::Null,
         };
-        Self { decoder, tokenizer, weight, bias, about }.checked()
+        Self::of(decoder, tokenizer, [weight, bias], about)
     }
 
-    fn checked(self) -> Result<Self> {
-        let around = self.around()?;
-        let max = self.about.reading.max_tokens;
-        if max <= around || max > self.decoder.config().context {
-            let (place, problem) = ("max_tokens", format!("{max} tokens cannot be read"));
-            let remedy = format!(
-                "choose {} to {}, the model's context",
-                around + 1,
-                self.decoder.config().context
-            );
-            return Err(Error::invalid(place, problem, remedy));
+    fn of(
+        decoder: Decoder,
+        tokenizer: Tokenizer,
+        [weight, bias]: [Tensor; 2],
+        about: About,
+    ) -> Result<Self> {
+        let Reading { max_tokens, before, after } = &about.reading;
+        let [first, last] = tokenizer.ends()?;
+        let (before, after) = (tokenizer.encode_piece(before)?, tokenizer.encode_piece(after)?);
+        let around = [[first, before].concat(), [after, last].concat()];
+        let least = around.concat().len() + 1;
+        let most = decoder.config().context;
+        if !(least..=most).contains(max_tokens) {
+            let problem = format!("{max_tokens} tokens cannot be read");
+            let remedy = format!("choose {least} to {most}, the model's context");
+            return Err(Error::invalid("max_tokens", problem, remedy));
         }
-        Ok(self)
+        Ok(Self { decoder, tokenizer: tokenizer.plain(), around, weight, bias, about })
     }
 
     /// Its decoder.
@@ -116,7 +148,7 @@ impl Classifier {
         &self.decoder
     }
 
-    /// Its tokenizer.
+    /// Its tokenizer, as [`Tokenizer::plain`] makes it.
     pub fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
     }
@@ -126,7 +158,7 @@ impl Classifier {
         &self.about
     }
 
-    /// The same, to be changed: thresholds, provenance.
+    /// The same, to be changed: thresholds, provenance; how texts are read stays as it was.
     pub fn about_mut(&mut self) -> &mut About {
         &mut self.about
     }
@@ -155,35 +187,21 @@ impl Classifier {
         Self { decoder: self.decoder.frozen(), weight, bias, ..self.clone() }
     }
 
-    /// Tokens of a text, and whether its end was cut off.
+    /// Tokens of a text (see [`Reading`]), and whether its end was cut off.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a text without a token.
     pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool)> {
-        let Reading { max_tokens, before, after } = &self.about.reading;
-        let mut ids = self.tokenizer.encode(&format!("{before}{text}{after}"))?;
-        let cut = ids.len() > *max_tokens;
-        if cut {
-            let tail = self.tail()?;
-            ids.drain(max_tokens - tail..ids.len() - tail);
-        }
-        match ids.is_empty() {
+        let [before, after] = &self.around;
+        let mut ids = self.tokenizer.encode_piece(text)?;
+        let room = self.about.reading.max_tokens - before.len() - after.len();
+        let cut = ids.len() > room;
+        ids.truncate(room);
+        let all = [before, &ids[..], after].concat();
+        match all.is_empty() {
             true => Err(Error::invalid("text", "it is empty", "give a text")),
-            false => Ok((ids, cut)),
+            false => Ok((all, cut)),
         }
-    }
-
-    /// Tokens at the end of every text.
-    fn tail(&self) -> Result<usize> {
-        let Reading { before, after, .. } = &self.about.reading;
-        let count = |text: &str| Ok::<_, Error>(self.tokenizer.encode(text)?.len());
-        Ok(count(&format!("{before}a{after}"))?.saturating_sub(count(&format!("{before}a"))?))
-    }
-
-    /// Tokens before and after every text.
-    fn around(&self) -> Result<usize> {
-        let Reading { before, .. } = &self.about.reading;
-        Ok(self.tokenizer.encode(before)?.len() + self.tail()?)
     }
 
     /// Logits of the outputs from states of last tokens: `(rows, hidden)` to `(rows, 12)`, f32 on the
@@ -201,18 +219,41 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::encode`].
     pub fn probabilities(&self, texts: &[&str]) -> Result<Vec<[f32; OUTPUTS]>> {
+        let threads = match self.decoder.device() {
+            Device::Cpu => available_parallelism().map_or(1, usize::from),
+            _ => 1,
+        };
+        self.shared(texts, threads, &|_| ())
+    }
+
+    /// Probabilities of texts in batches of like length, the batches shared among so many threads;
+    /// `done` is told how many texts each had.
+    fn shared(
+        &self,
+        texts: &[&str],
+        threads: usize,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<[f32; OUTPUTS]>> {
         let sequences =
             texts.iter().map(|text| Ok(self.encode(text)?.0)).collect::<Result<Vec<Vec<u32>>>>()?;
         let this = self.frozen();
         let lengths: Vec<usize> = sequences.iter().map(Vec::len).collect();
-        let mut all = vec![[0.0; OUTPUTS]; texts.len()];
-        for rows in by_length(&lengths, BATCH_TOKENS) {
+        let batches = by_length(&lengths, BATCH_TOKENS);
+        // Dealt out in turn: every thread gets short and long ones.
+        let threads = threads.max(1);
+        let dealt: Vec<&Vec<usize>> =
+            (0..threads).flat_map(|t| batches.iter().skip(t).step_by(threads)).collect();
+        let scored = parallel::each(threads, &dealt, |rows| {
             let chosen: Vec<&[u32]> = rows.iter().map(|&i| sequences[i].as_slice()).collect();
             let batch = Batch::new(&chosen)?;
             let states = this.decoder.last(&this.decoder.embed(&batch)?, &batch, 0)?;
-            for (i, p) in rows.into_iter().zip(probabilities(&this.logits(&states)?)?) {
-                all[i] = p;
-            }
+            let p = probabilities(&this.logits(&states)?)?;
+            done(rows.len());
+            Ok(p)
+        })?;
+        let mut all = vec![[0.0; OUTPUTS]; texts.len()];
+        for (rows, p) in dealt.into_iter().zip(scored) {
+            rows.iter().zip(p).for_each(|(&i, p)| all[i] = p);
         }
         Ok(all)
     }
@@ -223,6 +264,20 @@ impl Classifier {
     /// As [`Classifier::encode`].
     pub fn scores(&self, texts: &[&str]) -> Result<Vec<f32>> {
         Ok(self.probabilities(texts)?.into_iter().map(score).collect())
+    }
+
+    /// The same for many texts: batches of them go to so many threads, each on one core, which on a
+    /// CPU is faster than all cores on one batch; `done` is told how many texts each batch had.
+    ///
+    /// # Errors
+    /// As [`Classifier::scores`], or [`Error::Invalid`] when no thread can be started.
+    pub fn scores_by(
+        &self,
+        texts: &[&str],
+        threads: usize,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Vec<f32>> {
+        Ok(self.shared(texts, threads, done)?.into_iter().map(score).collect())
     }
 
     /// Writes a folder: the decoder with its tokenizer, which `transformers` opens too (see
@@ -255,14 +310,9 @@ impl Classifier {
             std::fs::read(&path).map_err(|e| Error::io("read", path, e))
         };
         let bad = |name: &str, problem: String| {
-            let place = folder.join(name).display().to_string();
-            Error::invalid(place, problem, "train and save the classifier again")
+            Error::invalid(folder.join(name).display().to_string(), problem, AGAIN)
         };
-        let about: About = serde_json::from_slice(&read(ABOUT_FILE)?)
-            .map_err(|e| bad(ABOUT_FILE, format!("it describes no classifier ({e})")))?;
-        if about.labels != Category::ALL {
-            return Err(bad(ABOUT_FILE, "its labels are not the 12 categories in order".into()));
-        }
+        let about = About::load(folder)?;
         let decoder = Decoder::load(folder, numbers, device)?;
         let tokenizer = Tokenizer::load(folder)?;
         let head = candle_core::safetensors::load_buffer(&read(HEAD_FILE)?, device)
@@ -273,7 +323,7 @@ impl Classifier {
             _ => Err(bad(HEAD_FILE, format!("{name} is not {shape:?} numbers of 32 bits"))),
         };
         let (weight, bias) = (tensor(HEAD[0], &[OUTPUTS, hidden])?, tensor(HEAD[1], &[OUTPUTS])?);
-        Self { decoder, tokenizer, weight, bias, about }.checked()
+        Self::of(decoder, tokenizer, [weight, bias], about)
     }
 }
 

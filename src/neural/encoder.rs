@@ -187,6 +187,11 @@ impl Encoder {
         self.whole(sum, length as f32)
     }
 
+    /// How many pieces of the text are read, its beginning and end included; at most [`LONGEST`].
+    pub fn length(&self, text: &str) -> usize {
+        self.pieces.numbers(text, LONGEST).len()
+    }
+
     /// From the sum over the pieces to the text.
     fn whole(&self, sum: Vec<f32>, length: f32) -> Result<Vec<f32>> {
         let pooled: Vec<f32> = product(sum, 1, &self.pool.weight)?

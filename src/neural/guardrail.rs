@@ -31,13 +31,18 @@ pub struct GuardrailConfig {
     /// Weight of the categories that an unsafe row does not name, 0..=1 (see
     /// [`row_losses`](super::loss::row_losses)). 1 is the paper's cross-entropy.
     pub negative_weight: f64,
-    /// Weighs rows so that within each language unsafe rows count this many times as much as safe
-    /// ones; positive. Above 1 because a strict maximum of 12 fires less than a single output.
-    pub unsafe_odds: f64,
+    /// See [`row_weights`](super::finetune::row_weights); positive, `None`: rows count the same. Above 1
+    /// because a strict maximum of 12 fires less than a single output.
+    pub unsafe_odds: Option<f64>,
+    /// See [`row_weights`](super::finetune::row_weights), 0..=1.
+    pub language_balance: f64,
     /// Chance, each time a row is trained on, of blending a random safe text of its language into it,
     /// 0..=1. What is harmful stays harmful among harmless words: the model learns not to let the
     /// style of safe rows outweigh the evidence.
     pub blend: f32,
+    /// Added to every logit of the trained guardrail: where unsafe texts begin. Texts unlike those
+    /// trained on score lower, so that a shift above 0 can be right for them.
+    pub shift: f32,
     /// The layer above an [`Encoder`], if the guardrail has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub head: Option<HeadConfig>,
@@ -51,8 +56,10 @@ impl Default for GuardrailConfig {
             batch: 256,
             learning_rate: 0.7,
             negative_weight: 0.0,
-            unsafe_odds: 2.0,
+            unsafe_odds: Some(2.0),
+            language_balance: 0.0,
             blend: 0.5,
+            shift: 0.0,
             head: None,
         }
     }
@@ -67,8 +74,10 @@ impl GuardrailConfig {
             ("batch", self.batch >= 1, "choose at least 1"),
             ("learning_rate", positive(self.learning_rate.into()), "choose a positive number"),
             ("negative_weight", (0.0..=1.0).contains(&self.negative_weight), "choose 0 to 1"),
-            ("unsafe_odds", positive(self.unsafe_odds), "choose a positive number"),
+            ("unsafe_odds", self.unsafe_odds.is_none_or(positive), "choose a positive number"),
+            ("language_balance", (0.0..=1.0).contains(&self.language_balance), "choose 0 to 1"),
             ("blend", (0.0..=1.0).contains(&self.blend), "choose 0 to 1"),
+            ("shift", self.shift.abs() <= 100.0, "choose -100 to 100"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
@@ -114,6 +123,11 @@ impl Guardrail {
         let cpu = &Device::Cpu;
         let table = Tensor::from_vec(table, (config.features.buckets, OUTPUTS), cpu)?;
         Ok(Self { config, table, bias: Tensor::from_vec(bias, OUTPUTS, cpu)?, head: None })
+    }
+
+    /// This guardrail with its configuration's shift added to the logits.
+    pub(super) fn shifted(self) -> Result<Self> {
+        Ok(Self { bias: (&self.bias + f64::from(self.config.shift))?, ..self })
     }
 
     /// This guardrail, which knows n-grams, and a head as one: logits are the weighted mean of both's.
@@ -206,8 +220,9 @@ impl Guardrail {
         })
     }
 
-    /// Eight bytes of header length, a JSON header, the numbers (candle's writer leaves no room for
-    /// metadata).
+    /// Eight bytes of header length, a JSON header, the numbers. By hand because the safetensors crate
+    /// writes several entries of metadata in an order that changes from run to run, and the same seed is to
+    /// give the same file.
     fn to_safetensors(&self) -> Result<Vec<u8>> {
         let mut tensors: BTreeMap<String, Tensor> = BTreeMap::new();
         let mut metadata = serde_json::Map::new();
@@ -341,7 +356,8 @@ fn eight_bits(matrix: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((Tensor::from_vec(levels, matrix.dims(), cpu)?, Tensor::from_vec(scales, columns, cpu)?))
 }
 
-const SHIPPED: &[u8] = include_bytes!("../../models/guardrail/model.safetensors");
+/// The file of the guardrail that ships with the library, see [`Guardrail::shipped`].
+pub const SHIPPED: &[u8] = include_bytes!("../../models/guardrail/model.safetensors");
 
 /// Key of the settings, as JSON, in the file's metadata.
 const CONFIG: &str = "nashguard.guardrail";
@@ -353,10 +369,8 @@ const ENCODER: &str = "encoder.";
 
 /// An entry of the file's metadata.
 fn metadata(bytes: &[u8], key: &str) -> Option<String> {
-    let (length, rest) = bytes.split_first_chunk()?;
-    let header = rest.get(..usize::try_from(u64::from_le_bytes(*length)).ok()?)?;
-    let header: serde_json::Value = serde_json::from_slice(header).ok()?;
-    Some(header["__metadata__"][key].as_str()?.to_owned())
+    let (_, header) = safetensors::SafeTensors::read_metadata(bytes).ok()?;
+    header.metadata().as_ref()?.get(key).cloned()
 }
 
 /// The tensor of that name and shape; one of bytes has a scale a column beside it.

@@ -2,10 +2,11 @@
 
 use super::encoder::Encoder;
 use super::features::Bags;
+use super::finetune::row_weights;
 use super::guardrail::{Guardrail, GuardrailConfig};
 use super::head::Head;
 use super::loss::{Target, row_losses};
-use crate::data::{Category, Label, Language, Row, Seeds};
+use crate::data::{Category, Language, Row, Seeds};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
@@ -50,6 +51,15 @@ impl Guardrail {
         seed: u64,
         progress: &mut dyn FnMut(Step),
     ) -> Result<Self> {
+        Self::train_unshifted(config, seeds, seed, progress)?.shifted()
+    }
+
+    fn train_unshifted(
+        config: GuardrailConfig,
+        seeds: &Seeds,
+        seed: u64,
+        progress: &mut dyn FnMut(Step),
+    ) -> Result<Self> {
         config.check()?;
         let rows = &seeds.train;
         if rows.is_empty() {
@@ -58,7 +68,7 @@ impl Guardrail {
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
         let bags = config.features.bags(&texts)?;
         let targets: Vec<Target> = rows.iter().map(Target::of).collect();
-        let weights = row_weights(rows, config.unsafe_odds);
+        let weights = row_weights(rows, config.unsafe_odds, config.language_balance);
 
         super::keep_freed_memory();
 
@@ -131,12 +141,13 @@ impl Guardrail {
         let Some(head) = config.head else {
             return Err(Error::invalid("head", "it is missing", "give the head's settings"));
         };
-        let weights = row_weights(&seeds.train, config.unsafe_odds);
+        let weights = row_weights(&seeds.train, config.unsafe_odds, config.language_balance);
         let rows = (seeds.train.as_slice(), weights.as_slice());
         let trained = Head::train(&head, config.negative_weight, encoder, rows, seed, progress)?;
         let mut all = Seeds { train: seeds.train.clone(), validation: Vec::new() };
         all.train.extend(translations);
-        Self::train(config, &all, seed, progress)?.with_head(head, trained)
+        let n_grams = Self::train_unshifted(config, &all, seed, progress)?;
+        n_grams.with_head(head, trained)?.shifted()
     }
 }
 
@@ -154,29 +165,6 @@ fn folded(parts: &[f32]) -> Vec<f32> {
         std::array::from_fn::<f32, OUTPUTS, _>(|c| row[c] + shared)
     };
     parts.as_chunks::<PARTS>().0.iter().flat_map(whole).collect()
-}
-
-/// Weights of mean 1 such that within each language unsafe rows count `unsafe_odds` times as much
-/// as safe ones, and each language as much as its share of rows. A language with one label only
-/// keeps weight 1.
-fn row_weights(rows: &[Row], unsafe_odds: f64) -> Vec<f32> {
-    let mut counts = [[0_usize; 2]; Language::ALL.len()];
-    let cell = |row: &Row| (row.language as usize, usize::from(row.label == Label::Unsafe));
-    for row in rows {
-        let (language, label) = cell(row);
-        counts[language][label] += 1;
-    }
-    let share = [1.0 / (1.0 + unsafe_odds), unsafe_odds / (1.0 + unsafe_odds)];
-    rows.iter()
-        .map(|row| {
-            let (language, label) = cell(row);
-            let both = counts[language];
-            if both.contains(&0) {
-                return 1.0;
-            }
-            (share[label] * (both[0] + both[1]) as f64 / both[label] as f64) as f32
-        })
-        .collect()
 }
 
 /// In `places`: this bucket is not part of the batch.

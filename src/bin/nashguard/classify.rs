@@ -25,9 +25,13 @@ pub struct Options {
     /// Reads JSON Lines; files named `*.jsonl` are read so anyway.
     #[arg(long)]
     jsonl: bool,
-    /// A text is unsafe when its score is above this.
-    #[arg(long, default_value_t = 0.5)]
-    threshold: f32,
+    /// A text is unsafe when its score is above this: a number, or `validation` for the threshold of the
+    /// best F1 on the validation rows of a decoder's training.
+    #[arg(long, value_name = "NUMBER|validation", default_value = "0.5")]
+    threshold: String,
+    /// Holds a decoder's weights in 8 bits: a quarter of the memory, scores that differ in the third digit.
+    #[arg(long)]
+    quantised: bool,
 }
 
 /// Texts scored at a time.
@@ -67,11 +71,8 @@ struct JsonLine {
 
 /// Exit code 1 when any line could not be scored; the others are.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    if !(0.0..=1.0).contains(&options.threshold) {
-        let problem = format!("{} is not a probability", options.threshold);
-        return Err(Error::invalid("--threshold", problem, "choose 0 to 1"));
-    }
-    let probabilities = model(options.model.as_deref())?;
+    let (probabilities, chosen) = model(options.model.as_deref(), options.quantised)?;
+    let threshold = threshold(&options.threshold, chosen)?;
     let (name, input): (String, Box<dyn Read>) = if options.texts == Path::new("-") {
         ("standard input".into(), Box::new(std::io::stdin()))
     } else {
@@ -98,7 +99,6 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
         let verdicts = batch.iter().zip(probabilities(&texts)?).map(|((line, _), p)| {
             let score = p.iter().copied().fold(0.0, f32::max);
-            let threshold = options.threshold;
             Verdict {
                 line: *line,
                 r#unsafe: score > threshold,
@@ -126,18 +126,55 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Texts to probabilities of the categories.
 type Model = Box<dyn Fn(&[&str]) -> Result<Vec<[f32; Category::COUNT]>>>;
 
-/// A folder of a trained decoder, a small guardrail's file or folder, or the built-in one.
-fn model(path: Option<&Path>) -> Result<Model> {
+/// A folder of a trained decoder, a small guardrail's file or folder, or the built-in one; and the threshold
+/// chosen on validation rows, where one was.
+fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
+    let numbers = if quantised { Numbers::Quantised } else { Numbers::Dense(DType::F32) };
+    if let Some(path) = path.filter(|path| path.join("guardrail.json").is_file()) {
+        let large = Classifier::load(path, numbers, &Device::Cpu)?;
+        let chosen = large.about().chosen_threshold;
+        return Ok((Box::new(move |texts| large.probabilities(texts)), chosen));
+    }
+    if quantised {
+        let remedy = "leave it out: this guardrail is small";
+        return Err(Error::invalid("--quantised", "it is for decoders", remedy));
+    }
     let small = match path {
-        Some(path) if path.join("guardrail.json").is_file() => {
-            let large = Classifier::load(path, Numbers::Dense(DType::F32), &Device::Cpu)?;
-            return Ok(Box::new(move |texts| large.probabilities(texts)));
+        Some(path)
+            if path.join("config.json").is_file() || path.extension() == Some("gguf".as_ref()) =>
+        {
+            let (problem, remedy) = (
+                "it is a pre-trained model, not yet a guardrail",
+                "train one from it by `nashguard train` and name the folder `model` in its --out",
+            );
+            return Err(Error::invalid(path.display().to_string(), problem, remedy));
         }
         Some(path) if path.is_dir() => Guardrail::load(path.join("model.safetensors"))?,
-        Some(path) => Guardrail::load(path)?,
+        Some(path) if path.exists() => Guardrail::load(path)?,
+        Some(path) => {
+            let remedy =
+                "leave --model out for the built-in one, or train one by `nashguard train`";
+            let place = path.display().to_string();
+            return Err(Error::invalid(place, "there is no such guardrail", remedy));
+        }
         None => Guardrail::shipped()?,
     };
-    Ok(Box::new(move |texts| small.probabilities(texts)))
+    Ok((Box::new(move |texts| small.probabilities(texts)), None))
+}
+
+/// What `--threshold` asks for.
+fn threshold(asked: &str, chosen: Option<f32>) -> Result<f32> {
+    let bad = |problem: String, remedy| Err(Error::invalid("--threshold", problem, remedy));
+    if asked == "validation" {
+        return match chosen {
+            Some(threshold) => Ok(threshold),
+            None => bad("this guardrail has none of its own".into(), "give a number"),
+        };
+    }
+    match asked.parse() {
+        Ok(threshold) if (0.0..=1.0).contains(&threshold) => Ok(threshold),
+        _ => bad(format!("{asked} is not a probability"), "choose 0 to 1, or validation"),
+    }
 }
 
 fn print(verdicts: impl Iterator<Item = Verdict>) -> std::io::Result<()> {

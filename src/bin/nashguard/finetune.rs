@@ -1,19 +1,21 @@
 //! `nashguard train` for a pre-trained decoder: which rows, which model; progress on standard error.
 
+use crate::interrupt;
+use crate::show::bar;
 use crate::train::Options;
 use candle_core::{DType, Device};
-use indicatif::{ProgressBar, ProgressStyle};
-use nashguard::Result;
+use indicatif::ProgressBar;
 use nashguard::data::{Label, Row, read_seed_origins};
 use nashguard::metrics::{Confusion, auroc};
 use nashguard::neural::classifier::Classifier;
 use nashguard::neural::decoder::{Decoder, Numbers, Tokenizer};
 use nashguard::neural::finetune::{Event, FinetuneConfig, Selection, finetune};
 use nashguard::report::write_atomically;
+use nashguard::{Error, Result};
 use serde::Deserialize;
 use serde_json::json;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The configuration file.
 #[derive(Deserialize)]
@@ -32,10 +34,12 @@ pub struct Config {
 
 pub fn run(options: &Options, config: &Config) -> Result<()> {
     let out = &options.out;
+    let path = options.models.join(&config.base);
+    present(&path)?;
     let read = |name: &str| read_seed_origins(options.data.join("seed").join(name));
     let (train, validation) = (read("train.jsonl.gz")?, read("validation.jsonl.gz")?);
     let chosen = config.selection.choose(train, validation, config.finetune.seed);
-    let path = options.models.join(&config.base);
+    interrupt::advise("go on with the same command and --resume");
     let device = Device::cuda_if_available(0)?;
     let dtype = if device.is_cuda() { DType::BF16 } else { DType::F32 };
     let decoder = Decoder::load(&path, Numbers::Dense(dtype), &device)?;
@@ -67,6 +71,16 @@ pub fn run(options: &Options, config: &Config) -> Result<()> {
     println!("{report:#}");
     eprintln!("the classifier is in {}", out.join("model").display());
     Ok(())
+}
+
+/// Checks that the model is there, and says how to get one.
+fn present(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let how = "put the model's files there by hand, or by `nashguard fetch OWNER/NAME --models DIR` \
+               (the README says how); --models names the folder of models";
+    Err(Error::invalid(path.display().to_string(), "there is no such model", how))
 }
 
 /// How a classifier does on rows of a source that it has not seen.
@@ -127,13 +141,4 @@ impl Progress {
         }
         ControlFlow::Continue(())
     }
-}
-
-fn bar(what: &str, len: usize) -> ProgressBar {
-    let bar = ProgressBar::new(len as u64).with_prefix(what.to_owned());
-    let style = "{prefix:14} {bar:30} {pos}/{len} {msg} {eta} left";
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
-    }
-    bar
 }

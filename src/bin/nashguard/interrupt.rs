@@ -12,15 +12,27 @@ fn written() -> MutexGuard<'static, usize> {
     WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// What a command that keeps its state on disk says instead.
+static ADVICE: Mutex<Option<&str>> = Mutex::new(None);
+
+/// From now on Ctrl-C says how to go on from what is on disk.
+#[cfg(feature = "neural")]
+pub fn advise(advice: &'static str) {
+    *ADVICE.lock().unwrap_or_else(PoisonError::into_inner) = Some(advice);
+}
+
 /// From now on Ctrl-C exits with code 130.
 pub fn watch() -> Result<()> {
     let stop = || {
         let written = written();
-        let files = match *written {
-            0 => "nothing was written".to_owned(),
-            n => format!("{n} of the files were written, whole"),
-        };
-        eprintln!("interrupted: {files}; run again to finish");
+        let advice = *ADVICE.lock().unwrap_or_else(PoisonError::into_inner);
+        match (advice, *written) {
+            (Some(advice), _) => eprintln!("interrupted: {advice}"),
+            (None, 0) => eprintln!("interrupted: nothing was written; run again to finish"),
+            (None, n) => {
+                eprintln!("interrupted: {n} of the files were written, whole; run again to finish");
+            }
+        }
         std::process::exit(130)
     };
     ctrlc::set_handler(stop)

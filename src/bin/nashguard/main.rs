@@ -6,6 +6,8 @@ mod answer;
 mod certify;
 #[cfg(feature = "neural")]
 mod classify;
+#[cfg(feature = "hub")]
+mod fetch;
 #[cfg(feature = "neural")]
 mod finetune;
 mod interrupt;
@@ -47,6 +49,9 @@ enum Command {
     /// Trains a guardrail.
     #[cfg(feature = "neural")]
     Train(train::Options),
+    /// Downloads a model from the Hugging Face hub or a mirror of it.
+    #[cfg(feature = "hub")]
+    Fetch(fetch::Options),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +64,8 @@ fn main() -> ExitCode {
         Command::Classify(options) => classify::run(options),
         #[cfg(feature = "neural")]
         Command::Train(options) => train::run(options).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "hub")]
+        Command::Fetch(options) => fetch::run(options).map(|()| ExitCode::SUCCESS),
     });
     done.unwrap_or_else(|error| {
         eprintln!("error: {error}");

@@ -26,6 +26,27 @@ pub fn progress(message: &str) -> ProgressBar {
     bar
 }
 
+/// A bar for work of known length.
+#[cfg(feature = "neural")]
+pub fn bar(what: &str, len: usize) -> ProgressBar {
+    styled(what, len as u64, "{prefix:14} {bar:30} {pos}/{len} {msg} {eta} left")
+}
+
+/// A bar for a download of so many bytes.
+#[cfg(feature = "hub")]
+pub fn bytes(what: &str, len: u64) -> ProgressBar {
+    styled(what, len, "{prefix} {bar:30} {bytes}/{total_bytes} {bytes_per_sec} {eta} left")
+}
+
+#[cfg(feature = "neural")]
+fn styled(what: &str, len: u64, style: &str) -> ProgressBar {
+    let bar = ProgressBar::new(len).with_prefix(what.to_owned());
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// A probability as the table shows it.
 pub trait Shown: Scalar {
     fn shown(&self) -> String;

@@ -1,8 +1,8 @@
 //! `nashguard train`: seed rows in, a guardrail out. The small one here, decoders in `finetune`.
 
 use crate::finetune;
+use crate::show::bar;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use nashguard::data::{Label, Language, Row, Seeds, embedded, read_licensed_seed_file};
 use nashguard::metrics::Confusion;
 use nashguard::neural::{Encoder, Guardrail, GuardrailConfig};
@@ -114,10 +114,7 @@ fn small(options: &Options, config: Config) -> Result<()> {
         translations.len(),
         seeds.validation.len()
     );
-    let bar = ProgressBar::new(1);
-    if let Ok(style) = ProgressStyle::with_template("{msg:16} {bar:30} {pos}/{len} {eta}") {
-        bar.set_style(style);
-    }
+    let bar = bar("training", 1);
     let mut progress = |step: nashguard::neural::Step| {
         bar.set_length(step.total as u64);
         bar.set_position(step.done as u64);

@@ -41,8 +41,7 @@ impl Cache {
     /// # Errors
     /// [`Error::Tensor`] when there is no such sequence.
     pub fn keep(&mut self, sequences: &[usize]) -> Result<()> {
-        let slots: Vec<_> =
-            sequences.iter().filter_map(|&i| self.slots.get(i)).cloned().collect();
+        let slots: Vec<_> = sequences.iter().filter_map(|&i| self.slots.get(i)).cloned().collect();
         if slots.is_empty() {
             *self = Self::default();
             return Ok(());
@@ -97,7 +96,12 @@ impl Cache {
     }
 
     /// Adds keys and values `(sequences, heads, new slots, width)` of a layer, and returns all of them.
-    pub(super) fn extend(&mut self, layer: usize, k: &Tensor, v: &Tensor) -> Result<(Tensor, Tensor)> {
+    pub(super) fn extend(
+        &mut self,
+        layer: usize,
+        k: &Tensor,
+        v: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
         let new = k.dim(2)?;
         if layer == self.layers.len() {
             self.layers.push(Memory { keys: k.clone(), values: v.clone(), used: new });

@@ -12,11 +12,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-const CONFIG: &str = "config.json";
-const TOKENIZER: &str = "tokenizer.json";
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
-const WEIGHTS: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const TOKENIZER: &str = "tokenizer.json";
+pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+pub(crate) const WEIGHTS: &str = "model.safetensors";
+pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 impl Decoder {
     /// Loads a folder with config.json and one or many safetensors files, or a `.gguf` file.
@@ -142,7 +142,7 @@ fn read_folder(
 }
 
 /// Names of the safetensors files of a folder.
-fn weight_files(folder: &Path) -> Result<Vec<String>> {
+pub(crate) fn weight_files(folder: &Path) -> Result<Vec<String>> {
     if folder.join(WEIGHTS).is_file() {
         return Ok(vec![WEIGHTS.to_owned()]);
     }

@@ -10,6 +10,7 @@ use candle_core::quantized::QTensor;
 use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::{Device, Tensor};
 use serde_json::Map;
+use std::f64::consts::TAU;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
@@ -156,13 +157,20 @@ impl Gguf {
         config.check().map_err(|e| e.within(&self.place))
     }
 
-    /// Llama 3's stretch, recognised by the divisors of the frequencies that the file holds.
+    /// Llama 3's stretch, recognised by the divisors of the frequencies that the file holds. The context
+    /// before the stretch follows from a frequency on the ramp.
     fn llama3_stretch(&mut self, config: &Config) -> Result<Scaling> {
         let divisors = self.tensor("rope_freqs.weight")?.dequantize(&Device::Cpu)?;
         let divisors = divisors.flatten_all()?.to_vec1::<f32>()?;
         let factor = f64::from(divisors.iter().copied().fold(1.0, f32::max));
-        let scaling = Scaling::Llama3 { factor, low: 1.0, high: 4.0, original: 8192.0 };
+        let (low, high) = (1.0, 4.0);
         let plain = Config { rope_scaling: None, ..config.clone() }.frequencies(false);
+        let on_ramp = plain.iter().zip(&divisors).find_map(|(frequency, &divisor)| {
+            let keep = (1.0 / f64::from(divisor) - 1.0 / factor) / (1.0 - 1.0 / factor);
+            let waves = low + keep * (high - low);
+            (0.01..0.99).contains(&keep).then(|| (waves * TAU / frequency).round())
+        });
+        let scaling = Scaling::Llama3 { factor, low, high, original: on_ramp.unwrap_or(8192.0) };
         let ours = Config { rope_scaling: Some(scaling), ..config.clone() }.frequencies(false);
         let same = plain.len() == divisors.len()
             && plain.iter().zip(&ours).zip(&divisors).all(|((plain, ours), &divisor)| {

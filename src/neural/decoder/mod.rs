@@ -1,10 +1,10 @@
 //! One decoder for the Llama, Qwen2 and Gemma 3 families.
 //!
 //! - `config`: what distinguishes the models.
-//! - `weights`, `blocks`: named tensors, dense or quantised.
+//! - `weights`, `blocks`, `kernel`: named tensors, dense or quantised, and the product of the latter.
 //! - `model`, `batch`, `cache`: the computation, for sequences of different lengths.
 //! - `files`, `gguf`: models on disk.
-//! - `tokenizer`: texts to ids.
+//! - `tokenizer`, `trim`: texts to ids, and fewer of these.
 //!
 //! ```no_run
 //! use candle_core::{DType, Device};
@@ -24,14 +24,19 @@ mod cache;
 pub mod config;
 mod files;
 mod gguf;
+mod kernel;
 mod model;
 mod tokenizer;
+mod trim;
 mod weights;
 
 pub use batch::Batch;
 pub use blocks::Blocks;
 pub use cache::Cache;
 pub use config::{Config, Family};
+#[cfg(feature = "hub")]
+pub(crate) use files::{CONFIG, INDEX, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weight_files};
 pub use model::Decoder;
 pub use tokenizer::Tokenizer;
+pub use trim::trimmed;
 pub use weights::{Numbers, Weight, Weights};

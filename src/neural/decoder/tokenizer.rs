@@ -51,6 +51,31 @@ impl Tokenizer {
         Ok(self.inner.encode_fast(text, true).map_err(failed)?.get_ids().to_vec())
     }
 
+    /// The same tokenizer, to which the names of special tokens in a text are plain text.
+    pub fn plain(mut self) -> Self {
+        self.inner.set_encode_special_tokens(true);
+        self
+    }
+
+    /// Token ids of a piece of a text, without the tokens that the model wants at a text's ends.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn encode_piece(&self, text: &str) -> Result<Vec<u32>> {
+        Ok(self.inner.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
+    }
+
+    /// The tokens that the model wants at a text's start and at its end.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn ends(&self) -> Result<[Vec<u32>; 2]> {
+        let (bare, whole) = (self.encode_piece("a")?, self.encode("a")?);
+        let at = (0..whole.len()).find(|&i| whole[i..].starts_with(&bare)).unwrap_or(0);
+        let after = (at + bare.len()).min(whole.len());
+        Ok([whole[..at].to_vec(), whole[after..].to_vec()])
+    }
+
     /// Token ids of every text, on all processors.
     ///
     /// # Errors

@@ -8,6 +8,26 @@ use std::collections::BTreeMap;
 const BETAS: [f64; 2] = [0.9, 0.999];
 const EPS: f64 = 1e-8;
 
+/// The gradient of each variable that has one, by name.
+pub type Gradients = BTreeMap<String, Tensor>;
+
+/// The gradients of some parts added, for each name in the order of the parts.
+///
+/// # Errors
+/// [`Error::Tensor`] when their shapes differ.
+pub fn added(parts: Vec<Gradients>) -> Result<Gradients> {
+    let mut all: BTreeMap<String, Vec<Tensor>> = BTreeMap::new();
+    for (name, gradient) in parts.into_iter().flatten() {
+        all.entry(name).or_default().push(gradient);
+    }
+    let sum = |(name, parts): (String, Vec<Tensor>)| {
+        let sum = parts.into_iter().map(Ok).reduce(|a, b| a? + b?);
+        Ok(sum.transpose()?.map(|sum| (name, sum)))
+    };
+    let sums = all.into_par_iter().map(sum).collect::<Result<Vec<_>>>()?;
+    Ok(sums.into_iter().flatten().collect())
+}
+
 /// The optimiser's state: for each weight w of gradient g, with t steps taken,
 ///
 /// m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g²,
@@ -61,18 +81,14 @@ impl AdamW {
     /// # Errors
     /// [`Error::Invalid`] naming a variable without a gradient, or when the norm is not finite:
     /// nothing has changed then.
-    pub fn step(
-        &mut self,
-        gradients: &BTreeMap<String, Tensor>,
-        clip: f64,
-        rate: f64,
-    ) -> Result<f64> {
-        let mut square = 0.0;
-        for name in self.slots.keys() {
+    pub fn step(&mut self, gradients: &Gradients, clip: f64, rate: f64) -> Result<f64> {
+        let names: Vec<&String> = self.slots.keys().collect();
+        let square = |name: &&String| {
             let sum = gradient(gradients, name)?.sqr()?.sum_all()?.to_dtype(DType::F32)?;
-            square += f64::from(sum.to_scalar::<f32>()?);
-        }
-        let norm = square.sqrt();
+            Ok::<_, Error>(f64::from(sum.to_scalar::<f32>()?))
+        };
+        let squares = names.par_iter().map(square).collect::<Result<Vec<f64>>>()?;
+        let norm = squares.iter().sum::<f64>().sqrt();
         if !norm.is_finite() {
             let remedy = "lower the learning rate, or look for a damaged weight";
             return Err(Error::invalid("gradient", "its norm is not finite", remedy));
@@ -130,7 +146,7 @@ impl AdamW {
 const PARTS: [&str; 3] = ["weight", "first", "second"];
 const REDO: &str = "train again without --resume";
 
-fn gradient<'a>(gradients: &'a BTreeMap<String, Tensor>, name: &str) -> Result<&'a Tensor> {
+fn gradient<'a>(gradients: &'a Gradients, name: &str) -> Result<&'a Tensor> {
     gradients.get(name).ok_or_else(|| {
         Error::invalid(name, "it has no gradient", "train only weights that the loss depends on")
     })

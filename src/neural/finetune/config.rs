@@ -16,6 +16,8 @@ pub struct FinetuneConfig {
     pub reading: Reading,
     /// Layers kept, from the first; the rest are dropped, and the last norm follows. All when absent.
     pub depth: Option<usize>,
+    /// Forgets the tokens that no training text uses; see [`trimmed`](crate::neural::decoder::trimmed).
+    pub trim_vocabulary: bool,
     /// Which weights are trained, besides the head.
     pub trained: Trained,
     /// What is minimised.
@@ -55,6 +57,7 @@ impl Default for FinetuneConfig {
             seed: 1,
             reading: Reading::default(),
             depth: None,
+            trim_vocabulary: false,
             trained: Trained::default(),
             loss: Loss::Bce,
             negative_weight: 1.0,

@@ -12,7 +12,7 @@ mod config;
 mod run;
 mod selection;
 
-pub use adamw::AdamW;
+pub use adamw::{AdamW, Gradients, added};
 pub use batches::{by_length, row_weights};
 pub use config::{Cache, FinetuneConfig, Lora, Loss, Trained};
 pub use run::{Event, Place, Validation, finetune};

@@ -1,7 +1,7 @@
 //! The loop: batches, gradients, steps, validation, checkpoints.
 
 use super::activations::Activations;
-use super::adamw::AdamW;
+use super::adamw::{AdamW, Gradients, added};
 use super::batches::{Example, by_length, epoch, examples, row_weights};
 use super::checkpoint::{self, State};
 use super::config::{FinetuneConfig, Lora, Loss};
@@ -10,15 +10,16 @@ use crate::data::{Language, Seeds};
 use crate::metrics::{Confusion, auroc, choose_threshold};
 use crate::neural::classifier::{Classifier, probabilities, score};
 use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
-use crate::neural::decoder::{Batch, Decoder, Numbers, Tokenizer};
+use crate::neural::decoder::{Batch, Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::loss::{Target, row_losses, softmax_losses};
 use crate::neural::parallel;
+use crate::report::environment;
 use crate::{Error, Result};
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -109,6 +110,10 @@ pub fn finetune(
     drop(std::hint::black_box(Vec::<u8>::with_capacity(30 << 20)));
 
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let (decoder, tokenizer) = match config.trim_vocabulary {
+        true => trimmed(&decoder, &tokenizer, used(&tokenizer, config, seeds)?)?,
+        false => (decoder, tokenizer),
+    };
     let decoder = match config.depth {
         Some(depth) => shortened(decoder, depth)?,
         None => decoder,
@@ -128,6 +133,18 @@ pub fn finetune(
     };
     let run = Run { config, base, first, classifier, examples: all, train, folder };
     run.go(adamw, resume, watch)
+}
+
+/// The tokens of all training texts, and of what is put around them.
+fn used(tokenizer: &Tokenizer, config: &FinetuneConfig, seeds: &Seeds) -> Result<BTreeSet<u32>> {
+    let (plain, mut used) = (tokenizer.clone().plain(), BTreeSet::new());
+    for row in &seeds.train {
+        used.extend(plain.encode_piece(&row.text)?);
+    }
+    for part in [&config.reading.before, &config.reading.after] {
+        used.extend(tokenizer.encode_piece(part)?);
+    }
+    Ok(used)
 }
 
 /// The first layers of a decoder and its last norm.
@@ -189,7 +206,7 @@ struct Run<'a> {
 struct Part {
     loss: f64,
     tokens: usize,
-    gradients: BTreeMap<String, Tensor>,
+    gradients: Gradients,
 }
 
 impl Run<'_> {
@@ -414,27 +431,27 @@ impl Run<'_> {
             "rows": self.train,
             "tokens": state.tokens,
             "minutes": (state.seconds / 6.0).round() / 10.0,
+            "device": device(&self.base),
             "validation": validation,
         });
         self.classifier.save(self.folder.join("model"))
     }
 }
 
+/// In words, what the training ran on.
+fn device(decoder: &Decoder) -> String {
+    match decoder.device() {
+        Device::Cpu => environment().device,
+        other => format!("{:?}", other.location()),
+    }
+}
+
 /// The parts added in their order.
 fn sum(parts: Vec<Part>) -> Result<Part> {
-    let mut total = Part { loss: 0.0, tokens: 0, gradients: BTreeMap::new() };
-    for part in parts {
-        total.loss += part.loss;
-        total.tokens += part.tokens;
-        for (name, gradient) in part.gradients {
-            let sum = match total.gradients.remove(&name) {
-                Some(sum) => (sum + gradient)?,
-                None => gradient,
-            };
-            total.gradients.insert(name, sum);
-        }
-    }
-    Ok(total)
+    let (loss, tokens) =
+        parts.iter().fold((0.0, 0), |(l, t), part| (l + part.loss, t + part.tokens));
+    let gradients = added(parts.into_iter().map(|part| part.gradients).collect())?;
+    Ok(Part { loss, tokens, gradients })
 }
 
 /// metrics.jsonl: a line a step and epoch.

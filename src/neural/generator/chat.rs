@@ -50,7 +50,8 @@ impl Chat {
         // As transformers reads them.
         environment.set_trim_blocks(true);
         environment.set_lstrip_blocks(true);
-        environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment
+            .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
         environment.add_function("raise_exception", |text: String| {
             Err::<(), _>(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, text))
         });

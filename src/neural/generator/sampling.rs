@@ -157,8 +157,7 @@ impl Generator {
             }
             let mut tables = Vec::new();
             if !writing.is_empty() {
-                let next: Vec<&[u32]> =
-                    writing.iter().map(|w| &w.ids[w.ids.len() - 1..]).collect();
+                let next: Vec<&[u32]> = writing.iter().map(|w| &w.ids[w.ids.len() - 1..]).collect();
                 let batch = Batch::new(&next)?;
                 let states = decoder.extend(&batch, &batch.last(), &mut cache)?;
                 tables.push((decoder.logits(&states)?, (0..writing.len()).collect::<Vec<_>>()));
@@ -211,7 +210,6 @@ impl Generator {
                 });
             }
         }
-        watch(finished);
         Ok(Some(done.into_iter().map(|row| row.into_iter().flatten().collect()).collect()))
     }
 }

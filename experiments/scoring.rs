@@ -1,0 +1,173 @@
+//! What the experiments on trained classifiers share: seeds, test sets, training, scores.
+
+use crate::{Context, Scale};
+use nashguard::Result;
+use nashguard::data::{Benchmark, Label, Language, Row, Seeds, embedded};
+use nashguard::metrics::{Confusion, auroc};
+use nashguard::neural::{Guardrail, GuardrailConfig};
+use nashguard::report::Cell;
+
+/// The paper's threshold on the largest of the 12 probabilities.
+pub const THRESHOLD: f32 = 0.5;
+
+/// Texts to be scored on: a benchmark in one language; without benchmarks, held-out texts.
+pub struct TestSet {
+    /// The benchmark, if it is one.
+    pub benchmark: Option<Benchmark>,
+    pub language: Language,
+    pub texts: Vec<String>,
+    /// The texts' labels; true is unsafe.
+    pub labels: Vec<bool>,
+}
+
+impl TestSet {
+    pub fn name(&self) -> &'static str {
+        self.benchmark.map_or("held-out texts", Benchmark::name)
+    }
+}
+
+/// The real seeds, or the embedded corpus when there are none.
+pub fn seeds(context: &Context) -> Result<Seeds> {
+    let mut seeds = match context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten() {
+        Some(real) => real,
+        None => embedded()?,
+    };
+    if context.scale == Scale::Smoke {
+        for (rows, count) in [(&mut seeds.train, 800), (&mut seeds.validation, 400)] {
+            let step = rows.len().div_ceil(count).max(1);
+            *rows = std::mem::take(rows).into_iter().step_by(step).collect();
+        }
+    }
+    Ok(seeds)
+}
+
+/// The benchmarks in every language, or the held-out rows by language when there are none.
+pub fn test_sets(context: &Context, held_out: &[Row]) -> Result<Vec<TestSet>> {
+    let mut sets = Vec::new();
+    for language in Language::ALL {
+        let Some(data) = &context.data else {
+            let of = held_out.iter().filter(|row| row.language == language);
+            let (texts, labels) = of.map(|r| (r.text.clone(), r.label == Label::Unsafe)).unzip();
+            sets.push(TestSet { benchmark: None, language, texts, labels });
+            continue;
+        };
+        for benchmark in Benchmark::ALL {
+            let rows = data.benchmark(benchmark, language)?;
+            let labels = rows.labels.iter().map(|l| *l == Label::Unsafe).collect();
+            let texts = rows.texts;
+            sets.push(TestSet { benchmark: Some(benchmark), language, texts, labels });
+        }
+    }
+    Ok(sets)
+}
+
+/// What was scored on, in a note.
+pub fn sets_note(sets: &[TestSet]) -> String {
+    let texts: usize = sets.iter().map(|s| s.texts.len()).sum();
+    match sets.iter().any(|s| s.benchmark.is_some()) {
+        true => {
+            let released: usize =
+                sets.iter().filter_map(|s| s.benchmark.map(|b| b.released_rows(s.language))).sum();
+            format!(
+                "Scored on {texts} of the {released} released benchmark rows. F1 at threshold \
+                 {THRESHOLD}, mean over six benchmarks; false-positive rate (FPR) and AUROC, which no \
+                 threshold enters, mean over the five with both classes. No benchmark row was trained, \
+                 tuned or selected on."
+            )
+        }
+        false => format!(
+            "No benchmark was given: scored on {texts} held-out texts of the embedded corpus, which \
+             are easy. F1 at threshold {THRESHOLD}. Give --data for the benchmarks."
+        ),
+    }
+}
+
+/// The n-gram guardrail of table1, with fewer passes so that many can be trained.
+pub fn config(context: &Context) -> GuardrailConfig {
+    GuardrailConfig { epochs: context.scale.pick(1, 2, 6), ..GuardrailConfig::default() }
+}
+
+/// How it is trained, in a note.
+pub fn config_note(config: &GuardrailConfig) -> String {
+    let f = config.features;
+    format!(
+        "The classifier is the n-gram guardrail without an encoder: hashed character {}- to {}-grams \
+         and word 1- to {}-grams, {} buckets, 12 sigmoid outputs, {} passes (table1's has {}), settings \
+         fixed beforehand.",
+        f.char_min,
+        f.char_max,
+        f.word_max,
+        f.buckets,
+        config.epochs,
+        GuardrailConfig::default().epochs
+    )
+}
+
+/// Trains on these rows, with a progress bar.
+pub fn train(context: &Context, what: &str, rows: Vec<Row>, seed: u64) -> Result<Guardrail> {
+    let bar = context.progress(what, 1);
+    let seeds = Seeds { train: rows, validation: Vec::new() };
+    let guardrail = Guardrail::train(config(context), &seeds, seed, &mut |step| {
+        bar.set_length(step.total as u64);
+        bar.set_position(step.done as u64);
+    })?;
+    bar.finish_and_clear();
+    Ok(guardrail)
+}
+
+/// A classifier's figures on one test set, in percent.
+#[derive(Clone, Copy)]
+pub struct Score {
+    pub f1: f64,
+    /// `None` without safe texts.
+    pub fpr: Option<f64>,
+    /// `None` unless both classes are there.
+    pub auroc: Option<f64>,
+}
+
+/// The figures of every set.
+pub fn scores(guardrail: &Guardrail, sets: &[TestSet]) -> Result<Vec<Score>> {
+    sets.iter()
+        .map(|set| {
+            let texts: Vec<&str> = set.texts.iter().map(String::as_str).collect();
+            score(&guardrail.scores(&texts)?, &set.labels)
+        })
+        .collect()
+}
+
+/// The figures of texts' scores.
+pub fn score(scores: &[f32], labels: &[bool]) -> Result<Score> {
+    let confusion = Confusion::at(THRESHOLD, scores, labels)?;
+    Ok(Score {
+        f1: 100.0 * confusion.f1(),
+        fpr: confusion.false_positive_rate().map(|v| 100.0 * v),
+        auroc: auroc(scores, labels)?.map(|v| 100.0 * v),
+    })
+}
+
+/// Means over the sets of one language: of F1 over all, of the others over those that have them.
+pub fn means(sets: &[TestSet], scores: &[Score], language: Language) -> Score {
+    let of = || sets.iter().zip(scores).filter(|(s, _)| s.language == language).map(|(_, s)| s);
+    Score {
+        f1: mean(of().map(|s| s.f1)).unwrap_or(0.0),
+        fpr: mean(of().filter_map(|s| s.fpr)),
+        auroc: mean(of().filter_map(|s| s.auroc)),
+    }
+}
+
+/// The mean, of something.
+pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (count, sum) = values.fold((0_u32, 0.0), |(n, sum), v| (n + 1, sum + v));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+/// The middle value; of an even number, the upper of the two.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// A number, or what stands where there is none.
+pub fn cell(value: Option<f64>) -> Cell {
+    value.map_or("-".into(), Cell::from)
+}
