@@ -101,15 +101,6 @@ impl Tokenizer {
         self.inner.decode(ids, false).map_err(failed)
     }
 
-    /// Token ids of a text as it stands, in which names of special tokens mean these tokens: a prompt
-    /// that already holds what the model wants at its ends.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::encode`].
-    pub fn encode_raw(&self, text: &str) -> Result<Vec<u32>> {
-        Ok(self.inner.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
-    }
-
     /// The id of a token by its name, for example `<eos>`.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
