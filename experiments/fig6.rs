@@ -103,9 +103,10 @@ pub fn run(context: &Context) -> Result<Report> {
     }
     Ok(Report {
         paper_reference: "Figure 6 (score against seed volume)".into(),
-        claim: "AUROC rises with the seed volume in every language, by its own amount; F1 at a fixed \
+        claim:
+            "AUROC rises with the seed volume in every language, by its own amount; F1 at a fixed \
                 threshold moves with the level of the scores too."
-            .into(),
+                .into(),
         notes: vec![
             config_note(&config(context)),
             sets_note(&sets),
