@@ -113,7 +113,9 @@ pub fn finetune(
         true => {
             let texts: Vec<String> =
                 seeds.train.iter().map(|row| config.reading.around(&row.text)).collect();
-            trimmed(&decoder, &tokenizer, &texts)?
+            let less = trimmed(&decoder, &tokenizer, &texts)?;
+            drop(decoder); // its embeddings
+            less
         }
         false => (decoder, tokenizer),
     };
@@ -121,9 +123,9 @@ pub fn finetune(
         Some(depth) => shortened(decoder, depth)?,
         None => decoder,
     };
-    let base = decoder.frozen();
     let mut classifier = Classifier::new(decoder, tokenizer, config.reading.clone(), &mut rng)?;
     let variables = variables(&mut classifier, config, &mut rng)?;
+    let base = classifier.decoder().frozen();
     let adamw = AdamW::new(variables, config.weight_decay)?;
 
     let weights = row_weights(&seeds.train, config.unsafe_odds, config.language_balance);
@@ -181,7 +183,7 @@ fn variables(
 
 struct Run<'a> {
     config: &'a FinetuneConfig,
-    /// The decoder as it was, without variables: the frozen layers.
+    /// The decoder without variables, for the frozen layers.
     base: Decoder,
     /// The first trained layer; `None` when the embeddings are trained too.
     first: Option<usize>,
@@ -273,8 +275,11 @@ impl Run<'_> {
                 return Ok(None);
             }
         }
-        let dtype = Numbers::Dense(self.base.dtype());
-        Ok(Some(Classifier::load(self.folder.join("model"), dtype, self.base.device())?))
+        let (dtype, device) = (Numbers::Dense(self.base.dtype()), self.base.device().clone());
+        let model = self.folder.join("model");
+        // Twice the model's size while it is read: not on top of the training's memory.
+        drop((self, adamw, kept));
+        Ok(Some(Classifier::load(model, dtype, &device)?))
     }
 
     /// Computes the frozen layers' activations of all rows, where that is wanted.
