@@ -29,6 +29,8 @@ use std::time::Instant;
 const LENGTH: usize = 64;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // SAFETY: no other thread has been started.
+    unsafe { parallel::settle() };
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let load = |model: &str, rest: &[&str]| {

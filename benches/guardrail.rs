@@ -17,6 +17,8 @@ const LENGTH: usize = 152;
 const TEXTS: usize = 500;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    // SAFETY: no other thread has been started.
+    unsafe { nashguard::neural::parallel::settle() };
     let corpus = embedded()?;
     let words = corpus.train.iter().map(|row| row.text.as_str()).collect::<Vec<_>>().join(" ");
     let letters: Vec<char> = words.chars().collect();

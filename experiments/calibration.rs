@@ -64,8 +64,9 @@ pub fn run(context: &Context) -> Result<Report> {
     notes.extend(contenders.iter().map(|c| c.note.clone()));
     Ok(Report {
         paper_reference: "none: the paper prints no calibration".into(),
-        claim: "The largest of 12 probabilities is not the chance that a text is unsafe; scaling fitted \
-                on held-out seeds mends it there, and need not on benchmarks."
+        claim: "The largest of 12 probabilities is not the chance that a text is unsafe; Platt scaling \
+                fitted on held-out seeds mends it there over all languages together, and need not on \
+                benchmarks."
             .into(),
         notes,
         tables,

@@ -1,5 +1,5 @@
-//! Claim: a classifier trained on one language's seeds carries over to others in part; seeds of a second
-//! language help in that language most.
+//! Claim: a classifier trained on one language's seeds carries over to others unevenly, from not at all;
+//! seeds of a second language help in that language most.
 //!
 //! Paper: Figure 5 (which seed languages).
 
@@ -51,13 +51,13 @@ pub fn run(context: &Context) -> Result<Report> {
     tables.push(details(&all, &sets)?);
     Ok(Report {
         paper_reference: "Figure 5 (which seed languages)".into(),
-        claim: "Seeds of one language carry over to the others in part; a second language helps in its \
-                own language first."
+        claim: "Seeds of one language carry over to the others unevenly, from not at all; a second language \
+                helps in its own language first."
             .into(),
         notes: vec![
             config_note(&config(context)),
             sets_note(&sets),
-            "Languages differ in how many seeds they have and in what kind: adding one also adds rows. \
+            "One training run each: differences of a point may be chance. Languages differ in how many seeds they have and in what kind: adding one also adds rows. \
              F1 at a fixed threshold moves when the scores' level moves; AUROC does not."
                 .into(),
             "An n-gram model knows nothing of one language from another but shared spellings: the paper's \

@@ -197,6 +197,11 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    // SAFETY: no other thread has been started.
+    #[cfg(feature = "neural")]
+    unsafe {
+        nashguard::neural::parallel::settle();
+    }
     let outcome = match Cli::parse() {
         Cli { command: Some(Command::List), .. } => {
             list();

@@ -39,8 +39,8 @@ pub fn run(context: &Context) -> Result<Report> {
     notes.extend(contenders.iter().map(|c| c.note.clone()));
     Ok(Report {
         paper_reference: "none: the paper prints F1 on XSTest alone".into(),
-        claim: "Over-refusal has kinds: which harmless requests are called unsafe depends on the words \
-                they share with harmful ones."
+        claim: "Over-refusal has kinds: the share of harmless requests that are called unsafe differs from \
+                type to type (12 or 13 requests each)."
             .into(),
         notes,
         tables: vec![types(&contenders)?, twins(&contenders)?, seeds(&contenders)?],

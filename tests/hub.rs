@@ -5,7 +5,7 @@ use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
@@ -28,6 +28,10 @@ struct Behaviour {
     cut: Option<(usize, usize)>,
     /// Sends the whole file, whatever range was asked for.
     no_ranges: bool,
+    /// Sends the part after the one that was asked for.
+    wrong_range: bool,
+    /// Where large files are, where not here.
+    cdn: Option<SocketAddr>,
     /// Announces this etag.
     etag: Option<String>,
     /// Method, path, range and token of every request.
@@ -89,8 +93,8 @@ fn answer(mut stream: TcpStream, behaviour: &Mutex<Behaviour>) -> std::io::Resul
             _ => {}
         }
     }
-    let own = stream.local_addr()?;
     let mut b = behaviour.lock().unwrap();
+    let cdn = b.cdn.unwrap_or(stream.local_addr()?);
     b.seen.push([method.into(), path.into(), range.clone(), token]);
     let mut say = |head: String, body: &[u8]| {
         write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n\r\n")?;
@@ -99,13 +103,16 @@ fn answer(mut stream: TcpStream, behaviour: &Mutex<Behaviour>) -> std::io::Resul
     if let Some(status) = b.status {
         return say(format!("{status} Whatever\r\nContent-Length: 0"), b"");
     }
-    if let Some(file) = path.strip_prefix("/old/tiny/resolve/main/") {
-        let to = format!("/own/tiny/resolve/main/{file}");
+    if let Some(file) = path.strip_prefix("/old/") {
+        let to = format!("/own/{file}");
         return say(format!("307 Moved\r\nLocation: {to}\r\nContent-Length: 0"), b"");
     }
     let (large, name) = match path.strip_prefix("/cdn/") {
         Some(name) => (true, name),
-        None => (false, path.strip_prefix("/own/tiny/resolve/main/").unwrap_or("")),
+        None => {
+            let known = ["main", COMMIT].map(|revision| format!("/own/tiny/resolve/{revision}/"));
+            (false, known.iter().find_map(|known| path.strip_prefix(known)).unwrap_or(""))
+        }
     };
     let Some(bytes) = b.files.get(&name.replace("%20", " ")).cloned() else {
         return say("404 Not Found\r\nContent-Length: 0".into(), b"");
@@ -121,7 +128,7 @@ fn answer(mut stream: TcpStream, behaviour: &Mutex<Behaviour>) -> std::io::Resul
     if bytes.len() >= LARGE && !large {
         return say(
             format!(
-                "302 Found\r\nLocation: http://{own}/cdn/{name}\r\nX-Repo-Commit: {COMMIT}\r\n\
+                "302 Found\r\nLocation: http://{cdn}/cdn/{name}\r\nX-Repo-Commit: {COMMIT}\r\n\
                  {linked}ETag: \"{etag}\"\r\nX-Linked-Size: {}\r\nContent-Length: 0",
                 bytes.len()
             ),
@@ -134,6 +141,7 @@ fn answer(mut stream: TcpStream, behaviour: &Mutex<Behaviour>) -> std::io::Resul
         .and_then(|range| range.strip_suffix('-')?.parse().ok())
         .filter(|_| !b.no_ranges)
         .unwrap_or(0);
+    let from = if b.wrong_range && from > 0 { from + 1 } else { from };
     let rest = &bytes[from..];
     let sent = match &mut b.cut {
         Some((after, times)) if *times > 0 && method == "GET" && rest.len() > *after => {
@@ -247,6 +255,8 @@ fn a_model_arrives_and_is_not_downloaded_twice() {
     place.good(&server, &["own/tiny"]);
     assert!(same(&place.at("models/tiny/config.json"), b"{\"new\":1}"));
     assert_eq!(server.downloads(), [("config.json".into(), String::new())]);
+    // A file that is there already leaves nothing beside it.
+    assert_eq!(fs::read_dir(place.at("models/tiny")).unwrap().count(), 3);
 
     // Without a server, what the cache has serves.
     let gone = Server { port: 1, behaviour: Arc::default() };
@@ -254,6 +264,48 @@ fn a_model_arrives_and_is_not_downloaded_twice() {
     assert!(same(&place.at("offline/tiny/model.safetensors"), &small()[2].1));
     let said = place.bad(&gone, &["own/tiny", "--file", "other.gguf"]);
     assert!(said.contains("other.gguf: the server cannot be reached"), "{said}");
+}
+
+#[test]
+fn all_files_are_of_the_commit_that_the_first_answer_names() {
+    let server = Server::start(&small());
+    Place::new().good(&server, &["own/tiny"]);
+    for [method, path, ..] in server.seen() {
+        let revision = if path.ends_with("/config.json") { "main" } else { COMMIT };
+        let expected = path.starts_with("/cdn/") || path.contains(&format!("/{revision}/"));
+        assert!(expected, "{method} {path}");
+    }
+}
+
+/// Links into the cache are replaced, and what they lead to is not.
+#[cfg(unix)]
+#[test]
+fn the_cache_is_not_written_through_a_link() {
+    let server = Server::start(&small());
+    let place = Place::new();
+    place.good(&server, &["own/tiny", "--models", "first"]);
+    let blob = place.blobs().into_iter().find(|blob| same(blob, b"{}")).unwrap();
+    let config = place.at("models/tiny/config.json");
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(&blob, &config).unwrap();
+    place.good(&server, &["own/tiny"]);
+    assert!(config.is_symlink() && same(&config, b"{}"));
+    server.set(|b| b.files.insert("config.json".into(), b"{\"new\":1}".to_vec()).map_or((), drop));
+    place.good(&server, &["own/tiny"]);
+    assert!(same(&config, b"{\"new\":1}") && same(&blob, b"{}"));
+}
+
+#[test]
+fn a_guardrail_is_not_overwritten() {
+    let server = Server::start(&small());
+    let place = Place::new();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/guardrail/model.safetensors");
+    fs::create_dir_all(place.at("models/tiny")).unwrap();
+    fs::copy(&shipped, place.at("models/tiny/model.safetensors")).unwrap();
+    let said = place.bad(&server, &["own/tiny"]);
+    assert!(said.contains("it holds a guardrail") && said.contains("--models"), "{said}");
+    assert_eq!(fs::read_dir(place.at("models/tiny")).unwrap().count(), 1);
+    assert_eq!(server.downloads(), []);
 }
 
 #[test]
@@ -291,16 +343,13 @@ fn the_token_goes_to_the_hub_and_nowhere_else() {
     fs::write(place.at("home/token"), "stored\n").unwrap();
     go(&mut place.command(&server, &["own/tiny"]));
     assert!(server.seen().iter().all(|[.., token]| token == "Bearer stored"));
-    // "localhost" is another host than 127.0.0.1, where the large file is.
-    let elsewhere = format!("http://localhost:{}", server.port);
-    let place = Place::new();
-    go(place
-        .command(&server, &["own/tiny"])
-        .env("HF_TOKEN", "secret")
-        .env("HF_ENDPOINT", elsewhere));
-    for [method, path, _, token] in server.seen() {
-        assert_eq!(token.is_empty(), path.starts_with("/cdn/"), "{method} {path}");
-    }
+    // Another port is another server.
+    let cdn = Server::start(&small());
+    server.set(|b| b.cdn = Some(([127, 0, 0, 1], cdn.port).into()));
+    go(Place::new().command(&server, &["own/tiny"]).env("HF_TOKEN", "secret"));
+    assert!(server.seen().iter().all(|[.., token]| token == "Bearer secret"));
+    let there = cdn.seen();
+    assert!(!there.is_empty() && there.iter().all(|[.., token]| token.is_empty()), "{there:?}");
 }
 
 #[test]
@@ -341,6 +390,14 @@ fn a_cut_download_goes_on() {
     let range = ("model.safetensors".to_owned(), "bytes=240000-".to_owned());
     assert!(server.downloads().contains(&range));
     assert!(!partial.exists());
+
+    // Another part than the one asked for is not taken for it.
+    let place = Place::new();
+    server.set(|b| (b.cut, b.wrong_range) = (Some((80_000, 1)), true));
+    let said = place.bad(&server, &["own/tiny"]);
+    assert!(said.contains("another part than that from byte 80000 on"), "{said}");
+    server.set(|b| b.wrong_range = false);
+    place.good(&server, &["own/tiny"]);
 
     // A server without ranges: from the start.
     let place = Place::new();
@@ -419,6 +476,10 @@ fn shards_arrive_and_load() {
     ]);
     let place = Place::new();
     place.good(&server, &["own/tiny"]);
+    // Without a server, all of it is in the cache.
+    let gone = Server { port: 1, behaviour: Arc::default() };
+    place.good(&gone, &["own/tiny", "--models", "offline"]);
+    load(&place.at("offline/tiny"));
     let fetched = load(&place.at("models/tiny"));
     for (name, weight) in whole.weights() {
         let bits = |w: &nashguard::neural::decoder::Weight| {

@@ -2,7 +2,6 @@
 //! links to the blobs. Python's huggingface_hub reads and writes the same.
 
 use super::Model;
-use super::http::About;
 use crate::report::{replace, write_atomically};
 use crate::{Error, Result};
 use std::fs;
@@ -21,15 +20,8 @@ impl Cache {
         self.0.join("blobs").join(etag)
     }
 
-    /// Notes that `file` at this revision is that blob.
-    pub(super) fn enter(
-        &self,
-        model: &Model,
-        about: &About,
-        file: &str,
-        blob: &Path,
-    ) -> Result<()> {
-        let commit = about.commit.as_deref().unwrap_or(&model.revision);
+    /// Notes that the revision is this commit, and that `file` of it is that blob.
+    pub(super) fn enter(&self, model: &Model, commit: &str, file: &str, blob: &Path) -> Result<()> {
         let path = self.0.join("snapshots").join(commit).join(file);
         let same = || Some(fs::canonicalize(&path).ok()? == fs::canonicalize(blob).ok()?);
         if same() != Some(true) {

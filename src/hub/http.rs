@@ -3,26 +3,33 @@
 use super::Model;
 use crate::{Error, Result};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY, SHA256};
-use std::fs::{self, File, OpenOptions};
+use std::fmt;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::time::Duration;
-use ureq::config::RedirectAuthHeaders;
 use ureq::http::{Response, StatusCode, Uri};
-use ureq::{Agent, Body};
+use ureq::typestate::WithoutBody;
+use ureq::{Agent, Body, RequestBuilder};
 
 /// Silence after which a connection counts as cut.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Requests for the rest of a file before giving up.
 const ATTEMPTS: usize = 3;
-/// Redirections followed when asking what a file is.
+/// Redirections followed on the way to a file.
 const HOPS: usize = 8;
 
-#[derive(Debug)]
 pub(super) struct Http {
     agent: Agent,
     endpoint: String,
     token: Option<String>,
+}
+
+/// Without the token, which is a secret.
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
 }
 
 /// What the server says of a file.
@@ -45,7 +52,8 @@ impl Http {
     pub(super) fn new(endpoint: String, token: Option<String>) -> Self {
         let config = Agent::config_builder()
             .http_status_as_error(false)
-            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            // They are followed here, where it is decided who sees the token.
+            .max_redirects(0)
             .accept_encoding("identity")
             .user_agent(concat!("nashguard/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(PATIENCE))
@@ -56,12 +64,24 @@ impl Http {
         Self { agent: config.into(), endpoint, token }
     }
 
-    /// Address of a file.
-    pub(super) fn address(&self, model: &Model, file: &str) -> String {
-        let Model { owner, name, revision } = model;
+    /// Address of a file at a revision of the model.
+    pub(super) fn address(&self, model: &Model, revision: &str, file: &str) -> String {
+        let Model { owner, name, .. } = model;
         let revision = revision.replace('/', "%2F");
         let file: String = file.bytes().map(escaped).collect();
         format!("{}/{owner}/{name}/resolve/{revision}/{file}", self.endpoint)
+    }
+
+    /// One request. The token goes to the hub's own origin alone, wherever the hub sends the reader.
+    fn ask(
+        &self,
+        at: &str,
+        mut request: RequestBuilder<WithoutBody>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        if let Some(token) = self.token.as_ref().filter(|_| same_origin(at, &self.endpoint)) {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        request.call()
     }
 
     /// Asks what a file is. The hub says so before it sends the reader on to where the bytes are.
@@ -69,11 +89,7 @@ impl Http {
         let mut at = address.to_owned();
         let (mut etag, mut size, mut commit) = (None, None, None);
         for _ in 0..HOPS {
-            let mut request = self.agent.head(&at).config().max_redirects(0).build();
-            if let Some(token) = self.token.as_ref().filter(|_| same_host(&at, address)) {
-                request = request.header("authorization", format!("Bearer {token}"));
-            }
-            let response = match request.call() {
+            let response = match self.ask(&at, self.agent.head(&at)) {
                 Ok(response) => response,
                 Err(e) => return Ok(Look::Unreachable(unreachable(&at, &e))),
             };
@@ -81,7 +97,7 @@ impl Http {
             commit = commit.or_else(|| header("x-repo-commit"));
             etag = etag.or_else(|| header("x-linked-etag"));
             size = size.or_else(|| header("x-linked-size"));
-            let on = header("location").filter(|_| response.status().is_redirection());
+            let on = onward(&at, &response)?;
             if response.status() == StatusCode::NOT_FOUND {
                 return Ok(Look::Missing);
             }
@@ -89,7 +105,7 @@ impl Http {
                 check(&at, &response)?;
             }
             match on {
-                Some(location) if etag.is_none() || size.is_none() => at = joined(&at, &location)?,
+                Some(next) if etag.is_none() || size.is_none() => at = next,
                 _ => {
                     let etag = etag.or_else(|| header("etag")).as_deref().and_then(name);
                     let size = size.or_else(|| header("content-length"));
@@ -122,7 +138,8 @@ impl Http {
         let mut options = OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(&path).map_err(io)?;
-        if file.try_lock().is_err() {
+        // A file system without locks is no obstacle.
+        if matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
             let problem = "another process downloads it";
             return Err(Error::invalid(path.display().to_string(), problem, "let it finish"));
         }
@@ -162,17 +179,27 @@ impl Http {
         size: u64,
         tell: &mut dyn FnMut(u64),
     ) -> Result<u64> {
-        let mut request = self.agent.get(address);
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        if done > 0 {
-            request = request.header("range", format!("bytes={done}-"));
-        }
-        let response = request.call().map_err(|e| unreachable(address, &e))?;
+        let mut from = address.to_owned();
+        let mut hops = 0;
+        let response = loop {
+            let mut request = self.agent.get(&from);
+            if done > 0 {
+                request = request.header("range", format!("bytes={done}-"));
+            }
+            let response = self.ask(&from, request).map_err(|e| unreachable(address, &e))?;
+            match onward(&from, &response)? {
+                Some(next) if hops < HOPS => from = next,
+                _ => break response,
+            }
+            hops += 1;
+        };
         let range = response.headers().get("content-range").and_then(|range| range.to_str().ok());
-        let goes_on = response.status() == StatusCode::PARTIAL_CONTENT
-            && range.is_some_and(|range| range.starts_with(&format!("bytes {done}-")));
+        let goes_on = response.status() == StatusCode::PARTIAL_CONTENT;
+        if goes_on && !range.is_some_and(|range| range.starts_with(&format!("bytes {done}-"))) {
+            let problem = format!("the server sends another part than that from byte {done} on");
+            let remedy = "try again later, or set HF_ENDPOINT to a mirror";
+            return Err(Error::invalid(address, problem, remedy));
+        }
         // A server that knows no ranges sends the whole; one that cannot serve this range, nothing.
         let mut at = if goes_on { done } else { 0 };
         if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
@@ -238,6 +265,13 @@ fn name(header: &str) -> Option<String> {
     (!name.is_empty() && name.len() <= 128 && name.chars().all(plain)).then(|| name.to_owned())
 }
 
+/// Where the answer sends the reader on to, if it does.
+fn onward(from: &str, response: &Response<Body>) -> Result<Option<String>> {
+    let location = response.headers().get("location").and_then(|location| location.to_str().ok());
+    let location = location.filter(|_| response.status().is_redirection());
+    location.map(|location| joined(from, location)).transpose()
+}
+
 /// Where a redirection from `from` leads.
 fn joined(from: &str, location: &str) -> Result<String> {
     if location.starts_with("http://") || location.starts_with("https://") {
@@ -255,9 +289,13 @@ fn joined(from: &str, location: &str) -> Result<String> {
     }
 }
 
-fn same_host(a: &str, b: &str) -> bool {
-    let host = |address: &str| address.parse::<Uri>().ok()?.into_parts().authority;
-    host(a) == host(b)
+/// Whether scheme, host and port are the same.
+fn same_origin(a: &str, b: &str) -> bool {
+    let origin = |address: &str| {
+        let parts = address.parse::<Uri>().ok()?.into_parts();
+        parts.scheme.zip(parts.authority)
+    };
+    origin(a).is_some_and(|a| Some(a) == origin(b))
 }
 
 /// A byte of a path as it stands in an address.
@@ -293,4 +331,23 @@ fn intact(file: &mut File, etag: &str, size: u64) -> io::Result<bool> {
     }
     let found: String = hash.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(found.eq_ignore_ascii_case(etag))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_stays_at_home_and_unseen() {
+        let hub = "https://hub.example";
+        assert!(same_origin("https://HUB.example/a/b", hub));
+        for other in
+            ["http://hub.example", "https://hub.example:8443", "https://hub.example.org", "/a"]
+        {
+            assert!(!same_origin(other, hub), "{other}");
+        }
+        assert!(!same_origin("", ""));
+        let shown = format!("{:?}", Http::new(hub.into(), Some("secret".into())));
+        assert!(shown.contains(hub) && !shown.contains("secret"), "{shown}");
+    }
 }

@@ -14,7 +14,8 @@ use crate::{Error, Result};
 use cache::Cache;
 use http::{About, Http, Look};
 use std::env;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
 /// A model of the hub, at a revision.
@@ -94,8 +95,8 @@ impl Hub {
     /// all; what the cache has is not downloaded again, and a download that was cut goes on.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the address or file: not there, not allowed, cut, damaged, no space;
-    /// [`Error::Io`] for a file that cannot be written.
+    /// [`Error::Invalid`] naming the address or file: not there, not allowed, cut, damaged, no space, or
+    /// a folder that holds a guardrail; [`Error::Io`] for a file that cannot be written.
     pub fn fetch(
         &self,
         model: &Model,
@@ -108,35 +109,60 @@ impl Hub {
             let remedy = "name a file of the model, for example config.json";
             return Err(Error::invalid(file, "it is no path inside the model", remedy));
         }
-        for file in files {
-            self.require(model, file, &folder, watch)?;
+        if holds_guardrail(&folder) {
+            let remedy = "choose another folder of models (--models)";
+            return Err(Error::invalid(
+                folder.display().to_string(),
+                "it holds a guardrail",
+                remedy,
+            ));
         }
-        if !files.is_empty() {
-            return Ok(folder);
-        }
-        self.require(model, CONFIG, &folder, watch)?;
-        self.require(model, TOKENIZER, &folder, watch)?;
-        self.bring(model, TOKENIZER_CONFIG, &folder, watch)?;
-        if !self.bring(model, WEIGHTS, &folder, watch)? {
-            self.require(model, INDEX, &folder, watch)?;
-            for file in weight_files(&folder)? {
-                self.require(model, &file, &folder, watch)?;
-            }
+        let cache = Cache::new(&self.home, model);
+        let mut fetch =
+            Fetch { http: &self.http, cache, model, revision: None, folder: &folder, watch };
+        match files {
+            [] => fetch.all()?,
+            files => files.iter().try_for_each(|file| fetch.require(file))?,
         }
         Ok(folder)
     }
+}
 
-    fn require(
-        &self,
-        model: &Model,
-        file: &str,
-        folder: &Path,
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<()> {
-        match self.bring(model, file, folder, watch)? {
+/// One model on its way into its folder.
+struct Fetch<'a> {
+    http: &'a Http,
+    cache: Cache,
+    model: &'a Model,
+    /// The commit that the server's first answer named: all other files are of the same.
+    revision: Option<String>,
+    folder: &'a Path,
+    watch: &'a mut dyn FnMut(Progress),
+}
+
+impl Fetch<'_> {
+    fn all(&mut self) -> Result<()> {
+        self.require(CONFIG)?;
+        self.require(TOKENIZER)?;
+        self.bring(TOKENIZER_CONFIG, true)?;
+        if !self.bring(WEIGHTS, true)? {
+            self.require(INDEX)?;
+            for file in weight_files(self.folder)? {
+                self.require(&file)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn address(&self, file: &str) -> String {
+        let revision = self.revision.as_ref().unwrap_or(&self.model.revision);
+        self.http.address(self.model, revision, file)
+    }
+
+    fn require(&mut self, file: &str) -> Result<()> {
+        match self.bring(file, false)? {
             true => Ok(()),
             false => Err(Error::invalid(
-                self.http.address(model, file),
+                self.address(file),
                 "there is no such model, revision or file (404)",
                 "check the names on the model's page; name its .gguf or safetensors file with --file",
             )),
@@ -144,37 +170,54 @@ impl Hub {
     }
 
     /// Brings a file, and says whether the model has it.
-    fn bring(
-        &self,
-        model: &Model,
-        file: &str,
-        folder: &Path,
-        watch: &mut dyn FnMut(Progress),
-    ) -> Result<bool> {
-        let cache = Cache::new(&self.home, model);
-        let address = self.http.address(model, file);
+    fn bring(&mut self, file: &str, optional: bool) -> Result<bool> {
+        let address = self.address(file);
         let kept = match self.http.look(&address)? {
             Look::Missing => return Ok(false),
-            Look::Found(about) => {
-                let blob = cache.blob(&about.etag);
-                if fs::metadata(&blob).is_ok_and(|found| found.len() == about.size) {
-                    watch(Progress { file, done: about.size, size: about.size });
+            Look::Found(About { etag, size, commit }) => {
+                let blob = self.cache.blob(&etag);
+                if fs::metadata(&blob).is_ok_and(|found| found.len() == size) {
+                    (self.watch)(Progress { file, done: size, size });
                 } else {
-                    let About { etag, size, .. } = &about;
-                    let mut tell = |done| watch(Progress { file, done, size: *size });
-                    self.http.download(&address, &blob, etag, *size, &mut tell)?;
+                    let mut tell = |done| (self.watch)(Progress { file, done, size });
+                    self.http.download(&address, &blob, &etag, size, &mut tell)?;
                 }
-                cache.enter(model, &about, file, &blob)?;
+                let named = || commit.unwrap_or_else(|| self.model.revision.clone());
+                let revision = self.revision.get_or_insert_with(named);
+                self.cache.enter(self.model, revision, file, &blob)?;
                 blob
             }
-            Look::Unreachable(e) => cache.entered(model, file).ok_or(e)?,
+            Look::Unreachable(e) => match self.cache.entered(self.model, file) {
+                Some(path) => path,
+                // The cache alone serves, and what it lacks the model may well not have.
+                None if optional && self.revision.is_none() => return Ok(false),
+                None => return Err(e),
+            },
         };
         let kept = fs::canonicalize(&kept).map_err(|e| Error::io("read", &kept, e))?;
-        replace(&folder.join(file), |temporary| {
+        let target = self.folder.join(file);
+        if fs::canonicalize(&target).is_ok_and(|there| there == kept) {
+            return Ok(true);
+        }
+        // A link may lead into the cache, where nothing is to be overwritten.
+        if target.is_symlink() {
+            fs::remove_file(&target).map_err(|e| Error::io("write", &target, e))?;
+        }
+        replace(&target, |temporary| {
             fs::hard_link(&kept, temporary).or_else(|_| fs::copy(&kept, temporary).map(drop))
         })?;
         Ok(true)
     }
+}
+
+/// Whether the folder holds a guardrail, whose file is called what a model's weights are.
+fn holds_guardrail(folder: &Path) -> bool {
+    // The key of its settings, which are the first that the file says.
+    let key = b"nashguard.guardrail";
+    let mut start = Vec::new();
+    let read = File::open(folder.join(WEIGHTS))
+        .and_then(|file| file.take(1 << 16).read_to_end(&mut start));
+    read.is_ok() && start.windows(key.len()).any(|part| part == key)
 }
 
 /// Whether a name is that of a file in the model's folder or below it.

@@ -194,7 +194,8 @@ impl Classifier {
     pub fn encode(&self, text: &str) -> Result<(Vec<u32>, bool)> {
         let [before, after] = &self.around;
         let mut ids = self.tokenizer.encode_piece(text)?;
-        let room = self.about.reading.max_tokens - before.len() - after.len();
+        let around = before.len() + after.len();
+        let room = self.about.reading.max_tokens.saturating_sub(around);
         let cut = ids.len() > room;
         ids.truncate(room);
         let all = [before, &ids[..], after].concat();

@@ -4,8 +4,33 @@
 //! at the end.
 
 use crate::{Error, Result};
-use rayon::ThreadPoolBuilder;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+
+/// Leaves the sharing of work to this module. candle's own threads serve one caller at a time and wait in
+/// loops, and where no variable says how many threads there are it reads the processor's description
+/// again for every product: a training step takes more than twice as long. What is set already stays.
+///
+/// # Safety
+/// Sets environment variables: call it before any other thread is started.
+pub unsafe fn settle() {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    for (name, value) in [("RAYON_NUM_THREADS", cores), ("CANDLE_NUM_THREADS", 1)] {
+        if std::env::var_os(name).is_none() {
+            // SAFETY: the caller promises that no other thread reads the environment.
+            unsafe { std::env::set_var(name, value.to_string()) };
+        }
+    }
+}
+
+/// Pools of one thread that wait for work. A thread keeps the memory that it freed to itself, so the same
+/// ones work again: new ones every time would take it anew.
+static IDLE: Mutex<Vec<ThreadPool>> = Mutex::new(Vec::new());
+
+fn idle() -> MutexGuard<'static, Vec<ThreadPool>> {
+    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// `work` of every part, in order, each part on a thread of its own where all that `work` starts in
 /// rayon stays. The first error, if any, is returned after all have ended.
@@ -17,10 +42,16 @@ pub fn map<P: Send, T: Send>(
     work: impl Fn(P) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let alone = |part| {
-        let pool = ThreadPoolBuilder::new().num_threads(1).build().map_err(|e| {
-            Error::invalid("threads", e.to_string(), "use fewer parts or free some memory")
-        })?;
-        pool.install(|| work(part))
+        let found = idle().pop();
+        let pool = match found {
+            Some(pool) => pool,
+            None => ThreadPoolBuilder::new().num_threads(1).build().map_err(|e| {
+                Error::invalid("threads", e.to_string(), "use fewer parts or free some memory")
+            })?,
+        };
+        let done = pool.install(|| work(part));
+        idle().push(pool);
+        done
     };
     let alone = &alone;
     thread::scope(|scope| {

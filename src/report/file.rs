@@ -40,7 +40,10 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) 
         write(&temporary)?;
         // The content must be on the disk before the name points to it.
         OpenOptions::new().write(true).open(&temporary)?.sync_all()?;
-        fs::rename(&temporary, path)
+        fs::rename(&temporary, path)?;
+        // Where both were names of one file already, renaming does nothing.
+        let _ = fs::remove_file(&temporary);
+        Ok(())
     };
     written().map_err(|e| {
         // The first error is the one to tell.

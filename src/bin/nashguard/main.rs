@@ -55,6 +55,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    // SAFETY: no other thread has been started.
+    #[cfg(feature = "neural")]
+    unsafe {
+        nashguard::neural::parallel::settle();
+    }
     let cli = Cli::parse();
     let done = interrupt::watch().and_then(|()| match &cli.command {
         Command::Solve(options) => solve::run(options).map(|()| ExitCode::SUCCESS),

@@ -108,7 +108,10 @@ impl Route {
     pub(super) fn all() -> impl Iterator<Item = Self> {
         #[cfg(target_arch = "x86_64")]
         let special = [
-            (Self::Avx512, is_x86_feature_detected!("avx512vnni")),
+            (
+                Self::Avx512,
+                is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vnni"),
+            ),
             (Self::Avx2, is_x86_feature_detected!("avx2")),
         ];
         #[cfg(not(target_arch = "x86_64"))]

@@ -86,9 +86,12 @@ impl Weight {
 /// A weight held as asked, or `None` when a number of it is infinite or no number; `tensor` is on the
 /// CPU.
 pub(super) fn hold(tensor: &Tensor, numbers: Numbers, device: &Device) -> Result<Option<Weight>> {
-    let sum = tensor.to_dtype(DType::F32)?.abs()?.sum_all()?.to_scalar::<f32>()?;
-    if !sum.is_finite() {
-        return Ok(None);
+    // Some rows at a time: no second copy of a large table.
+    for part in tensor.chunk(tensor.dims().first().map_or(1, |rows| rows.div_ceil(4096)), 0)? {
+        let sum = part.to_dtype(DType::F32)?.abs()?.sum_all()?.to_scalar::<f32>()?;
+        if !sum.is_finite() {
+            return Ok(None);
+        }
     }
     Ok(Some(match (numbers, tensor.dims()) {
         (Numbers::Dense(dtype), _) => Weight::Dense(tensor.to_dtype(dtype)?.to_device(device)?),

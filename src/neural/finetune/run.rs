@@ -111,16 +111,20 @@ pub fn finetune(
 
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let (decoder, tokenizer) = match config.trim_vocabulary {
-        true => trimmed(&decoder, &tokenizer, used(&tokenizer, config, seeds)?)?,
+        true => {
+            let less = trimmed(&decoder, &tokenizer, used(&tokenizer, config, seeds)?)?;
+            drop(decoder); // its embeddings
+            less
+        }
         false => (decoder, tokenizer),
     };
     let decoder = match config.depth {
         Some(depth) => shortened(decoder, depth)?,
         None => decoder,
     };
-    let base = decoder.frozen();
     let mut classifier = Classifier::new(decoder, tokenizer, config.reading.clone(), &mut rng)?;
     let variables = variables(&mut classifier, config, &mut rng)?;
+    let base = classifier.decoder().frozen();
     let adamw = AdamW::new(variables, config.weight_decay)?;
 
     let weights = row_weights(&seeds.train, config.unsafe_odds, config.language_balance);
@@ -190,7 +194,7 @@ fn variables(
 
 struct Run<'a> {
     config: &'a FinetuneConfig,
-    /// The decoder as it was, without variables: the frozen layers.
+    /// The decoder without variables, for the frozen layers.
     base: Decoder,
     /// The first trained layer; `None` when the embeddings are trained too.
     first: Option<usize>,
@@ -282,8 +286,11 @@ impl Run<'_> {
                 return Ok(None);
             }
         }
-        let dtype = Numbers::Dense(self.base.dtype());
-        Ok(Some(Classifier::load(self.folder.join("model"), dtype, self.base.device())?))
+        let (dtype, device) = (Numbers::Dense(self.base.dtype()), self.base.device().clone());
+        let model = self.folder.join("model");
+        // Twice the model's size while it is read: not on top of the training's memory.
+        drop((self, adamw, kept));
+        Ok(Some(Classifier::load(model, dtype, &device)?))
     }
 
     /// Computes the frozen layers' activations of all rows, where that is wanted.
