@@ -4,7 +4,7 @@
 //! Beyond the paper, which prints no calibration.
 
 use crate::Context;
-use crate::contenders::{Contender, HELD_OUT, NEEDS_DATA, Scored, Texts, joined, percent, saved};
+use crate::contenders::{Contender, HELD_OUT, NEEDS_DATA, Scored, Texts, joined, saved};
 use nashguard::Result;
 use nashguard::data::{Benchmark, Language};
 use nashguard::metrics::{Scaling, brier, calibration_error, equal_mass, equal_width};
@@ -80,13 +80,13 @@ fn columns() -> Vec<Column> {
         Column::new("texts"),
         Column::new("language"),
         Column::new("rows"),
-        percent("unsafe"),
-        percent("mean score"),
+        Column::percent("unsafe"),
+        Column::percent("mean score"),
     ];
     for after in ["", ", T", ", P"] {
         columns.extend([
-            percent(&format!("ECE{after}")),
-            percent(&format!("ECE (mass){after}")),
+            Column::percent(format!("ECE{after}")),
+            Column::percent(format!("ECE (mass){after}")),
             Column::new(format!("Brier{after}")).decimals(3),
         ]);
     }

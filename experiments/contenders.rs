@@ -10,7 +10,7 @@ use nashguard::neural::Guardrail;
 use nashguard::neural::classifier::{About, Classifier};
 use nashguard::neural::decoder::Numbers;
 use nashguard::neural::guardrail::SHIPPED;
-use nashguard::report::{Cell, Column, environment, write_atomically};
+use nashguard::report::{Cell, environment, write_atomically};
 use nashguard::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -79,29 +79,30 @@ impl Texts {
     pub fn new(held_out: &[Row], benchmarks: &[BenchmarkRows]) -> Self {
         let step = held_out.len().div_ceil(FEW).max(1);
         let few: Vec<Row> = held_out.iter().step_by(step).cloned().collect();
-        let benchmark = |rows: &BenchmarkRows| {
-            Arc::new(Set {
-                benchmark: Some(rows.benchmark),
-                language: rows.language,
-                texts: rows.texts.clone(),
-                truth: rows.labels.iter().map(|l| *l == Label::Unsafe).collect(),
-                kinds: rows.kinds.clone(),
-            })
-        };
         Self {
             held_out: by_language(held_out),
             few: (by_language(&few), step),
-            benchmarks: benchmarks.iter().map(benchmark).collect(),
+            benchmarks: benchmarks.iter().map(set).collect(),
         }
     }
 
     /// The seeds and benchmarks of this run.
     pub fn of(context: &Context) -> Result<Self> {
-        Ok(Self::new(&seeds(context)?.validation, &benchmarks(context)?))
+        Ok(Self::new(&seeds(context)?.0.validation, &benchmarks(context)?))
     }
 }
 
-fn by_language(rows: &[Row]) -> Vec<Arc<Set>> {
+fn set(rows: &BenchmarkRows) -> Arc<Set> {
+    Arc::new(Set {
+        benchmark: Some(rows.benchmark),
+        language: rows.language,
+        texts: rows.texts.clone(),
+        truth: rows.labels.iter().map(|l| *l == Label::Unsafe).collect(),
+        kinds: rows.kinds.clone(),
+    })
+}
+
+pub fn by_language(rows: &[Row]) -> Vec<Arc<Set>> {
     let set = |language: Language| {
         let here: Vec<&Row> = rows.iter().filter(|row| row.language == language).collect();
         (!here.is_empty()).then(|| {
@@ -117,17 +118,31 @@ fn by_language(rows: &[Row]) -> Vec<Arc<Set>> {
     Language::ALL.into_iter().filter_map(set).collect()
 }
 
-/// The real seeds where there are any, else the embedded corpus; a part of them at smoke scale.
-pub fn seeds(context: &Context) -> Result<Seeds> {
-    let mut seeds = match context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten() {
-        Some(real) => real,
-        None => embedded()?,
+/// How seeds are called.
+pub const REAL: &str = "real seeds";
+pub const EMBEDDED: &str = "embedded corpus";
+
+/// The real seeds where there are any, else the embedded corpus, a part of them at smoke scale; and
+/// which of the two.
+pub fn seeds(context: &Context) -> Result<(Seeds, &'static str)> {
+    let (mut seeds, name) = match context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten() {
+        Some(real) => (real, REAL),
+        None => (embedded()?, EMBEDDED),
     };
     if context.scale == Scale::Smoke {
         thin(&mut seeds.train, 600);
         thin(&mut seeds.validation, 300);
     }
-    Ok(seeds)
+    Ok((seeds, name))
+}
+
+/// The benchmarks, or the held-out rows by language when there are none.
+pub fn sets(context: &Context, held_out: &[Row]) -> Result<Vec<Arc<Set>>> {
+    let benchmarks = benchmarks(context)?;
+    Ok(match benchmarks.is_empty() {
+        true => by_language(held_out),
+        false => benchmarks.iter().map(set).collect(),
+    })
 }
 
 /// The six benchmarks in four languages, none without `--data`; a part of each at smoke scale.
@@ -148,7 +163,7 @@ pub fn benchmarks(context: &Context) -> Result<Vec<BenchmarkRows>> {
 }
 
 /// Keeps at most `count` rows, evenly spread.
-fn thin<T>(rows: &mut Vec<T>, count: usize) {
+pub fn thin<T>(rows: &mut Vec<T>, count: usize) {
     let step = rows.len().div_ceil(count).max(1);
     *rows = std::mem::take(rows).into_iter().step_by(step).collect();
 }
@@ -371,10 +386,14 @@ impl Contender {
             }
             Ok(start.elapsed().as_secs_f64() * 1e3)
         };
-        let mut times = texts.iter().map(time).collect::<Result<Vec<f64>>>()?;
-        times.sort_by(f64::total_cmp);
-        Ok(times.get(times.len() / 2).copied())
+        Ok(median(texts.iter().map(time).collect::<Result<Vec<f64>>>()?))
     }
+}
+
+/// The middle value; of an even number, the upper of the two.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// A set's file of scores: its name, its language and a hash of its texts.
@@ -466,11 +485,6 @@ fn training(said: &Value) -> String {
 /// A cell, or what stands for a value that there is none of.
 pub fn cell(value: Option<f64>, missing: &str) -> Cell {
     value.map_or(missing.into(), Cell::from)
-}
-
-/// A column of percentages.
-pub fn percent(name: &str) -> Column {
-    Column::new(name).unit("%").decimals(1)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //!
 //! Paper: Figure 2 (mean F1 and latency).
 
-use crate::scoring::{cell, mean, means, median, score, scores, seeds, sets_note, test_sets};
+use crate::contenders::{Set, median, seeds, sets};
+use crate::scoring::{cell, mean, means, score, scores, sets_note};
 use crate::{Context, Scale};
 use candle_core::{DType, Device, Tensor};
 use nashguard::data::{Language, Reported, ReportedModel, reported};
@@ -16,6 +17,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub const ABOUT: &str =
@@ -92,9 +94,9 @@ impl Latency {
 pub fn run(context: &Context) -> Result<Report> {
     let held_out = match context.data {
         Some(_) => Vec::new(),
-        None => seeds(context)?.validation,
+        None => seeds(context)?.0.validation,
     };
-    let sets = test_sets(context, &held_out)?;
+    let sets = sets(context, &held_out)?;
     let shipped = Guardrail::shipped()?;
     let texts: Vec<&str> = sets.iter().flat_map(|s| s.texts.iter().map(String::as_str)).collect();
     let short = shipped.encoder().map_or(32, |encoder| median_tokens(&encoder, &texts));
@@ -143,7 +145,7 @@ pub fn run(context: &Context) -> Result<Report> {
     let ours = match context.data {
         Some(_) => {
             let own = scores(&shipped, &sets)?;
-            let ones = |s: &crate::scoring::TestSet| score(&vec![1.0; s.labels.len()], &s.labels);
+            let ones = |s: &Arc<Set>| score(&vec![1.0; s.truth.len()], &s.truth);
             let always = sets.iter().map(ones).collect::<Result<Vec<_>>>()?;
             Ours {
                 f1: Language::ALL.map(|l| Some(means(&sets, &own, l).f1)),
@@ -292,7 +294,7 @@ fn parts(measured: &[(Architecture, Config, Vec<Latency>)]) -> Result<Table> {
             ms("rest"),
             ms("output"),
             ms("total"),
-            Column::new("bend").unit("%").decimals(1),
+            Column::percent("bend"),
             ms("whole"),
             Column::new("operations").unit("GFLOP").decimals(0),
             Column::new("speed").unit("GFLOP/s").decimals(0),
@@ -327,7 +329,6 @@ fn models(
     ours: &Ours,
     reported: &Reported,
 ) -> Result<(Table, Vec<Series>)> {
-    let percent = |name: &str| Column::new(name).unit("%").decimals(1);
     let ms = |name: &str, decimals| Column::new(name).unit("ms").decimals(decimals);
     let times = |name: &str| Column::new(name).unit("times").decimals(1);
     let mut table = Table::new(
@@ -337,8 +338,8 @@ fn models(
          same column by this one. The paper's: its text and its repository, on a GPU",
         [
             Column::new("model"),
-            percent("F1, en"),
-            percent("F1, four languages"),
+            Column::percent("F1, en"),
+            Column::percent("F1, four languages"),
             ms("padded", 1),
             times("faster, padded"),
             ms("true length", 2),

@@ -4,14 +4,14 @@
 //! Paper: Figure 5 (which seed languages).
 
 use crate::Context;
-use crate::scoring::{
-    Score, TestSet, cell, config, config_note, means, scores, seeds, sets_note, test_sets, train,
-};
+use crate::contenders::{Set, seeds, sets};
+use crate::scoring::{Score, cell, config, config_note, means, scores, sets_note, train};
 use nashguard::Result;
-use nashguard::data::{Benchmark, Language, Row, reported};
+use nashguard::data::{Benchmark, Language, Row, Seeds, reported};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
 use nashguard::report::{Cell, Column, Report, Table};
 use std::path::Path;
+use std::sync::Arc;
 
 pub const ABOUT: &str =
     "which seed languages: one classifier trained on eight choices, scored in four";
@@ -29,16 +29,16 @@ struct Trained {
 }
 
 pub fn run(context: &Context) -> Result<Report> {
-    let seeds = seeds(context)?;
-    let sets = test_sets(context, &seeds.validation)?;
+    let (seeds, _) = seeds(context)?;
+    let sets = sets(context, &seeds.validation)?;
     let mut all = Vec::new();
     for languages in CHOICES {
         let of = |row: &&Row| languages.contains(&row.language);
-        let rows: Vec<Row> = seeds.train.iter().filter(of).cloned().collect();
-        let count = rows.len();
-        let guardrail =
-            train(context, &format!("training: {}", name(languages)), rows, context.seed)?;
-        all.push(Trained { languages, rows: count, scores: scores(&guardrail, &sets)? });
+        let train_on: Vec<Row> = seeds.train.iter().filter(of).cloned().collect();
+        let rows = train_on.len();
+        let chosen = Seeds { train: train_on, validation: Vec::new() };
+        let guardrail = train(context, &name(languages), config(context), &chosen, context.seed)?;
+        all.push(Trained { languages, rows, scores: scores(&guardrail, &sets)? });
     }
     let mut tables = vec![
         summary("mean F1", "F1 by the language scored in", &all, &sets, |s| Some(s.f1))?,
@@ -57,8 +57,8 @@ pub fn run(context: &Context) -> Result<Report> {
         notes: vec![
             config_note(&config(context)),
             sets_note(&sets),
-            "One training run each: differences of a point may be chance. Languages differ in how many seeds they have and in what kind: adding one also adds rows. \
-             F1 at a fixed threshold moves when the scores' level moves; AUROC does not."
+            "One training run each: differences of a point may be chance. Languages differ in how many \
+             seeds they have and in what kind: adding one also adds rows. F1 at a fixed threshold moves when the scores' level moves; AUROC does not."
                 .into(),
             "An n-gram model knows nothing of one language from another but shared spellings: the paper's \
              classifier, fine-tuned from a multilingual base, starts with more."
@@ -76,20 +76,16 @@ fn name(languages: &[Language]) -> String {
     }
 }
 
-fn percent(name: &str) -> Column {
-    Column::new(name).unit("%").decimals(1)
-}
-
 /// One figure, a row a choice and a column a language.
 fn summary(
     name_: &str,
     caption: &str,
     all: &[Trained],
-    sets: &[TestSet],
+    sets: &[Arc<Set>],
     value: impl Fn(&Score) -> Option<f64>,
 ) -> Result<Table> {
     let mut columns = vec![Column::new("trained on"), Column::new("rows")];
-    columns.extend(Language::ALL.map(|l| percent(l.code())));
+    columns.extend(Language::ALL.map(|l| Column::percent(l.code())));
     let mut table = Table::new(name_, caption, columns);
     for trained in all {
         let mut row: Vec<Cell> = vec![name(trained.languages).into(), trained.rows.into()];
@@ -101,7 +97,7 @@ fn summary(
 }
 
 /// What French seeds add to English ones on OpenAI moderation.
-fn beside_the_paper(all: &[Trained], sets: &[TestSet]) -> Result<Table> {
+fn beside_the_paper(all: &[Trained], sets: &[Arc<Set>]) -> Result<Table> {
     let points = |name: &str| Column::new(name).unit("points").decimals(1);
     let mut table = Table::new(
         "beside the paper",
@@ -109,14 +105,14 @@ fn beside_the_paper(all: &[Trained], sets: &[TestSet]) -> Result<Table> {
          ours, and our AUROC",
         [
             Column::new("scored in"),
-            percent("paper, en"),
-            percent("paper, en+fr"),
+            Column::percent("paper, en"),
+            Column::percent("paper, en+fr"),
             points("paper, gain"),
-            percent("ours, en"),
-            percent("ours, en+fr"),
+            Column::percent("ours, en"),
+            Column::percent("ours, en+fr"),
             points("ours, gain"),
-            percent("AUROC, en"),
-            percent("AUROC, en+fr"),
+            Column::percent("AUROC, en"),
+            Column::percent("AUROC, en+fr"),
             points("AUROC, gain"),
         ],
     );
@@ -125,7 +121,7 @@ fn beside_the_paper(all: &[Trained], sets: &[TestSet]) -> Result<Table> {
         let ours = |languages: &[Language]| {
             let trained = all.iter().find(|t| t.languages == languages)?;
             let openai =
-                |s: &TestSet| s.benchmark == Some(Benchmark::OpenAi) && s.language == language;
+                |s: &Arc<Set>| s.benchmark == Some(Benchmark::OpenAi) && s.language == language;
             Some(trained.scores[sets.iter().position(openai)?])
         };
         let (Some(before), Some(after)) = (ours(&[En]), ours(&[En, Fr])) else { continue };
@@ -147,7 +143,7 @@ fn beside_the_paper(all: &[Trained], sets: &[TestSet]) -> Result<Table> {
 }
 
 /// Every classifier on every set.
-fn details(all: &[Trained], sets: &[TestSet]) -> Result<Table> {
+fn details(all: &[Trained], sets: &[Arc<Set>]) -> Result<Table> {
     let mut table = Table::new(
         "details",
         "Every choice on every set",
@@ -155,9 +151,9 @@ fn details(all: &[Trained], sets: &[TestSet]) -> Result<Table> {
             Column::new("trained on"),
             Column::new("scored in"),
             Column::new("benchmark"),
-            percent("F1"),
-            percent("FPR"),
-            percent("AUROC"),
+            Column::percent("F1"),
+            Column::percent("FPR"),
+            Column::percent("AUROC"),
         ],
     );
     for trained in all {

@@ -3,11 +3,10 @@
 //! Paper: Figure 6 (score against seed volume by language).
 
 use crate::Context;
-use crate::scoring::{
-    Score, cell, config, config_note, mean, means, scores, seeds, sets_note, test_sets, train,
-};
+use crate::contenders::{seeds, sets};
+use crate::scoring::{Score, cell, config, config_note, mean, means, scores, sets_note, train};
 use nashguard::Result;
-use nashguard::data::{Label, Language, Row};
+use nashguard::data::{Label, Language, Row, Seeds};
 use nashguard::report::plot::{Axis, Figure, Line, LineChart, Panel};
 use nashguard::report::{Cell, Column, Report, Series, Style, Table};
 use rand::{SeedableRng, seq::SliceRandom};
@@ -22,8 +21,8 @@ pub const ABOUT: &str =
 const PARTS: [usize; 5] = [16, 8, 4, 2, 1];
 
 pub fn run(context: &Context) -> Result<Report> {
-    let seeds = seeds(context)?;
-    let sets = test_sets(context, &seeds.validation)?;
+    let (seeds, _) = seeds(context)?;
+    let sets = sets(context, &seeds.validation)?;
     let draws: u64 = context.scale.pick(1, 3, 5);
     let mut table = Table::new(
         "volume",
@@ -36,11 +35,11 @@ pub fn run(context: &Context) -> Result<Report> {
             Column::new("rows"),
             Column::new("scored in"),
             Column::new("rows in it"),
-            percent("F1"),
+            Column::percent("F1"),
             points("F1 ±"),
-            percent("AUROC"),
+            Column::percent("AUROC"),
             points("AUROC ±"),
-            percent("FPR"),
+            Column::percent("FPR"),
             points("FPR ±"),
         ],
     );
@@ -54,8 +53,10 @@ pub fn run(context: &Context) -> Result<Report> {
             let seed = context.seed.wrapping_add(draw);
             let rows = part(&seeds.train, parts, seed);
             counts = Language::ALL.map(|l| rows.iter().filter(|r| r.language == l).count());
-            let what = format!("training: 1/{parts}, draw {} of {draws}", draw + 1);
-            by_draw.push(scores(&train(context, &what, rows, seed)?, &sets)?);
+            let what = format!("1/{parts}, draw {} of {draws}", draw + 1);
+            let chosen = Seeds { train: rows, validation: Vec::new() };
+            let guardrail = train(context, &what, config(context), &chosen, seed)?;
+            by_draw.push(scores(&guardrail, &sets)?);
         }
         for (language, count) in Language::ALL.into_iter().zip(counts) {
             let of: Vec<Score> = by_draw.iter().map(|s| means(&sets, s, language)).collect();
@@ -124,10 +125,6 @@ pub fn run(context: &Context) -> Result<Report> {
 
 type Value = fn(&Score) -> Option<f64>;
 const PANELS: [(&str, Value); 2] = [("mean F1 (%)", |s| Some(s.f1)), ("AUROC (%)", |s| s.auroc)];
-
-fn percent(name: &str) -> Column {
-    Column::new(name).unit("%").decimals(1)
-}
 
 fn points(name: &str) -> Column {
     Column::new(name).unit("points").decimals(1)

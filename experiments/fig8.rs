@@ -53,10 +53,6 @@ fn share(part: usize, whole: usize) -> Cell {
     }
 }
 
-fn percent(name: impl Into<String>) -> Column {
-    Column::new(name).unit("%").decimals(1)
-}
-
 fn count(rows: &Rows, which: impl Fn(&Row) -> bool) -> usize {
     rows.iter().filter(|(row, _)| which(row)).count()
 }
@@ -69,11 +65,11 @@ fn languages(rows: &Rows) -> Result<Table> {
         [
             Column::new("language"),
             Column::new("rows"),
-            percent("share"),
+            Column::percent("share"),
             Column::new("paper, rows"),
-            percent("paper, share"),
+            Column::percent("paper, share"),
             Column::new("unsafe rows"),
-            percent("unsafe"),
+            Column::percent("unsafe"),
         ],
     );
     let reported = reported()?;
@@ -108,7 +104,10 @@ fn categories(rows: &Rows) -> Result<Table> {
     let mut columns = vec![Column::new("category")];
     for language in Language::ALL {
         let code = language.code();
-        columns.extend([Column::new(format!("{code} rows")), percent(format!("{code} share"))]);
+        columns.extend([
+            Column::new(format!("{code} rows")),
+            Column::percent(format!("{code} share")),
+        ]);
     }
     let mut table = Table::new(
         "categories",
@@ -142,7 +141,7 @@ fn licences(rows: &Rows) -> Result<Table> {
     let mut table = Table::new(
         "licences",
         "Rows by licence, as the file states it; the largest first",
-        [Column::new("licence"), Column::new("rows"), percent("share")],
+        [Column::new("licence"), Column::new("rows"), Column::percent("share")],
     );
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for (_, origin) in rows {
@@ -156,8 +155,12 @@ fn licences(rows: &Rows) -> Result<Table> {
 
 /// Rows by source and language.
 fn sources(rows: &Rows) -> Result<Table> {
-    let mut columns =
-        vec![Column::new("source"), Column::new("rows"), percent("share"), percent("unsafe")];
+    let mut columns = vec![
+        Column::new("source"),
+        Column::new("rows"),
+        Column::percent("share"),
+        Column::percent("unsafe"),
+    ];
     columns.extend(Language::ALL.map(|l| Column::new(l.code())));
     let mut table =
         Table::new("sources", "Rows by source and language; the largest first", columns);

@@ -5,7 +5,7 @@
 //! Paper: Figure 9.
 
 use crate::Context;
-use crate::contenders::{Contender, Scored, THRESHOLD, Texts, cell, joined, percent, saved};
+use crate::contenders::{Contender, Scored, THRESHOLD, Texts, cell, joined, saved};
 use nashguard::Result;
 use nashguard::data::Language;
 use nashguard::report::plot::{Axis, Figure, Line, LineChart, Panel};
@@ -109,7 +109,7 @@ fn columns() -> Vec<Column> {
     {
         columns.extend([Column::new(rows), Column::new(wrong)]);
         columns.extend(["25%", "50%", "75%"].map(quartile));
-        columns.push(percent(sure));
+        columns.push(Column::percent(sure));
     }
     columns
 }

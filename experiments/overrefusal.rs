@@ -4,7 +4,7 @@
 //! Beyond the paper, which prints F1 on XSTest alone (Röttger et al., 2024, made the benchmark).
 
 use crate::Context;
-use crate::contenders::{Contender, NEEDS_DATA, Set, THRESHOLD, Texts, cell, percent, saved};
+use crate::contenders::{Contender, NEEDS_DATA, Set, THRESHOLD, Texts, cell, saved};
 use crate::texts::similarities;
 use nashguard::Result;
 use nashguard::data::{Benchmark, Language};
@@ -58,7 +58,7 @@ fn xstest(contender: &Contender, language: Language) -> Option<(&Set, &[f32])> {
 /// Share of each type's rows called unsafe.
 fn types(contenders: &[Contender]) -> Result<Table> {
     let mut columns = vec![Column::new("model"), Column::new("type"), Column::new("rows")];
-    columns.extend(Language::ALL.map(|l| percent(l.code())));
+    columns.extend(Language::ALL.map(|l| Column::percent(l.code())));
     let caption = format!("Rows called unsafe at {THRESHOLD}, in percent; rows: in English");
     let mut table = Table::new(TYPES, caption, columns);
     for contender in contenders {
@@ -98,8 +98,8 @@ fn share(contender: &Contender, language: Language, kind: &str) -> Option<f64> {
 fn twins(contenders: &[Contender]) -> Result<Table> {
     let mut columns = vec![Column::new("model"), Column::new("language"), Column::new("twins")];
     let shares = ["told apart", "same verdict", "both unsafe", "both safe", "the wrong way round"];
-    columns.extend(shares.map(percent));
-    columns.push(percent("ranked right"));
+    columns.extend(shares.map(Column::percent));
+    columns.push(Column::percent("ranked right"));
     let mut table = Table::new(
         "twins",
         format!(
@@ -191,7 +191,7 @@ fn ranked(set: &Set, scores: &[f32]) -> Result<Option<f64>> {
 /// False-positive rates on the safe rows of the held-out seeds.
 fn seeds(contenders: &[Contender]) -> Result<Table> {
     let mut columns = vec![Column::new("model")];
-    columns.extend(Language::ALL.map(|l| percent(l.code())));
+    columns.extend(Language::ALL.map(|l| Column::percent(l.code())));
     let caption = format!("Safe held-out rows called unsafe at {THRESHOLD}, in percent");
     let mut table = Table::new(SEEDS, caption, columns);
     for contender in contenders {

@@ -1,68 +1,16 @@
-//! What the experiments on trained classifiers share: seeds, test sets, training, scores.
+//! What the experiments on many small classifiers share: training and scores.
 
-use crate::{Context, Scale};
+use crate::Context;
+use crate::contenders::{self, Set, THRESHOLD};
 use nashguard::Result;
-use nashguard::data::{Benchmark, Label, Language, Row, Seeds, embedded};
+use nashguard::data::{Language, Seeds};
 use nashguard::metrics::{Confusion, auroc};
 use nashguard::neural::{Guardrail, GuardrailConfig};
 use nashguard::report::Cell;
-
-/// The paper's threshold on the largest of the 12 probabilities.
-pub const THRESHOLD: f32 = 0.5;
-
-/// Texts to be scored on: a benchmark in one language; without benchmarks, held-out texts.
-pub struct TestSet {
-    /// The benchmark, if it is one.
-    pub benchmark: Option<Benchmark>,
-    pub language: Language,
-    pub texts: Vec<String>,
-    /// The texts' labels; true is unsafe.
-    pub labels: Vec<bool>,
-}
-
-impl TestSet {
-    pub fn name(&self) -> &'static str {
-        self.benchmark.map_or("held-out texts", Benchmark::name)
-    }
-}
-
-/// The real seeds, or the embedded corpus when there are none.
-pub fn seeds(context: &Context) -> Result<Seeds> {
-    let mut seeds = match context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten() {
-        Some(real) => real,
-        None => embedded()?,
-    };
-    if context.scale == Scale::Smoke {
-        for (rows, count) in [(&mut seeds.train, 800), (&mut seeds.validation, 400)] {
-            let step = rows.len().div_ceil(count).max(1);
-            *rows = std::mem::take(rows).into_iter().step_by(step).collect();
-        }
-    }
-    Ok(seeds)
-}
-
-/// The benchmarks in every language, or the held-out rows by language when there are none.
-pub fn test_sets(context: &Context, held_out: &[Row]) -> Result<Vec<TestSet>> {
-    let mut sets = Vec::new();
-    for language in Language::ALL {
-        let Some(data) = &context.data else {
-            let of = held_out.iter().filter(|row| row.language == language);
-            let (texts, labels) = of.map(|r| (r.text.clone(), r.label == Label::Unsafe)).unzip();
-            sets.push(TestSet { benchmark: None, language, texts, labels });
-            continue;
-        };
-        for benchmark in Benchmark::ALL {
-            let rows = data.benchmark(benchmark, language)?;
-            let labels = rows.labels.iter().map(|l| *l == Label::Unsafe).collect();
-            let texts = rows.texts;
-            sets.push(TestSet { benchmark: Some(benchmark), language, texts, labels });
-        }
-    }
-    Ok(sets)
-}
+use std::sync::Arc;
 
 /// What was scored on, in a note.
-pub fn sets_note(sets: &[TestSet]) -> String {
+pub fn sets_note(sets: &[Arc<Set>]) -> String {
     let texts: usize = sets.iter().map(|s| s.texts.len()).sum();
     match sets.iter().any(|s| s.benchmark.is_some()) {
         true => {
@@ -103,11 +51,16 @@ pub fn config_note(config: &GuardrailConfig) -> String {
     )
 }
 
-/// Trains on these rows, with a progress bar.
-pub fn train(context: &Context, what: &str, rows: Vec<Row>, seed: u64) -> Result<Guardrail> {
-    let bar = context.progress(what, 1);
-    let seeds = Seeds { train: rows, validation: Vec::new() };
-    let guardrail = Guardrail::train(config(context), &seeds, seed, &mut |step| {
+/// Trains with a progress bar.
+pub fn train(
+    context: &Context,
+    what: &str,
+    config: GuardrailConfig,
+    seeds: &Seeds,
+    seed: u64,
+) -> Result<Guardrail> {
+    let bar = context.progress(&format!("training: {what}"), 1);
+    let guardrail = Guardrail::train(config, seeds, seed, &mut |step| {
         bar.set_length(step.total as u64);
         bar.set_position(step.done as u64);
     })?;
@@ -126,11 +79,11 @@ pub struct Score {
 }
 
 /// The figures of every set.
-pub fn scores(guardrail: &Guardrail, sets: &[TestSet]) -> Result<Vec<Score>> {
+pub fn scores(guardrail: &Guardrail, sets: &[Arc<Set>]) -> Result<Vec<Score>> {
     sets.iter()
         .map(|set| {
             let texts: Vec<&str> = set.texts.iter().map(String::as_str).collect();
-            score(&guardrail.scores(&texts)?, &set.labels)
+            score(&guardrail.scores(&texts)?, &set.truth)
         })
         .collect()
 }
@@ -146,7 +99,7 @@ pub fn score(scores: &[f32], labels: &[bool]) -> Result<Score> {
 }
 
 /// Means over the sets of one language: of F1 over all, of the others over those that have them.
-pub fn means(sets: &[TestSet], scores: &[Score], language: Language) -> Score {
+pub fn means(sets: &[Arc<Set>], scores: &[Score], language: Language) -> Score {
     let of = || sets.iter().zip(scores).filter(|(s, _)| s.language == language).map(|(_, s)| s);
     Score {
         f1: mean(of().map(|s| s.f1)).unwrap_or(0.0),
@@ -161,13 +114,7 @@ pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (count > 0).then(|| sum / f64::from(count))
 }
 
-/// The middle value; of an even number, the upper of the two.
-pub fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
-}
-
 /// A number, or what stands where there is none.
 pub fn cell(value: Option<f64>) -> Cell {
-    value.map_or("-".into(), Cell::from)
+    contenders::cell(value, "-")
 }

@@ -66,7 +66,7 @@ pub fn run(context: &Context) -> Result<Report> {
             Column::new("iterations"),
             Column::new("time").unit("ms").decimals(1),
             Column::new("overlap").unit("nats").decimals(4),
-            Column::new("overlap share").unit("%").decimals(1),
+            Column::percent("overlap share"),
             Column::new("strategic").unit("nats").decimals(4),
             Column::new("kl_cost").unit("nats").decimals(4),
         ],
@@ -80,7 +80,7 @@ pub fn run(context: &Context) -> Result<Report> {
             Column::new("beta"),
             Column::new("mean |q* - posterior|, reference mass").decimals(4),
             Column::new("mean |q* - posterior|, equilibrium mass").decimals(4),
-            Column::new("texts that change side of 1/2").unit("%").decimals(1),
+            Column::percent("texts that change side of 1/2"),
             Column::new("exploitability of the posterior").unit("nats").decimals(4),
         ],
     );

@@ -5,9 +5,10 @@
 //! Paper: Table 1.
 
 use crate::contenders::{
-    Contender, NEEDS_DATA, Scored, Source, THRESHOLD, Texts, benchmarks, cell, joined, percent,
+    Contender, EMBEDDED, NEEDS_DATA, Scored, Source, THRESHOLD, Texts, benchmarks, cell, joined,
     saved, seeds,
 };
+use crate::scoring::train;
 use crate::{Context, Scale};
 use nashguard::Result;
 use nashguard::data::{
@@ -100,7 +101,7 @@ pub fn run(context: &Context) -> Result<Report> {
     Ok(Report {
         paper_reference: "Table 1".into(),
         claim: "Mean F1 over the six benchmarks alone proves nothing: always saying \"unsafe\" \
-                averages 64 to 66 percent, more than four of the paper's five models. Our guardrails, beside \
+                averages 64 to 66 more than four of the paper's five models. Our guardrails, beside \
                 these."
             .into(),
         notes: notes(context, &contenders, &rows),
@@ -166,14 +167,13 @@ const PAPERS: &str = "the paper's";
 /// What to train n-grams on, and how to call it: the real seeds, alone and with our embedded corpus
 /// (which has the prompt-style rows that public seeds lack outside English); without them, the corpus.
 fn training(context: &Context) -> Result<Vec<(&'static str, Seeds)>> {
-    let seeds = seeds(context)?;
-    let ours = embedded()?;
-    if context.data.as_ref().map(|d| d.seeds()).transpose()?.flatten().is_none() {
-        return Ok(vec![("embedded corpus", seeds)]);
+    let (seeds, name) = seeds(context)?;
+    if name == EMBEDDED {
+        return Ok(vec![(name, seeds)]);
     }
     let mut both = seeds.clone();
-    both.train.extend(ours.train);
-    Ok(vec![("real seeds", seeds), ("real seeds + embedded corpus", both)])
+    both.train.extend(embedded()?.train);
+    Ok(vec![(name, seeds), ("real seeds + embedded corpus", both)])
 }
 
 fn guardrail(context: &Context, name: &str, seeds: &Seeds) -> Result<Guardrail> {
@@ -181,31 +181,25 @@ fn guardrail(context: &Context, name: &str, seeds: &Seeds) -> Result<Guardrail> 
     if context.scale == Scale::Smoke {
         config.epochs = 1;
     }
-    let bar = context.progress(&format!("training: {name}"), 1);
-    let guardrail = Guardrail::train(config, seeds, context.seed, &mut |step| {
-        bar.set_length(step.total as u64);
-        bar.set_position(step.done as u64);
-    })?;
-    bar.finish_and_clear();
-    Ok(guardrail)
+    train(context, name, config, seeds, context.seed)
 }
 
 fn columns() -> Vec<Column> {
     std::iter::once(Column::new("model"))
-        .chain(Benchmark::ALL.map(|b| percent(b.name())))
+        .chain(Benchmark::ALL.map(|b| Column::percent(b.name())))
         .chain([
-            percent("mean of 6"),
+            Column::percent("mean of 6"),
             Column::new("95%"),
-            percent("mean of 5"),
-            percent("recall"),
-            percent("FPR"),
+            Column::percent("mean of 5"),
+            Column::percent("recall"),
+            Column::percent("FPR"),
             Column::new("95%"),
-            percent("XSTest FPR"),
-            percent("AUPRC"),
-            percent("AUROC"),
+            Column::percent("XSTest FPR"),
+            Column::percent("AUPRC"),
+            Column::percent("AUROC"),
             Column::new("95%"),
             Column::new("time per input").unit("ms").decimals(3),
-            percent("held-out seeds F1"),
+            Column::percent("held-out seeds F1"),
         ])
         .collect()
 }
@@ -375,13 +369,13 @@ fn detail(context: &Context, contender: &Contender) -> Result<Table> {
         [
             Column::new("benchmark"),
             Column::new("language"),
-            percent("F1"),
+            Column::percent("F1"),
             Column::new("95%"),
-            percent("precision"),
-            percent("recall"),
-            percent("FPR"),
-            percent("AUPRC"),
-            percent("AUROC"),
+            Column::percent("precision"),
+            Column::percent("recall"),
+            Column::percent("FPR"),
+            Column::percent("AUPRC"),
+            Column::percent("AUROC"),
         ],
     );
     for scored in &contender.benchmarks {

@@ -213,7 +213,7 @@ impl Fetch<'_> {
 /// Whether the folder holds a guardrail, whose file is called what a model's weights are.
 fn holds_guardrail(folder: &Path) -> bool {
     // The key of its settings, which are the first that the file says.
-    let key = b"nashguard.guardrail";
+    let key = crate::neural::guardrail::CONFIG.as_bytes();
     let mut start = Vec::new();
     let read = File::open(folder.join(WEIGHTS))
         .and_then(|file| file.take(1 << 16).read_to_end(&mut start));

@@ -360,7 +360,7 @@ fn eight_bits(matrix: &Tensor) -> Result<(Tensor, Tensor)> {
 pub const SHIPPED: &[u8] = include_bytes!("../../models/guardrail/model.safetensors");
 
 /// Key of the settings, as JSON, in the file's metadata.
-const CONFIG: &str = "nashguard.guardrail";
+pub(crate) const CONFIG: &str = "nashguard.guardrail";
 
 /// Key of the number that the encoder adds to variances.
 const EPSILON: &str = "layer_norm_epsilon";

@@ -257,6 +257,11 @@ impl Column {
         Self { name: name.into(), unit: None, decimals: None }
     }
 
+    /// A column of percentages with one decimal.
+    pub fn percent(name: impl Into<String>) -> Self {
+        Self::new(name).unit("%").decimals(1)
+    }
+
     /// The same column with a unit.
     #[must_use]
     pub fn unit(mut self, unit: impl Into<String>) -> Self {

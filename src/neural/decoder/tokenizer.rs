@@ -39,6 +39,12 @@ impl Tokenizer {
         &self.about
     }
 
+    /// The special token of a role such as `eos_token`, by its name; `None` where none is named.
+    pub fn special(&self, role: &str) -> Option<&str> {
+        let token = self.about.get(role)?;
+        token.as_str().or_else(|| token.get("content")?.as_str())
+    }
+
     pub(super) fn with_about(self, about: Map<String, Value>) -> Self {
         Self { about, ..self }
     }

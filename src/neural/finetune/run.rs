@@ -106,8 +106,6 @@ pub fn finetune(
         let remedy = "give rows to train on and rows to validate with";
         return Err(Error::invalid("seeds", "rows are missing", remedy));
     }
-    // Freeing one large block teaches glibc's allocator to keep what each step frees.
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(30 << 20)));
 
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let (decoder, tokenizer) = match config.trim_vocabulary {

@@ -41,11 +41,7 @@ impl Chat {
             template.as_str().map(str::to_owned).or_else(|| template.as_array().and_then(named))
         });
         let Some(template) = template else { return Ok(None) };
-        let token = |name: &str| {
-            let token = about.get(name);
-            let text = token.and_then(|t| t.as_str().or_else(|| t.get("content")?.as_str()));
-            text.unwrap_or_default().to_owned()
-        };
+        let token = |role: &str| tokenizer.special(role).unwrap_or_default().to_owned();
         let mut environment = Environment::new();
         // As transformers reads them.
         environment.set_trim_blocks(true);

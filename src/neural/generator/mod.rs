@@ -27,10 +27,8 @@ pub struct Generator {
 impl Generator {
     /// A generator that ends a text at the model's own end-of-text token, where its tokenizer names one.
     pub fn new(decoder: Decoder, tokenizer: Tokenizer) -> Self {
-        let end = tokenizer.about().get("eos_token").and_then(|token| {
-            token.as_str().or_else(|| token.get("content").and_then(|content| content.as_str()))
-        });
-        let stops = end.and_then(|token| tokenizer.id(token)).into_iter().collect();
+        let end = tokenizer.special("eos_token").and_then(|token| tokenizer.id(token));
+        let stops = end.into_iter().collect();
         Self { decoder, tokenizer, stops }
     }
 
