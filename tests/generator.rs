@@ -36,13 +36,28 @@ fn generator(family: &str) -> Generator {
     Generator::new(decoder, tokenizer(&json!({})))
 }
 
-fn prompts() -> Vec<Vec<u32>> {
-    (0..5).map(|i| (0..=(i * 3) % 7).map(|t| (i * 11 + t * 5 + 1) % 40).collect()).collect()
+fn prompts() -> Vec<(u32, Vec<u32>)> {
+    (0..5).map(|i| (i, (0..=(i * 3) % 7).map(|t| (i * 11 + t * 5 + 1) % 40).collect())).collect()
 }
 
 fn complete(generator: &Generator, candidates: usize, sampling: &Sampling) -> Vec<Vec<Completion>> {
-    let watch = &mut |_| ControlFlow::Continue(());
-    generator.complete(&prompts(), candidates, sampling, 3, watch).unwrap().unwrap()
+    completions(generator, &prompts(), candidates, sampling)
+}
+
+fn completions(
+    generator: &Generator,
+    prompts: &[(u32, Vec<u32>)],
+    candidates: usize,
+    sampling: &Sampling,
+) -> Vec<Vec<Completion>> {
+    let mut all = vec![Vec::new(); prompts.len()];
+    let take = &mut |prompt: usize, whole: Vec<Completion>| {
+        assert!(all[prompt].is_empty() && whole.len() == candidates);
+        all[prompt] = whole;
+        Ok(ControlFlow::Continue(()))
+    };
+    generator.complete(prompts, candidates, sampling, 3, take).unwrap();
+    all
 }
 
 /// ln softmax of the logits after every token.
@@ -79,6 +94,9 @@ fn draws_do_not_depend_on_the_batch() {
             }
         }
         assert_ne!(alone[0][0], alone[0][1], "{family}: candidates have their own streams");
+        // Nor on what else is asked for.
+        let some = completions(&generator, &prompts()[2..4], 3, &sampling(3));
+        assert_eq!(some, alone[2..4], "{family}");
     }
 }
 
@@ -87,7 +105,7 @@ fn without_temperature_the_likeliest_token_follows() {
     for family in FAMILIES {
         let generator = generator(family);
         let sampling = Sampling { temperature: 0.0, max_tokens: 6, batch: 3, top_p: 1.0 };
-        for (prompt, found) in prompts().iter().zip(complete(&generator, 1, &sampling)) {
+        for ((_, prompt), found) in prompts().iter().zip(complete(&generator, 1, &sampling)) {
             let mut ids = prompt.clone();
             for _ in 0..6 {
                 let last = table(generator.decoder(), &ids).pop().unwrap();
@@ -104,7 +122,7 @@ fn tokens_are_drawn_as_often_as_the_model_says() {
     let generator = generator("llama");
     let sampling = Sampling { temperature: 1.0, max_tokens: 1, batch: 500, top_p: 1.0 };
     let count = 4000;
-    for (prompt, found) in prompts().iter().zip(complete(&generator, count, &sampling)) {
+    for ((_, prompt), found) in prompts().iter().zip(complete(&generator, count, &sampling)) {
         let expected = table(generator.decoder(), prompt).pop().unwrap();
         let mut shares = vec![0.0; expected.len()];
         found.iter().for_each(|c| shares[c.ids[0] as usize] += 1.0 / count as f64);
@@ -121,7 +139,7 @@ fn a_texts_probability_is_the_product_of_its_tokens() {
         let generator = generator(family);
         let pairs: Vec<(Vec<u32>, Vec<u32>)> = prompts()
             .into_iter()
-            .map(|p| (p.clone(), p.iter().map(|id| (id * 3 + 2) % 40).collect()))
+            .map(|(_, p)| (p.clone(), p.iter().map(|id| (id * 3 + 2) % 40).collect()))
             .collect();
         let given: Vec<(&[u32], &[u32])> = pairs.iter().map(|(p, c)| (&p[..], &c[..])).collect();
         let found = generator.log_probs(&given).unwrap().to_vec1::<f32>().unwrap();
@@ -164,29 +182,31 @@ fn a_step_along_the_gradient_raises_the_probability() {
 #[test]
 fn what_cannot_be_done_is_said() {
     let generator = generator("llama");
-    let refused = |prompts: &[Vec<u32>], sampling: Sampling| {
-        let watch = &mut |_| ControlFlow::Continue(());
-        generator.complete(prompts, 1, &sampling, 0, watch).unwrap_err().to_string()
+    let refused = |prompt: &[u32], sampling: Sampling| {
+        let take = &mut |_, _| Ok(ControlFlow::Continue(()));
+        let prompts = [(0, prompt.to_vec())];
+        generator.complete(&prompts, 1, &sampling, 0, take).unwrap_err().to_string()
     };
     let long = Sampling { max_tokens: 1 << 20, ..Sampling::default() };
-    assert!(refused(&[vec![1]], long).contains("prompt 0"));
+    assert!(refused(&[1], long).contains("prompt 0"));
     let short = Sampling { max_tokens: 3, ..Sampling::default() };
-    assert!(refused(&[vec![]], short.clone()).contains("without tokens"));
+    assert!(refused(&[], short.clone()).contains("without tokens"));
     for bad in [f64::NAN, -1.0] {
         let sampling = Sampling { temperature: bad, ..short.clone() };
-        assert!(refused(&[vec![1]], sampling).contains("temperature"));
+        assert!(refused(&[1], sampling).contains("temperature"));
     }
-    assert!(refused(&[vec![1]], Sampling { top_p: 0.0, ..short.clone() }).contains("top_p"));
+    assert!(refused(&[1], Sampling { top_p: 0.0, ..short.clone() }).contains("top_p"));
     assert!(generator.log_probs(&[(&[1], &[])]).is_err());
     assert!(generator.log_probs(&[(&[1], &[4000])]).is_err());
     assert!(generator.clone().stopping_at(&["no such"]).is_err());
-    // Broken off: nothing half done.
-    let watch = &mut |done| match done {
-        0 => ControlFlow::Continue(()),
-        _ => ControlFlow::Break(()),
+    // Broken off: no more is handed out.
+    let mut taken = 0;
+    let take = &mut |_, _| {
+        taken += 1;
+        Ok(ControlFlow::Break(()))
     };
-    let sampling = Sampling { batch: 1, ..short };
-    assert_eq!(generator.complete(&prompts(), 1, &sampling, 0, watch).unwrap(), None);
+    generator.complete(&prompts(), 1, &Sampling { batch: 2, ..short }, 0, take).unwrap();
+    assert_eq!(taken, 1);
 }
 
 /// The template of ChatML, as many models carry it.

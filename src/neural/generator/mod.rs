@@ -2,12 +2,15 @@
 //!
 //! - `sampling`: many texts at a time, each with its own randomness.
 //! - `chat`: a model's chat template.
+//! - `writer`: what writes, here or on a server.
 
 mod chat;
 mod sampling;
+mod writer;
 
 pub use chat::{Chat, Message};
 pub use sampling::{Completion, Sampling};
+pub use writer::{Job, Local, Prompt, Take, Writer};
 
 use super::decoder::{Batch, Decoder, Tokenizer};
 use super::ops;

@@ -110,48 +110,45 @@ struct Writing {
 }
 
 impl Generator {
-    /// Draws `candidates` completions of every prompt (token ids, none empty), by prompt.
+    /// Draws `candidates` completions of every prompt, a number and token ids, none empty.
     ///
-    /// Each has a random stream of its own, settled by `seed`, its prompt's index and its own.
-    /// Sequences that end make room for others. `watch` is told the completions done, and ends the
-    /// work by breaking: `None`.
+    /// Each has a random stream of its own, settled by `seed`, its prompt's number and its own index, so
+    /// that neither the batch nor the other prompts change it. Sequences that end make room for others.
+    /// `take` is given the index of a prompt and its completions as soon as all of these have ended, and
+    /// ends the work by breaking.
     ///
     /// # Errors
     /// [`Error::Invalid`] for settings out of range, an empty prompt, or one that leaves no room in the
-    /// model's context.
+    /// model's context; those of `take`.
     pub fn complete(
         &self,
-        prompts: &[Vec<u32>],
+        prompts: &[(u32, Vec<u32>)],
         candidates: usize,
         sampling: &Sampling,
         seed: u64,
-        watch: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Option<Vec<Vec<Completion>>>> {
+        take: &mut dyn FnMut(usize, Vec<Completion>) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
         sampling.check()?;
         let context = self.decoder.config().context;
-        if let Some(i) = prompts.iter().position(|p| p.len() + sampling.max_tokens > context) {
+        if let Some(i) = prompts.iter().position(|(_, p)| p.len() + sampling.max_tokens > context) {
             let problem = format!("with max_tokens it is longer than the model's {context} tokens");
             return Err(Error::invalid(format!("prompt {i}"), problem, "shorten either"));
         }
         let decoder = self.decoder.frozen();
         let mut done: Vec<Vec<Option<Completion>>> = vec![vec![None; candidates]; prompts.len()];
-        let mut finished = 0;
         let mut waiting = (0..prompts.len())
             .flat_map(|prompt| (0..candidates).map(move |candidate| (prompt, candidate)))
             .peekable();
         let mut writing: Vec<Writing> = Vec::new();
         let mut cache = Cache::default();
         while !writing.is_empty() || waiting.peek().is_some() {
-            if watch(finished).is_break() {
-                return Ok(None);
-            }
             // Logits of the next token of each sequence, by row of a table.
             let mut fresh = Vec::new();
             if 2 * writing.len() <= sampling.batch {
                 while writing.len() + fresh.len() < sampling.batch {
                     let Some((prompt, candidate)) = waiting.next() else { break };
                     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                    rng.set_stream(((prompt as u64) << 32) | candidate as u64);
+                    rng.set_stream((u64::from(prompts[prompt].0) << 32) | candidate as u64);
                     fresh.push(Writing { prompt, candidate, rng, ids: Vec::new() });
                 }
             }
@@ -166,7 +163,7 @@ impl Generator {
                 // Each prompt once, however many of its candidates start.
                 let mut distinct: Vec<usize> = fresh.iter().map(|w| w.prompt).collect();
                 distinct.dedup();
-                let read: Vec<&[u32]> = distinct.iter().map(|&p| prompts[p].as_slice()).collect();
+                let read: Vec<&[u32]> = distinct.iter().map(|&p| prompts[p].1.as_slice()).collect();
                 let batch = Batch::new(&read)?;
                 let mut start = Cache::default();
                 let states = decoder.extend(&batch, &batch.last(), &mut start)?;
@@ -192,8 +189,14 @@ impl Generator {
                     }
                     if end.is_some() || w.ids.len() == sampling.max_tokens {
                         let ids = std::mem::take(&mut w.ids);
-                        done[w.prompt][w.candidate] = Some(Completion { ids, end });
-                        finished += 1;
+                        let of_prompt = &mut done[w.prompt];
+                        of_prompt[w.candidate] = Some(Completion { ids, end });
+                        if of_prompt.iter().all(Option::is_some) {
+                            let whole = std::mem::take(of_prompt).into_iter().flatten().collect();
+                            if take(w.prompt, whole)?.is_break() {
+                                return Ok(());
+                            }
+                        }
                     } else {
                         going.push(at);
                     }
@@ -210,7 +213,7 @@ impl Generator {
                 });
             }
         }
-        Ok(Some(done.into_iter().map(|row| row.into_iter().flatten().collect()).collect()))
+        Ok(())
     }
 }
 

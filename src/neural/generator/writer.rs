@@ -1,0 +1,125 @@
+//! What writes texts: a model here, or a server.
+
+use super::{Chat, Generator, Message, Sampling};
+use crate::{Error, Result};
+use std::ops::ControlFlow;
+
+/// What a text is written after.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// A conversation, for a model with a chat template: its answer is the text.
+    Chat(Vec<Message>),
+    /// A text to go on from, for a base model: the text ends with the line.
+    Line(String),
+}
+
+/// A prompt, and the number that settles its random stream, whatever else is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What to write after.
+    pub prompt: Prompt,
+    /// The stream.
+    pub number: u32,
+}
+
+/// Given the index of a job and its texts as soon as they are whole; breaks to end the work.
+pub type Take<'a> = dyn FnMut(usize, Vec<String>) -> Result<ControlFlow<()>> + 'a;
+
+/// A back end that writes: a model in this process or a server that holds one. It draws; whether it also says
+/// how likely a text was is another matter ([`Law`](crate::guard::Law)).
+pub trait Writer {
+    /// Draws `candidates` texts of every job and hands them to `take`, each job exactly once, in whatever order
+    /// they end. Texts come without white space at their ends, and may be empty.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a prompt that it cannot follow and settings out of range; those of `take`.
+    fn write(
+        &self,
+        jobs: &[Job],
+        candidates: usize,
+        sampling: &Sampling,
+        seed: u64,
+        take: &mut Take<'_>,
+    ) -> Result<()>;
+}
+
+/// A generator in this process, with the chat template of its model.
+#[derive(Debug)]
+pub struct Local {
+    generator: Generator,
+    /// The same, ending a text with its line.
+    by_line: Generator,
+    chat: Option<Chat>,
+}
+
+impl Local {
+    /// A writer over this model.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a chat template that is no Jinja, or a vocabulary without the end of a line.
+    pub fn new(generator: Generator) -> Result<Self> {
+        let chat = Chat::of(generator.tokenizer())?;
+        let by_line = generator.clone().stopping_at(&["\n"])?;
+        Ok(Self { generator, by_line, chat })
+    }
+
+    /// The model.
+    pub fn generator(&self) -> &Generator {
+        &self.generator
+    }
+
+    /// Tokens of a prompt.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a conversation when the model has no chat template.
+    pub fn encode(&self, prompt: &Prompt) -> Result<Vec<u32>> {
+        let tokenizer = self.generator.tokenizer();
+        match prompt {
+            Prompt::Line(text) => {
+                let [first, _] = tokenizer.ends()?;
+                Ok([first, tokenizer.encode_piece(text)?].concat())
+            }
+            Prompt::Chat(messages) => {
+                let chat = self.chat.as_ref().ok_or_else(|| {
+                    let remedy = "prompt a base model by examples (style \"examples\")";
+                    Error::invalid("prompt", "the model has no chat template", remedy)
+                })?;
+                tokenizer.encode_piece(&chat.prompt(messages)?)
+            }
+        }
+    }
+}
+
+impl Writer for Local {
+    fn write(
+        &self,
+        jobs: &[Job],
+        candidates: usize,
+        sampling: &Sampling,
+        seed: u64,
+        take: &mut Take<'_>,
+    ) -> Result<()> {
+        let is_line = |job: &Job| matches!(job.prompt, Prompt::Line(_));
+        for (line, generator) in [(false, &self.generator), (true, &self.by_line)] {
+            let (mut indices, mut prompts) = (Vec::new(), Vec::new());
+            for (i, job) in jobs.iter().enumerate().filter(|(_, job)| is_line(job) == line) {
+                indices.push(i);
+                prompts.push((job.number, self.encode(&job.prompt)?));
+            }
+            let mut broken = false;
+            generator.complete(&prompts, candidates, sampling, seed, &mut |i, completions| {
+                let text = |c: &super::Completion| {
+                    Ok(generator.tokenizer().decode(&c.ids)?.trim().to_owned())
+                };
+                let texts = completions.iter().map(text).collect::<Result<_>>()?;
+                let flow = take(indices[i], texts)?;
+                broken = flow.is_break();
+                Ok(flow)
+            })?;
+            if broken {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
