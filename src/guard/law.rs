@@ -3,6 +3,7 @@
 use super::{Classifier, Generator, GuardGame};
 use crate::game::Estimate;
 use crate::{Error, Result};
+use ndarray::Array2;
 
 /// Weighted draws from a law.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,6 +171,58 @@ impl Loss<Sample> for Classifier {
             .map(|s| self.log_q().get((s.text, s.label)).map(|l| -l).ok_or_else(|| unknown(s)))
             .collect()
     }
+}
+
+/// Any law on the texts of a game as a table: p_i(z) in proportion to its probability of text z for seed i, over
+/// the texts that the reference allows. So a language model on an enumerable candidate set gets the exact gap.
+///
+/// # Errors
+/// Those of the law, and [`Error::Invalid`] for a log-probability that is no number.
+pub fn tabulate(game: &GuardGame, law: &impl Law<Item = Sample>) -> Result<Generator> {
+    let mut log_w = Array2::from_elem((game.seeds(), game.texts()), f64::NEG_INFINITY);
+    for (seed, r) in game.reference().outer_iter().enumerate() {
+        let label = game.label()[seed];
+        let allowed = r.iter().enumerate().filter(|(_, r)| **r > 0.0);
+        let items: Vec<Sample> = allowed.map(|(text, _)| Sample { seed, label, text }).collect();
+        for (item, log_p) in items.iter().zip(law.log_prob(&items)?) {
+            if !log_p.is_finite() {
+                return Err(Error::invalid(
+                    format!("{item:?}"),
+                    format!("its log-probability is {log_p}"),
+                    "compute it with a model whose numbers are finite",
+                ));
+            }
+            log_w[(seed, item.text)] = log_p;
+        }
+    }
+    Ok(Generator::from_log_weights(log_w))
+}
+
+/// Any classifier of the texts of a game as a table: q(y|z) = exp(-loss of z under label y), of sum 1.
+///
+/// # Errors
+/// Those of the loss, and [`Error::Invalid`] where the labels' probabilities do not sum to 1 within 1e-3.
+pub fn tabulate_loss(game: &GuardGame, classifier: &impl Loss<Sample>) -> Result<Classifier> {
+    let mut q = Array2::zeros((game.texts(), game.labels()));
+    for label in 0..game.labels() {
+        let items: Vec<Sample> =
+            (0..game.texts()).map(|text| Sample { seed: 0, label, text }).collect();
+        for (text, loss) in classifier.loss(&items)?.into_iter().enumerate() {
+            q[(text, label)] = (-loss).exp();
+        }
+    }
+    for (text, mut row) in q.outer_iter_mut().enumerate() {
+        let sum = row.sum();
+        if !((sum - 1.0).abs() <= 1e-3) {
+            return Err(Error::invalid(
+                format!("text {text}"),
+                format!("the probabilities of its labels sum to {sum}"),
+                "use a loss that is -log of a probability",
+            ));
+        }
+        row /= sum;
+    }
+    Classifier::new(game, q)
 }
 
 fn unknown(sample: &Sample) -> Error {

@@ -12,6 +12,7 @@ pub mod loss;
 pub mod ops;
 pub mod parallel;
 mod pieces;
+pub mod preference;
 pub mod train;
 
 pub use encoder::Encoder;

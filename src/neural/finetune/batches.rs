@@ -77,7 +77,12 @@ fn cut(order: &[usize], lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
 
 /// The batches of one epoch: rows of like lengths together, otherwise at random, in random order. Seed
 /// and epoch settle it.
-pub(super) fn epoch(lengths: &[usize], budget: usize, seed: u64, epoch: usize) -> Vec<Vec<usize>> {
+pub(in crate::neural) fn epoch(
+    lengths: &[usize],
+    budget: usize,
+    seed: u64,
+    epoch: usize,
+) -> Vec<Vec<usize>> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(1 + epoch as u64);
     let mut order: Vec<usize> = (0..lengths.len()).collect();

@@ -14,7 +14,7 @@ const KEY: &str = "nashguard.finetune";
 
 /// Where a run stands. Batches and rates follow from the settings and the step.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct State {
+pub(in crate::neural) struct State {
     /// Settings and rows of the run, hashed.
     pub run: u64,
     /// Steps taken.
@@ -28,7 +28,7 @@ pub(super) struct State {
 }
 
 /// Writes weights, moments and state, all or nothing.
-pub(super) fn save(folder: &Path, adamw: &AdamW, state: &State) -> Result<()> {
+pub(in crate::neural) fn save(folder: &Path, adamw: &AdamW, state: &State) -> Result<()> {
     let cpu = |(name, t): (String, Tensor)| Ok((name, t.to_device(&Device::Cpu)?));
     let tensors = adamw.state().into_iter().map(cpu).collect::<Result<BTreeMap<_, _>>>()?;
     let state = serde_json::json!(state).to_string();
@@ -39,7 +39,7 @@ pub(super) fn save(folder: &Path, adamw: &AdamW, state: &State) -> Result<()> {
 }
 
 /// Sets weights and moments to those saved, if there are any, and returns the state.
-pub(super) fn load(folder: &Path, adamw: &mut AdamW, run: u64) -> Result<Option<State>> {
+pub(in crate::neural) fn load(folder: &Path, adamw: &mut AdamW, run: u64) -> Result<Option<State>> {
     let path = folder.join(FILE);
     if !path.is_file() {
         return Ok(None);
@@ -62,7 +62,7 @@ pub(super) fn load(folder: &Path, adamw: &mut AdamW, run: u64) -> Result<Option<
 }
 
 /// Removes the checkpoint of an earlier run: a new one must not go on from it.
-pub(super) fn remove(folder: &Path) -> Result<Option<State>> {
+pub(in crate::neural) fn remove(folder: &Path) -> Result<Option<State>> {
     let path = folder.join(FILE);
     match std::fs::remove_file(&path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),

@@ -89,6 +89,38 @@ pub struct Trained {
     pub lora: Option<Lora>,
 }
 
+impl Trained {
+    /// Checks the choice for a model of so many layers.
+    pub(in crate::neural) fn check(&self, depth: usize) -> Result<()> {
+        let layers = self.layers.unwrap_or(depth);
+        let lora = self.lora.as_ref();
+        let known = |name: &String| TARGETS.contains(&name.as_str());
+        let rules = [
+            ("trained.layers", layers <= depth, "choose at most the layers kept"),
+            (
+                "trained.embeddings",
+                !self.embeddings || (layers == depth && lora.is_none()),
+                "train all layers with them",
+            ),
+            ("trained.lora.rank", lora.is_none_or(|l| l.rank > 0), "choose at least 1"),
+            (
+                "trained.lora.alpha",
+                lora.is_none_or(|l| l.alpha > 0.0 && l.alpha.is_finite()),
+                "choose above 0",
+            ),
+            (
+                "trained.lora.targets",
+                lora.is_none_or(|l| !l.targets.is_empty() && l.targets.iter().all(known)),
+                "choose among q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj",
+            ),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Low-rank adapters (Hu et al., 2021).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,24 +173,8 @@ impl FinetuneConfig {
         let share = |x: f64| (0.0..=1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let depth = self.depth.unwrap_or(model.layers);
-        let layers = self.trained.layers.unwrap_or(depth);
-        let lora = self.trained.lora.as_ref();
-        let known = |name: &String| TARGETS.contains(&name.as_str());
         let rules = [
             ("depth", (1..=model.layers).contains(&depth), "choose 1 to the model's layers"),
-            ("trained.layers", layers <= depth, "choose at most the layers kept"),
-            (
-                "trained.embeddings",
-                !self.trained.embeddings || (layers == depth && lora.is_none()),
-                "train all layers with them",
-            ),
-            ("trained.lora.rank", lora.is_none_or(|l| l.rank > 0), "choose at least 1"),
-            ("trained.lora.alpha", lora.is_none_or(|l| positive(l.alpha)), "choose above 0"),
-            (
-                "trained.lora.targets",
-                lora.is_none_or(|l| !l.targets.is_empty() && l.targets.iter().all(known)),
-                "choose among q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj",
-            ),
             ("negative_weight", share(self.negative_weight), "choose 0 to 1"),
             ("unsafe_odds", self.unsafe_odds.is_none_or(positive), "choose a positive number"),
             ("language_balance", share(self.language_balance), "choose 0 to 1"),
@@ -174,20 +190,26 @@ impl FinetuneConfig {
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
-            None => Ok(()),
+            None => self.trained.check(depth),
         }
     }
 
-    /// The rate of step `step` of `total`, counted from 0: linear up to the end of the warm-up, then
-    /// half a cosine down to 0, which it would reach after the last step.
+    /// The rate of step `step` of `total`; linear up to the end of the warm-up, then half a
+    /// cosine down to 0, which it would reach after the last step; steps count from 0.
     pub fn rate(&self, step: usize, total: usize) -> f64 {
-        let warm = (self.warmup * total as f64).ceil() as usize;
-        if step < warm {
-            return self.learning_rate * (step + 1) as f64 / warm as f64;
-        }
-        let way = (step - warm) as f64 / (total - warm) as f64;
-        self.learning_rate * (1.0 + (std::f64::consts::PI * way).cos()) / 2.0
+        rate(self.learning_rate, self.warmup, step, total)
     }
+}
+
+/// The rate of step `step` of `total`, counted from 0: linear up to `highest` at the end of the warm-up, then
+/// half a cosine down to 0, which it would reach after the last step.
+pub(in crate::neural) fn rate(highest: f64, warmup: f64, step: usize, total: usize) -> f64 {
+    let warm = (warmup * total as f64).ceil() as usize;
+    if step < warm {
+        return highest * (step + 1) as f64 / warm as f64;
+    }
+    let way = (step - warm) as f64 / (total - warm) as f64;
+    highest * (1.0 + (std::f64::consts::PI * way).cos()) / 2.0
 }
 
 #[cfg(test)]

@@ -7,18 +7,22 @@
 mod activations;
 mod adamw;
 mod batches;
-mod checkpoint;
+pub(super) mod checkpoint;
 mod config;
 mod run;
 mod selection;
 
 pub use adamw::{AdamW, Gradients, added};
+pub(super) use batches::epoch;
 pub use batches::{by_length, row_weights};
+pub(super) use checkpoint::State;
+pub(super) use config::rate;
 pub use config::{Cache, FinetuneConfig, Lora, Loss, Trained};
+pub(super) use run::Metrics;
 pub use run::{Event, Place, Validation, finetune};
 pub use selection::{Selected, Selection};
 
 /// The layer that a weight or adapter of this name belongs to.
-fn layer_of(name: &str) -> Option<usize> {
+pub(super) fn layer_of(name: &str) -> Option<usize> {
     name.strip_prefix("model.layers.")?.split('.').next()?.parse().ok()
 }

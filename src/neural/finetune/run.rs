@@ -460,11 +460,11 @@ fn sum(parts: Vec<Part>) -> Result<Part> {
 }
 
 /// metrics.jsonl: a line a step and epoch.
-struct Metrics(fs::File, PathBuf);
+pub(in crate::neural) struct Metrics(fs::File, PathBuf);
 
 impl Metrics {
     /// Keeps the lines of the first `steps` steps of an earlier run.
-    fn open(folder: &Path, steps: usize) -> Result<Self> {
+    pub(in crate::neural) fn open(folder: &Path, steps: usize) -> Result<Self> {
         let path = folder.join("metrics.jsonl");
         let old =
             if steps > 0 { fs::read_to_string(&path).unwrap_or_default() } else { String::new() };
@@ -482,7 +482,7 @@ impl Metrics {
         Ok(Self(file.map_err(|e| Error::io("write", &path, e))?, path))
     }
 
-    fn write(&mut self, line: &impl Serialize) -> Result<()> {
+    pub(in crate::neural) fn write(&mut self, line: &impl Serialize) -> Result<()> {
         let line = format!("{}\n", serde_json::json!(line));
         self.0.write_all(line.as_bytes()).map_err(|e| Error::io("write", &self.1, e))
     }
