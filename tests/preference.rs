@@ -135,7 +135,7 @@ fn the_optimum_is_the_closed_form_reply() {
         // Some other generator as the current one.
         let passages = vec![Passage { prompt: prompts()[0].clone(), text: texts()[1].clone() }];
         let folder = tempfile::tempdir().unwrap();
-        let current = tune(&base, &settings(6), &Likelihood(passages), folder.path(), &mut go_on())
+        let current = tune(&base, &settings(2), &Likelihood(passages), folder.path(), &mut go_on())
             .unwrap()
             .unwrap();
         for (tau, beta) in [(0.0, 0.5), (0.0, 2.0), (1.0, 0.5), (0.5, 0.0)] {
