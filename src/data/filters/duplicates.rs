@@ -1,7 +1,7 @@
 //! Texts that are nearly the same, found among many.
 
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::HashMap;
 
 /// Characters of a gram.
@@ -60,7 +60,8 @@ impl Index {
             grams.iter().map(|&gram| mix(u64::from(gram) ^ salt)).min().unwrap_or(u64::MAX)
         };
         let least: Vec<u64> = self.salts.iter().map(least).collect();
-        let band = |(i, rows): (usize, &[u64])| (i as u8, rows.iter().fold(0, |h, &row| mix(h ^ row)));
+        let band =
+            |(i, rows): (usize, &[u64])| (i as u8, rows.iter().fold(0, |h, &row| mix(h ^ row)));
         least.chunks(ROWS).enumerate().map(band).collect()
     }
 }
