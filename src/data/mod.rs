@@ -5,6 +5,7 @@
 mod benchmarks;
 mod directory;
 mod embedded;
+pub mod filters;
 mod json_lines;
 mod reported;
 mod seeds;
