@@ -100,6 +100,29 @@ fn draws_do_not_depend_on_the_batch() {
     }
 }
 
+/// Prompts that begin alike are read together; what follows is what each alone gets.
+#[test]
+fn a_common_opening_changes_nothing() {
+    for family in FAMILIES {
+        let generator = generator(family);
+        let opening: Vec<u32> = (0..21).map(|i| (i * 7 + 3) % 40).collect();
+        let mut prompts: Vec<(u32, Vec<u32>)> = Vec::new();
+        for i in 0..9_u32 {
+            let start = if i % 4 == 3 { &opening[..2] } else { &opening[..] };
+            let end: Vec<u32> = (0..i % 3).map(|t| (i * 5 + t) % 40).collect();
+            prompts.push((i, [start, &end].concat()));
+        }
+        let sampling = |batch| Sampling { temperature: 1.0, max_tokens: 7, batch, top_p: 1.0 };
+        let alone: Vec<_> = prompts
+            .iter()
+            .flat_map(|p| completions(&generator, std::slice::from_ref(p), 2, &sampling(1)))
+            .collect();
+        for batch in [2, 5, 30] {
+            assert_eq!(completions(&generator, &prompts, 2, &sampling(batch)), alone, "{family}");
+        }
+    }
+}
+
 #[test]
 fn without_temperature_the_likeliest_token_follows() {
     for family in FAMILIES {

@@ -55,16 +55,16 @@ impl DataDir {
         }))
     }
 
-    /// All seed rows, those to train on first, each with where it comes from; `None` when the layout
-    /// has no seed folder.
+    /// The seed rows to train on and those to validate with, each with where it comes from; `None` when the
+    /// layout has no seed folder.
     ///
     /// # Errors
     /// Those of [`read_seed_origins`].
-    pub fn seed_origins(&self) -> Result<Option<Vec<(Row, Origin)>>> {
+    #[allow(clippy::type_complexity)] // two lists of the same
+    pub fn seed_origins(&self) -> Result<Option<[Vec<(Row, Origin)>; 2]>> {
         let Some(folder) = &self.seed else { return Ok(None) };
-        let mut rows = read_seed_origins(folder.join("train.jsonl.gz"))?;
-        rows.extend(read_seed_origins(folder.join("validation.jsonl.gz"))?);
-        Ok(Some(rows))
+        let read = |name: &str| read_seed_origins(folder.join(name));
+        Ok(Some([read("train.jsonl.gz")?, read("validation.jsonl.gz")?]))
     }
 
     /// One benchmark in one language.

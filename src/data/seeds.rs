@@ -11,6 +11,8 @@ use std::path::Path;
 /// One line of a seed file; other fields are ignored.
 #[derive(Deserialize)]
 struct Line {
+    #[serde(default)]
+    id: String,
     text: String,
     lang: Language,
     r#unsafe: bool,
@@ -24,6 +26,8 @@ struct Line {
 /// Where a seed row comes from, as its file says; empty where it does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Origin {
+    /// The row's name in its file.
+    pub id: String,
     /// Repository and key, `owner/name#key`.
     pub source: String,
     /// Its licence in words.
@@ -74,7 +78,7 @@ pub fn read_seed_origins(path: impl AsRef<Path>) -> Result<Vec<(Row, Origin)>> {
     json_lines::read(path, BufReader::with_capacity(1 << 16, bytes), |place, line: Line| {
         let label = if line.r#unsafe { Label::Unsafe } else { Label::Safe };
         let row = Row::new(line.text, line.lang, label, line.categories);
-        let origin = Origin { source: line.source, licence: line.license };
+        let origin = Origin { id: line.id, source: line.source, licence: line.license };
         rows.push((row.map_err(|e| e.within(place))?, origin));
         Ok(())
     })?;

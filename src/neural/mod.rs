@@ -13,6 +13,7 @@ pub mod ops;
 pub mod parallel;
 mod pieces;
 pub mod preference;
+pub mod rounds;
 pub mod train;
 
 pub use encoder::Encoder;

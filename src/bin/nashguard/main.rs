@@ -1,6 +1,6 @@
 //! `nashguard`: the tool. `solve` prints a game's equilibrium, `verify` checks a certificate,
 //! `certify` turns it into a proof that Coq checks; `classify` scores texts, `train` makes what
-//! scores them.
+//! scores them, `play` makes both players learn from each other.
 
 mod answer;
 mod certify;
@@ -12,6 +12,8 @@ mod fetch;
 mod finetune;
 mod interrupt;
 mod learn;
+#[cfg(feature = "neural")]
+mod play;
 mod show;
 mod solve;
 #[cfg(feature = "neural")]
@@ -49,6 +51,9 @@ enum Command {
     /// Trains a guardrail.
     #[cfg(feature = "neural")]
     Train(train::Options),
+    /// Plays generator against classifier: draws, filters, trains both, round by round.
+    #[cfg(feature = "neural")]
+    Play(play::Options),
     /// Downloads a model from the Hugging Face hub or a mirror of it.
     #[cfg(feature = "hub")]
     Fetch(fetch::Options),
@@ -69,6 +74,8 @@ fn main() -> ExitCode {
         Command::Classify(options) => classify::run(options),
         #[cfg(feature = "neural")]
         Command::Train(options) => train::run(options).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "neural")]
+        Command::Play(options) => play::run(options).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "hub")]
         Command::Fetch(options) => fetch::run(options).map(|()| ExitCode::SUCCESS),
     });

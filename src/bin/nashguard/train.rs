@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
 }
 
-fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
+pub fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
     toml::from_str(text).map_err(|e| {
         let line = e.span().map_or(1, |s| 1 + text[..s.start].matches('\n').count());
         Error::invalid(format!("{name} line {line}"), e.message(), "correct the configuration")

@@ -10,15 +10,16 @@ const ROOM: usize = 64;
 /// What the layers keep of the tokens they have read.
 ///
 /// Empty at first. Holds the sequences of the first batch it is given, in their order; a shorter one
-/// has empty slots at its left.
-#[derive(Debug, Default)]
+/// has empty slots at its left. A clone shares the memory until [`Cache::keep`] parts them: only a cache that
+/// nobody extends is cloned.
+#[derive(Clone, Debug, Default)]
 pub struct Cache {
     layers: Vec<Memory>,
     pub(super) slots: Vec<Vec<Slot>>,
 }
 
 /// Of one layer: `(sequences, heads, capacity, width)` each, of which `used` slots are written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Memory {
     keys: Tensor,
     values: Tensor,

@@ -19,7 +19,7 @@ pub(super) use checkpoint::State;
 pub(super) use config::rate;
 pub use config::{Cache, FinetuneConfig, Lora, Loss, Trained};
 pub(super) use run::Metrics;
-pub use run::{Event, Place, Validation, finetune};
+pub use run::{Event, Place, Validation, finetune, finetune_from};
 pub use selection::{Selected, Selection};
 
 /// The layer that a weight or adapter of this name belongs to.

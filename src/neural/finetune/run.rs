@@ -102,12 +102,6 @@ pub fn finetune(
     watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Option<Classifier>> {
     config.check(decoder.config())?;
-    if seeds.train.is_empty() || seeds.validation.is_empty() {
-        let remedy = "give rows to train on and rows to validate with";
-        return Err(Error::invalid("seeds", "rows are missing", remedy));
-    }
-
-    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let (decoder, tokenizer) = match config.trim_vocabulary {
         true => {
             let less = trimmed(&decoder, &tokenizer, used(&tokenizer, config, seeds)?)?;
@@ -120,7 +114,47 @@ pub fn finetune(
         Some(depth) => shortened(decoder, depth)?,
         None => decoder,
     };
-    let mut classifier = Classifier::new(decoder, tokenizer, config.reading.clone(), &mut rng)?;
+    let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+    let classifier = Classifier::new(decoder, tokenizer, config.reading.clone(), &mut rng)?;
+    go(classifier, rng, config, seeds, folder, resume, watch)
+}
+
+/// The same from a trained classifier, which reads, and is as deep, as it was; its vocabulary stays too.
+///
+/// # Errors
+/// As [`finetune`].
+pub fn finetune_from(
+    classifier: Classifier,
+    config: &FinetuneConfig,
+    seeds: &Seeds,
+    folder: &Path,
+    resume: bool,
+    watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Option<Classifier>> {
+    let config = FinetuneConfig {
+        reading: classifier.about().reading.clone(),
+        depth: None,
+        trim_vocabulary: false,
+        ..config.clone()
+    };
+    config.check(classifier.decoder().config())?;
+    let rng = ChaCha8Rng::seed_from_u64(config.seed);
+    go(classifier, rng, &config, seeds, folder, resume, watch)
+}
+
+fn go(
+    mut classifier: Classifier,
+    mut rng: ChaCha8Rng,
+    config: &FinetuneConfig,
+    seeds: &Seeds,
+    folder: &Path,
+    resume: bool,
+    watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Option<Classifier>> {
+    if seeds.train.is_empty() || seeds.validation.is_empty() {
+        let remedy = "give rows to train on and rows to validate with";
+        return Err(Error::invalid("seeds", "rows are missing", remedy));
+    }
     let variables = variables(&mut classifier, config, &mut rng)?;
     let base = classifier.decoder().frozen();
     let adamw = AdamW::new(variables, config.weight_decay)?;

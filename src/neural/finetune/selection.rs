@@ -27,6 +27,8 @@ pub struct Selection {
 pub struct Selected {
     /// Rows to train and to choose on.
     pub seeds: Seeds,
+    /// Where each row to train on comes from.
+    pub origins: Vec<Origin>,
     /// Rows of the sources held out, by source, each of `per_group` rows of a language and label.
     pub held_out: BTreeMap<String, Vec<Row>>,
     /// Training rows by source.
@@ -68,7 +70,7 @@ impl Selection {
         kept.truncate(self.validation.unwrap_or(usize::MAX));
         let mut counts: BTreeMap<(String, Language, bool), usize> = BTreeMap::new();
         let mut sources: BTreeMap<String, usize> = BTreeMap::new();
-        let mut chosen = Vec::new();
+        let (mut chosen, mut origins) = (Vec::new(), Vec::new());
         for (row, origin) in train {
             let key = key(&origin);
             let out = self.held_out.contains(&key);
@@ -86,9 +88,11 @@ impl Selection {
             } else {
                 *sources.entry(key).or_default() += 1;
                 chosen.push(row);
+                origins.push(origin);
             }
         }
-        Selected { seeds: Seeds { train: chosen, validation: kept }, held_out: apart, sources }
+        let seeds = Seeds { train: chosen, validation: kept };
+        Selected { seeds, origins, held_out: apart, sources }
     }
 }
 
@@ -102,7 +106,7 @@ mod tests {
             let label = if i.is_multiple_of(2) { Label::Safe } else { Label::Unsafe };
             let row = Row { text: format!("{source} {i}"), language, label, categories: vec![] };
             let source = format!("somebody/something#{source}");
-            (row, Origin { source, licence: licence.into() })
+            (row, Origin { source, licence: licence.into(), ..Origin::default() })
         };
         (0..count).map(row).collect()
     }

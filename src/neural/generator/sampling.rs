@@ -1,7 +1,7 @@
 //! Drawing texts token by token, many at a time.
 
 use super::Generator;
-use crate::neural::decoder::{Batch, Cache};
+use crate::neural::decoder::{Batch, Cache, Decoder};
 use crate::{Error, Result};
 use candle_core::DType;
 use rand::{RngExt, SeedableRng};
@@ -109,6 +109,43 @@ struct Writing {
     ids: Vec<u32>,
 }
 
+/// Tokens that the prompts read last begin with, and what the layers made of them.
+#[derive(Default)]
+struct Opening {
+    ids: Vec<u32>,
+    cache: Cache,
+}
+
+impl Opening {
+    /// Shorter ones are not worth it.
+    const LEAST: usize = 16;
+
+    /// A cache of a sequence a prompt that holds tokens which all of them begin with, and how many these are. None
+    /// holds a whole prompt.
+    fn before(&mut self, prompts: &[&[u32]], decoder: &Decoder) -> Result<(Cache, usize)> {
+        let common = |a: &[u32], b: &[u32]| a.iter().zip(b).take_while(|(x, y)| x == y).count();
+        let Some(first) = prompts.first() else { return Ok((Cache::default(), 0)) };
+        let shared = prompts.iter().map(|p| common(first, p).min(p.len() - 1)).min().unwrap_or(0);
+        let known = common(&self.ids, first);
+        let holds = known == self.ids.len() && known <= shared && known + Self::LEAST > shared;
+        if !holds {
+            if shared < Self::LEAST || prompts.len() < 2 {
+                return Ok((Cache::default(), 0));
+            }
+            let batch = Batch::new(&[&first[..shared]])?;
+            let mut cache = Cache::default();
+            decoder.extend(&batch, &[], &mut cache)?;
+            *self = Self { ids: first[..shared].to_vec(), cache };
+        }
+        if self.ids.is_empty() {
+            return Ok((Cache::default(), 0));
+        }
+        let mut cache = self.cache.clone();
+        cache.keep(&vec![0; prompts.len()])?;
+        Ok((cache, self.ids.len()))
+    }
+}
+
 impl Generator {
     /// Draws `candidates` completions of every prompt, a number and token ids, none empty.
     ///
@@ -136,9 +173,14 @@ impl Generator {
         }
         let decoder = self.decoder.frozen();
         let mut done: Vec<Vec<Option<Completion>>> = vec![vec![None; candidates]; prompts.len()];
-        let mut waiting = (0..prompts.len())
+        // Like prompts after each other: what they begin with is read once.
+        let mut order: Vec<usize> = (0..prompts.len()).collect();
+        order.sort_by(|&a, &b| prompts[a].1.cmp(&prompts[b].1));
+        let mut waiting = order
+            .into_iter()
             .flat_map(|prompt| (0..candidates).map(move |candidate| (prompt, candidate)))
             .peekable();
+        let mut opening = Opening::default();
         let mut writing: Vec<Writing> = Vec::new();
         let mut cache = Cache::default();
         while !writing.is_empty() || waiting.peek().is_some() {
@@ -164,8 +206,9 @@ impl Generator {
                 let mut distinct: Vec<usize> = fresh.iter().map(|w| w.prompt).collect();
                 distinct.dedup();
                 let read: Vec<&[u32]> = distinct.iter().map(|&p| prompts[p].1.as_slice()).collect();
-                let batch = Batch::new(&read)?;
-                let mut start = Cache::default();
+                let (mut start, shared) = opening.before(&read, &decoder)?;
+                let rest: Vec<&[u32]> = read.iter().map(|ids| &ids[shared..]).collect();
+                let batch = Batch::new(&rest)?;
                 let states = decoder.extend(&batch, &batch.last(), &mut start)?;
                 let rows: Vec<usize> = fresh
                     .iter()

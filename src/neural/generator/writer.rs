@@ -68,6 +68,14 @@ impl Local {
         &self.generator
     }
 
+    /// The model, ending texts as it does after such a prompt.
+    pub fn after(&self, prompt: Option<&Prompt>) -> &Generator {
+        match prompt {
+            Some(Prompt::Line(_)) => &self.by_line,
+            _ => &self.generator,
+        }
+    }
+
     /// Tokens of a prompt.
     ///
     /// # Errors
@@ -87,6 +95,25 @@ impl Local {
                 tokenizer.encode_piece(&chat.prompt(messages)?)
             }
         }
+    }
+}
+
+impl Local {
+    /// Tokens of a text after a prompt, with the one that ends it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the model has no token that ends texts.
+    pub fn ended(&self, prompt: &Prompt, text: &str) -> Result<Vec<u32>> {
+        let tokenizer = self.generator.tokenizer();
+        let end = match prompt {
+            Prompt::Line(_) => tokenizer.encode_piece("\n")?.pop(),
+            Prompt::Chat(_) => self.generator.stops().first().copied(),
+        };
+        let end = end.ok_or_else(|| {
+            let remedy = "name eos_token in its tokenizer_config.json";
+            Error::invalid("tokenizer", "it has no token that ends texts", remedy)
+        })?;
+        Ok([tokenizer.encode_piece(text)?, vec![end]].concat())
     }
 }
 

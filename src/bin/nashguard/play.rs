@@ -1,0 +1,142 @@
+//! `nashguard play`: the two-player game with networks, from a configuration file.
+
+use crate::interrupt;
+use crate::show::bar;
+use clap::Args;
+use indicatif::ProgressBar;
+use nashguard::data::{Benchmark, DataDir, Language, Origin, Row, Seeds, embedded};
+use nashguard::neural::rounds::{Event, Material, RoundsConfig, Stage, Summary, run as play};
+use nashguard::{Error, Result};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub struct Options {
+    /// What is played: a TOML file such as experiments/play-small.toml.
+    #[arg(long, value_name = "FILE.toml")]
+    pub config: PathBuf,
+    /// Real data: seeds, and benchmarks to score on after each round; the embedded corpus without.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The folder of pre-trained models.
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    pub models: PathBuf,
+    /// Where everything is kept; the same command goes on with what is there.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+pub fn run(options: &Options) -> Result<()> {
+    let (name, text) = crate::read(&options.config)?;
+    let config: RoundsConfig = crate::train::parse(&name, &text)?;
+    config.check().map_err(|e| e.within(&name))?;
+    let material = material(&config, options)?;
+    eprintln!(
+        "{} rows to classify by, {} to rewrite",
+        material.seeds.train.len(),
+        material.prompts.len()
+    );
+    interrupt::advise("go on with the same command");
+    let mut progress: Option<(Stage, ProgressBar)> = None;
+    let played = play(&config, &material, &options.models, None, &options.out, &mut |event| {
+        match event {
+            Event::Progress(stage, done, all) => {
+                if progress.as_ref().is_none_or(|(known, _)| *known != stage) {
+                    if let Some((_, bar)) = progress.take() {
+                        bar.finish_and_clear();
+                    }
+                    progress = Some((stage, bar(name_of(stage), all)));
+                }
+                if let Some((_, bar)) = &progress {
+                    bar.set_length(all as u64);
+                    bar.set_position(done as u64);
+                }
+            }
+            Event::Round(summary) => {
+                if let Some((_, bar)) = progress.take() {
+                    bar.finish_and_clear();
+                }
+                eprintln!("{}", line(&summary));
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    if played.is_some() {
+        println!("{}", options.out.display());
+    }
+    Ok(())
+}
+
+fn name_of(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Teaching => "teaching",
+        Stage::Sampling => "sampling",
+        Stage::Rating => "rating",
+        Stage::Classifier => "classifier",
+        Stage::Generator => "generator",
+        Stage::Evaluation => "evaluation",
+    }
+}
+
+/// A round in a line.
+fn line(s: &Summary) -> String {
+    let mut line = format!("round {}:", s.round);
+    if s.drawn > 0 {
+        let dropped: usize = s.dropped.values().sum();
+        let [wrong, kept] = s.misclassified.values().fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]]);
+        line += &format!(" {} texts, {dropped} dropped, {wrong} of {kept} misclassified;", s.drawn);
+    }
+    if let Some(law) = &s.law {
+        let [mean, error] = law.payoff;
+        line += &format!(" payoff {mean:.3} ± {error:.3} nats, KL {:.2};", law.kl[0]);
+    }
+    if let Some(gap) = &s.gap {
+        line += &format!(" gap before ≥ {:.3} ± {:.3};", gap.width[0], gap.width[1]);
+    }
+    let means: Vec<String> = Language::ALL.iter().filter_map(|&l| mean_f1(s, l)).collect();
+    if !means.is_empty() {
+        line += &format!(" mean F1 {}", means.join(", "));
+    }
+    line
+}
+
+fn mean_f1(s: &Summary, language: Language) -> Option<String> {
+    let of: Vec<f64> =
+        s.benchmarks.iter().filter(|b| b.language == language).map(|b| b.f1).collect();
+    let mean = 100.0 * of.iter().sum::<f64>() / of.len() as f64;
+    (!of.is_empty()).then(|| format!("{} {mean:.1}", language.code()))
+}
+
+/// The rows of the game: chosen among those of the data folder, or the embedded corpus.
+fn material(config: &RoundsConfig, options: &Options) -> Result<Material> {
+    let dir = options.data.as_ref().map(DataDir::open).transpose()?;
+    let [train, validation] = match &dir {
+        Some(dir) => dir.seed_origins()?.ok_or_else(|| {
+            let remedy = "give a folder with seed/train.jsonl.gz, or leave --data out";
+            Error::invalid("--data", "it holds no seed rows", remedy)
+        })?,
+        None => {
+            let Seeds { train, validation } = embedded()?;
+            let named = |rows: Vec<Row>| -> Vec<(Row, Origin)> {
+                let name = |(i, row)| {
+                    let id = format!("embedded-{i}");
+                    (row, Origin { id, source: "nashguard#embedded".into(), ..Origin::default() })
+                };
+                rows.into_iter().enumerate().map(name).collect()
+            };
+            [named(train), named(validation)]
+        }
+    };
+    let mut benchmarks = Vec::new();
+    if let Some(dir) = &dir {
+        for language in Language::ALL {
+            for benchmark in Benchmark::ALL {
+                benchmarks.push(dir.benchmark(benchmark, language)?);
+            }
+        }
+    }
+    let seeds = config.selection.choose(train.clone(), validation, config.seed).seeds;
+    let prompts = config.prompts.choose(train.clone(), Vec::new(), config.seed);
+    let prompts = prompts.seeds.train.into_iter().zip(prompts.origins).collect();
+    Ok(Material { seeds, prompts, all: train, benchmarks })
+}

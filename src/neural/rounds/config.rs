@@ -1,0 +1,148 @@
+//! The settings of a game.
+
+use crate::data::{FilterConfig, Language};
+use crate::neural::GuardrailConfig;
+use crate::neural::finetune::{FinetuneConfig, Selection};
+use crate::neural::generator::{Sampling, Style};
+use crate::neural::preference::{Dpo, TuneConfig};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What is played. The defaults are the paper's, where it has one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RoundsConfig {
+    /// Settles all randomness.
+    pub seed: u64,
+    /// Rounds played.
+    pub rounds: usize,
+    /// S(0): the rows that the classifier starts from.
+    pub selection: Selection,
+    /// The rows that the generator rewrites.
+    pub prompts: Selection,
+    /// So many of them in each round, as many safe as unsafe ones where there are; all when absent.
+    pub seeds_per_round: Option<usize>,
+    /// Languages written in: each seed in each of them.
+    pub languages: Vec<Language>,
+    /// Texts drawn a seed and language.
+    pub candidates: usize,
+    /// How they are drawn.
+    pub sampling: Sampling,
+    /// What is dropped.
+    pub filters: FilterConfig,
+    /// Whether the untrained base rates the harm of every text, 1 to 5, and misfits are left out.
+    pub rating: bool,
+    /// The first player.
+    pub generator: GeneratorConfig,
+    /// The second.
+    pub classifier: ClassifierConfig,
+    /// Seeds drawn for, afresh, to estimate payoff and gap; 0: neither.
+    pub evaluation: usize,
+}
+
+impl Default for RoundsConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            rounds: 3,
+            selection: Selection::default(),
+            prompts: Selection::default(),
+            seeds_per_round: None,
+            languages: Language::ALL.to_vec(),
+            candidates: 8,
+            sampling: Sampling::default(),
+            filters: FilterConfig::default(),
+            rating: true,
+            generator: GeneratorConfig::default(),
+            classifier: ClassifierConfig::default(),
+            evaluation: 200,
+        }
+    }
+}
+
+/// The generator, and how it learns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GeneratorConfig {
+    /// Folder or GGUF file below the folder of models; unused with a server.
+    pub base: PathBuf,
+    /// How it is asked.
+    pub style: Style,
+    /// Whether it draws with 8-bit weights, on a CPU two to three times as fast; it learns in full precision.
+    pub quantised: bool,
+    /// Teaches the base the task before the first round.
+    pub teaching: Option<Teaching>,
+    /// What it learns from preferences; absent: nothing, it stays as it is.
+    pub dpo: Option<Dpo>,
+    /// How.
+    pub tune: TuneConfig,
+}
+
+/// Supervised fine-tuning on rows that say the same in two languages, and on rows of one category.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Teaching {
+    /// The file with the sentence encoder that finds them.
+    pub encoder: PathBuf,
+    /// Pairs at most.
+    pub pairs: usize,
+    /// Forgets the tokens that no seed row of the languages uses: less to compute.
+    pub trim_vocabulary: bool,
+    /// How.
+    pub tune: TuneConfig,
+}
+
+impl Default for Teaching {
+    fn default() -> Self {
+        Self {
+            encoder: PathBuf::from("models/guardrail/model.safetensors"),
+            pairs: 4000,
+            trim_vocabulary: true,
+            tune: TuneConfig { learning_rate: 1e-4, ..TuneConfig::default() },
+        }
+    }
+}
+
+/// The classifier, and how it is trained.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClassifierConfig {
+    /// Folder or GGUF file of a pre-trained decoder below the folder of models; absent: the small n-gram
+    /// guardrail.
+    pub base: Option<PathBuf>,
+    /// Of the small one.
+    pub guardrail: GuardrailConfig,
+    /// Of a decoder.
+    pub finetune: FinetuneConfig,
+    /// Whether a decoder goes on from the last round's classifier, instead of from the base as the paper does.
+    pub go_on: bool,
+}
+
+impl RoundsConfig {
+    /// Checks what can be checked without a model.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the setting.
+    pub fn check(&self) -> Result<()> {
+        self.filters.check()?;
+        if let Some(dpo) = &self.generator.dpo {
+            dpo.check().map_err(|e| e.within("generator.dpo"))?;
+        }
+        let rules = [
+            ("rounds", self.rounds > 0, "choose at least 1"),
+            ("languages", !self.languages.is_empty(), "name at least one"),
+            ("candidates", self.candidates > 0, "choose at least 1"),
+            ("seeds_per_round", self.seeds_per_round != Some(0), "choose at least 1"),
+            (
+                "classifier.go_on",
+                !self.classifier.go_on || self.classifier.base.is_some(),
+                "it is for decoders: name a base, or leave it out",
+            ),
+        ];
+        match rules.into_iter().find(|(_, holds, _)| !holds) {
+            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
+            None => Ok(()),
+        }
+    }
+}

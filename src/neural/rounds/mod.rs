@@ -1,0 +1,31 @@
+//! The two-player game with networks, round by round: Algorithm 1 of the paper, and its repair.
+//!
+//! - `config`: what is played. - `guard`: the classifier, small or large.
+//! - `players`: both as their opponent may see them, [`Law`](crate::guard::Law) and [`Loss`](crate::guard::Loss).
+//! - `lines`: files of a stage that grow line by line. - `stages`: what a round does.
+//! - `summary`: what a round came to. - `run`: the rounds, through [`play`](crate::dynamics::play).
+//!
+//! Everything a stage makes is on disk before the next begins, in `round-1/`, `round-2/`, ..:
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `candidates.jsonl` | texts drawn, a line a seed and language |
+//! | `ratings.jsonl` | what the untrained base said of each |
+//! | `verdicts.jsonl` | a line a text: why it was dropped, its rating, score and preference level |
+//! | `added.jsonl` | the misclassified texts, with labels, as seed rows |
+//! | `classifier/`, `generator/` | the next strategies |
+//! | `summary.json` | counts, payoff, gap, benchmark scores |
+
+mod config;
+mod guard;
+mod lines;
+mod players;
+mod run;
+mod stages;
+mod summary;
+
+pub use config::{ClassifierConfig, GeneratorConfig, RoundsConfig, Teaching};
+pub use guard::Guard;
+pub use players::{Scribe, Written};
+pub use run::{Event, Material, Stage, run};
+pub use summary::{BenchmarkScore, Summary};

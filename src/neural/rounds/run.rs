@@ -1,0 +1,175 @@
+//! The rounds, through [`play`].
+
+use super::config::RoundsConfig;
+use super::stages::Game;
+use super::summary::{Summary, summarise};
+use crate::data::{BenchmarkRows, Origin, Row, Seeds};
+use crate::dynamics::{Order, play};
+use crate::neural::generator::Writer;
+use crate::report::write_atomically;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::cell::{Cell, RefCell};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// What a game is played with.
+#[derive(Clone, Debug)]
+pub struct Material {
+    /// S(0), and the rows that are kept apart to choose by.
+    pub seeds: Seeds,
+    /// The rows that are rewritten.
+    pub prompts: Vec<(Row, Origin)>,
+    /// All rows that a generator may be taught with.
+    pub all: Vec<(Row, Origin)>,
+    /// Benchmarks, for scores and so that no generated text is one of theirs; may be none.
+    pub benchmarks: Vec<BenchmarkRows>,
+}
+
+impl Material {
+    pub(super) fn benchmark_texts(&self) -> impl Iterator<Item = &str> {
+        self.benchmarks.iter().flat_map(|b| &b.texts).map(String::as_str)
+    }
+}
+
+/// A player's strategy: a checkpoint on disk, which nothing changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Strategy {
+    /// The round that made it.
+    pub round: usize,
+    pub path: PathBuf,
+}
+
+/// A part of a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// The base learns the task.
+    Teaching,
+    /// The generator draws texts.
+    Sampling,
+    /// The untrained base rates them.
+    Rating,
+    /// The classifier is trained.
+    Classifier,
+    /// The generator learns from preferences.
+    Generator,
+    /// Payoff, gap, benchmark scores.
+    Evaluation,
+}
+
+/// Where a game stands.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// So much of so much of a stage is done.
+    Progress(Stage, usize, usize),
+    /// A round is over.
+    Round(Box<Summary>),
+}
+
+/// Plays the game and returns what each round came to, the start as round 0; `None` when `watch` stopped it.
+///
+/// Both players answer each other's strategies of the round before (Algorithm 1: the classifier learns from texts
+/// that fooled it, the generator from which of its texts did), that is
+/// [`Order::Simultaneous`]. `out` keeps every stage's output; the same call goes on where the last one was stopped
+/// and ends with the same files.
+///
+/// # Errors
+/// [`Error::Invalid`] for settings out of range, an `out` of another game, damaged files, and whatever a stage
+/// cannot do; [`Error::Io`] for files that cannot be read or written.
+pub fn run(
+    config: &RoundsConfig,
+    material: &Material,
+    models: &Path,
+    server: Option<&dyn Writer>,
+    out: &Path,
+    watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
+) -> Result<Option<Vec<Summary>>> {
+    config.check()?;
+    if material.prompts.is_empty() {
+        let remedy = "choose other rows, languages or licences";
+        return Err(Error::invalid("prompts", "no row is left to be rewritten", remedy));
+    }
+    if server.is_some() && config.generator.dpo.is_some() {
+        let problem = "a server gives no log-probabilities and takes no gradient";
+        let remedy = "leave generator.dpo out, or play with a model here";
+        return Err(Error::invalid("generator.dpo", problem, remedy));
+    }
+    same_game(config, material, out)?;
+    let game = Game { config, material, models, server, out };
+    let stopped = Cell::new(false);
+    let watch = RefCell::new(watch);
+    let tell = |stage, done, all| {
+        let flow = watch.borrow_mut()(Event::Progress(stage, done, all));
+        stopped.set(stopped.get() || flow.is_break());
+        flow
+    };
+    let halted = || {
+        stopped.set(true);
+        Error::invalid("game", "it was stopped", "run again to go on")
+    };
+    let go_on = |flow| match flow {
+        ControlFlow::Continue(value) => Ok(value),
+        ControlFlow::Break(()) => Err(halted()),
+    };
+    let rounds = || -> Result<Vec<Summary>> {
+        let first = go_on(game.first_generator(&mut { tell })?)?;
+        let start = go_on(game.classifier(0, None, &mut { tell })?)?;
+        let origin = first.clone();
+        let rounds = play(
+            first,
+            start,
+            Order::Simultaneous,
+            |x: &Strategy, y: &Strategy| {
+                let verdicts = go_on(game.verdicts(x, y, &mut { tell })?)?;
+                go_on(game.next_generator(x, &origin, &verdicts, &mut { tell })?)
+            },
+            |y: &Strategy, x: &Strategy| {
+                let verdicts = go_on(game.verdicts(x, y, &mut { tell })?)?;
+                go_on(game.next_classifier(y, &verdicts, &mut { tell })?)
+            },
+        );
+        let mut before = None;
+        let mut summaries = Vec::new();
+        for round in rounds.take(config.rounds + 1) {
+            let round = round?;
+            let summary = summarise(&game, &origin, before.as_ref(), &round, &mut { tell })?;
+            let summary = go_on(summary)?;
+            if watch.borrow_mut()(Event::Round(Box::new(summary.clone()))).is_break() {
+                return Err(halted());
+            }
+            summaries.push(summary);
+            before = Some(round);
+        }
+        Ok(summaries)
+    };
+    match rounds() {
+        Err(_) if stopped.get() => Ok(None),
+        done => done.map(Some),
+    }
+}
+
+/// Refuses a folder that holds another game.
+fn same_game(config: &RoundsConfig, material: &Material, out: &Path) -> Result<()> {
+    let mut hasher = DefaultHasher::new();
+    for row in material.seeds.train.iter().chain(material.prompts.iter().map(|(row, _)| row)) {
+        row.text.hash(&mut hasher);
+    }
+    let about = serde_json::json!({
+        "config": RoundsConfig { rounds: 0, ..config.clone() },
+        "rows": format!("{:016x}", hasher.finish()),
+    });
+    let path = out.join("game.json");
+    match std::fs::read_to_string(&path) {
+        Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
+            Ok(found) if found == about => Ok(()),
+            _ => {
+                let problem = "it describes a game of other settings or rows";
+                let place = path.display().to_string();
+                Err(Error::invalid(place, problem, "name another folder by --out"))
+            }
+        },
+        Err(_) => write_atomically(&path, format!("{about:#}\n").as_bytes()),
+    }
+}

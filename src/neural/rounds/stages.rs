@@ -1,0 +1,595 @@
+//! What a round does, each part from files to files.
+
+use super::config::RoundsConfig;
+use super::guard::{Guard, NOTHING, device, present, threads};
+use super::lines::{self, Lines};
+use super::run::{Material, Stage, Strategy};
+use crate::data::{Filters, Label, Language, Origin, Reason, Row, Seeds, check_rating, is_blank};
+use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
+use crate::neural::encoder::Encoder;
+use crate::neural::generator::prompts::{Style, parse_rating, rating, rewrite};
+use crate::neural::generator::{Generator, Job, Local, Prompt, Sampling, Writer, teaching_pairs};
+use crate::neural::preference::{
+    Level, Likelihood, Pair, Passage, Report, Sums, optimise, pairs, tune,
+};
+use crate::{Error, Result};
+use candle_core::Device;
+use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// Everything the stages need.
+pub(super) struct Game<'a> {
+    pub config: &'a RoundsConfig,
+    pub material: &'a Material,
+    pub models: &'a Path,
+    /// What writes in place of a model here.
+    pub server: Option<&'a dyn Writer>,
+    pub out: &'a Path,
+}
+
+/// Told the stage, what is done and what there is to do; breaks to stop.
+pub(super) type Tell<'a> = dyn FnMut(Stage, usize, usize) -> ControlFlow<()> + 'a;
+
+/// What was written for one seed in one language.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Candidates {
+    /// The seed row's name.
+    seed: String,
+    language: Language,
+    /// The generator's hash.
+    model: String,
+    texts: Vec<String>,
+}
+
+/// What the rater said of a text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Rated {
+    said: String,
+}
+
+/// All that is known of a text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Verdict {
+    pub seed: String,
+    /// Index of the job, and of the text among its candidates.
+    pub job: u32,
+    pub candidate: u32,
+    pub language: Language,
+    pub label: Label,
+    pub text: String,
+    /// Why it was dropped. A text whose rating does not match is dropped too, but may still lose a preference.
+    pub dropped: Option<Reason>,
+    pub rating: Option<u8>,
+    /// The largest probability of the classifier, of texts that were not dropped for another reason than rating.
+    pub score: Option<f32>,
+    pub wrong: Option<bool>,
+    pub level: Option<u8>,
+}
+
+impl Verdict {
+    fn known_level(&self) -> Option<Level> {
+        Some(Level::of(self.wrong?, self.dropped.is_none()))
+    }
+}
+
+/// One seed to be rewritten into one language.
+#[derive(Clone, Debug)]
+pub(super) struct Task<'a> {
+    pub row: &'a Row,
+    pub origin: &'a Origin,
+    pub language: Language,
+}
+
+/// A number from the game's seed, the round and a purpose.
+pub(super) fn sub_seed(seed: u64, round: usize, purpose: u64) -> u64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(((round as u64) << 8) | purpose);
+    rng.next_u64()
+}
+
+impl Game<'_> {
+    pub fn folder(&self, round: usize) -> PathBuf {
+        self.out.join(format!("round-{round}"))
+    }
+
+    /// The seeds of a round and the languages they are rewritten into.
+    pub fn tasks(&self, round: usize) -> Vec<Task<'_>> {
+        let mut rng = ChaCha8Rng::seed_from_u64(sub_seed(self.config.seed, round, 1));
+        let (mut safe, mut harmful): (Vec<_>, Vec<_>) =
+            self.material.prompts.iter().partition(|(row, _)| row.label == Label::Safe);
+        safe.shuffle(&mut rng);
+        harmful.shuffle(&mut rng);
+        let count = self.config.seeds_per_round.unwrap_or(usize::MAX);
+        let (mut safe, mut harmful) = (safe.into_iter(), harmful.into_iter());
+        let in_turn = std::iter::from_fn(|| {
+            let two = [safe.next(), harmful.next()];
+            two.iter().any(Option::is_some).then_some(two)
+        });
+        let chosen = in_turn.flatten().flatten().take(count);
+        let languages = &self.config.languages;
+        let in_each = |(row, origin)| {
+            languages.iter().map(move |&language| Task { row, origin, language })
+        };
+        chosen.flat_map(in_each).collect()
+    }
+
+    /// A generator's weights as numbers to draw with, or to learn with.
+    fn load(&self, path: &Path, to_draw: bool) -> Result<Generator> {
+        present(path)?;
+        let (device, dtype) = device()?;
+        let quantised = to_draw && self.config.generator.quantised && matches!(device, Device::Cpu);
+        let numbers = if quantised { Numbers::Quantised } else { Numbers::Dense(dtype) };
+        Ok(Generator::new(Decoder::load(path, numbers, &device)?, Tokenizer::load(path)?))
+    }
+
+    fn base(&self) -> PathBuf {
+        self.models.join(&self.config.generator.base)
+    }
+
+    /// What draws: the generator of a strategy, or the server.
+    pub fn writer(&self, x: &Strategy) -> Result<Local> {
+        Local::new(self.load(&x.path, true)?)
+    }
+
+    pub fn prompt(&self, task: &Task<'_>) -> Prompt {
+        rewrite(self.config.generator.style, task.row, task.language)
+    }
+
+    /// The first generator: the base, taught the task where that is wanted.
+    pub fn first_generator(&self, tell: &mut Tell<'_>) -> Result<ControlFlow<(), Strategy>> {
+        let path = self.base();
+        let Some(teaching) = &self.config.generator.teaching else {
+            if self.server.is_none() {
+                present(&path)?;
+            }
+            return Ok(ControlFlow::Continue(Strategy { round: 0, path }));
+        };
+        let folder = self.folder(0).join("generator");
+        let taught = Strategy { round: 0, path: folder.clone() };
+        if folder.join("config.json").exists() {
+            return Ok(ControlFlow::Continue(taught));
+        }
+        let encoder = Encoder::load(&teaching.encoder)?;
+        let seed = sub_seed(self.config.seed, 0, 2);
+        let mut examples = teaching_pairs(&self.material.all, &encoder, &self.config.languages, seed)?;
+        examples.truncate(teaching.pairs);
+        let mut base = self.load(&path, false)?;
+        let style = self.config.generator.style;
+        if teaching.trim_vocabulary {
+            let tokenizer = base.tokenizer();
+            let mut used = BTreeSet::new();
+            for (row, _) in &self.material.all {
+                used.extend(tokenizer.encode_piece(&row.text)?);
+            }
+            let local = Local::new(base.clone())?;
+            for e in &examples {
+                used.extend(local.encode(&rewrite(style, &e.seed, e.language))?);
+                used.extend(tokenizer.encode_piece(&e.text)?);
+            }
+            used.extend(tokenizer.encode_piece("\n")?);
+            let (decoder, tokenizer) = trimmed(base.decoder(), tokenizer, used)?;
+            base = Generator::new(decoder, tokenizer);
+        }
+        let local = Local::new(base)?;
+        let passages = examples
+            .iter()
+            .map(|e| {
+                let prompt = rewrite(style, &e.seed, e.language);
+                let text = local.ended(&prompt, &e.text.replace('\n', " "))?;
+                Ok(Passage { prompt: local.encode(&prompt)?, text })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let work = self.folder(0).join("teaching");
+        let tuned = tune(
+            local.generator(),
+            &teaching.tune,
+            &Likelihood(passages),
+            &work,
+            &mut |report: &Report| tell(Stage::Teaching, report.place.step, report.place.steps),
+        )?;
+        let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
+        save(&generator, &folder)?;
+        Ok(ControlFlow::Continue(taught))
+    }
+
+    /// Draws texts for every task, or reads those drawn before.
+    fn candidates(
+        &self,
+        x: &Strategy,
+        tasks: &[Task<'_>],
+        folder: &Path,
+        tell: &mut Tell<'_>,
+    ) -> Result<ControlFlow<(), Vec<Candidates>>> {
+        let mut lines: Lines<Candidates> = Lines::open(folder.join("candidates.jsonl"))?;
+        let missing: Vec<u32> =
+            (0..tasks.len() as u32).filter(|n| !lines.done.contains_key(n)).collect();
+        if !missing.is_empty() {
+            let jobs: Vec<Job> = missing
+                .iter()
+                .map(|&number| Job { prompt: self.prompt(&tasks[number as usize]), number })
+                .collect();
+            let model = match self.server {
+                Some(_) => "server".into(),
+                None => hash(&x.path)?,
+            };
+            let seed = sub_seed(self.config.seed, x.round + 1, 3);
+            let mut flow = tell(Stage::Sampling, lines.done.len(), tasks.len());
+            if flow.is_continue() {
+                let mut take = |i: usize, texts: Vec<String>| {
+                    let Task { origin, language, .. } = tasks[missing[i] as usize];
+                    let model = model.clone();
+                    lines.push(
+                        missing[i],
+                        Candidates { seed: origin.id.clone(), language, model, texts },
+                    )?;
+                    flow = tell(Stage::Sampling, lines.done.len(), tasks.len());
+                    Ok(flow)
+                };
+                let (count, sampling) = (self.config.candidates, &self.config.sampling);
+                match self.server {
+                    Some(server) => server.write(&jobs, count, sampling, seed, &mut take)?,
+                    None => self.writer(x)?.write(&jobs, count, sampling, seed, &mut take)?,
+                }
+            }
+            if flow.is_break() && lines.done.len() < tasks.len() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(lines.done.into_values().collect()))
+    }
+
+    /// Asks the untrained base how harmful some texts are, or reads what it said.
+    fn ratings(
+        &self,
+        verdicts: &[Verdict],
+        folder: &Path,
+        tell: &mut Tell<'_>,
+    ) -> Result<ControlFlow<(), BTreeMap<u32, Option<u8>>>> {
+        let number = |v: &Verdict| v.job * self.config.candidates as u32 + v.candidate;
+        let mut lines: Lines<Rated> = Lines::open(folder.join("ratings.jsonl"))?;
+        let asked = verdicts.iter().filter(|v| v.dropped.is_none());
+        let all = asked.clone().count();
+        let style = match self.config.generator.style {
+            Style::Chat => Style::Chat,
+            _ => Style::Examples,
+        };
+        let jobs: Vec<Job> = asked
+            .filter(|v| !lines.done.contains_key(&number(v)))
+            .map(|v| Job { prompt: rating(style, &v.text, v.language), number: number(v) })
+            .collect();
+        if !jobs.is_empty() {
+            let mut flow = tell(Stage::Rating, lines.done.len(), all);
+            if flow.is_continue() {
+                let mut take = |i: usize, texts: Vec<String>| {
+                    lines.push(jobs[i].number, Rated { said: texts.concat() })?;
+                    flow = tell(Stage::Rating, lines.done.len(), all);
+                    Ok(flow)
+                };
+                let sampling =
+                    Sampling { temperature: 0.0, max_tokens: 4, ..self.config.sampling.clone() };
+                match self.server {
+                    Some(server) => server.write(&jobs, 1, &sampling, 0, &mut take)?,
+                    None => {
+                        let base = Strategy { round: 0, path: self.base() };
+                        self.writer(&base)?.write(&jobs, 1, &sampling, 0, &mut take)?;
+                    }
+                }
+            }
+            if flow.is_break() && lines.done.len() < all {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        let parsed = lines.done.iter().map(|(&n, rated)| (n, parse_rating(&rated.said)));
+        Ok(ControlFlow::Continue(parsed.collect()))
+    }
+
+    /// The verdicts on the texts of x against y; made once, for both players.
+    pub fn verdicts(
+        &self,
+        x: &Strategy,
+        y: &Strategy,
+        tell: &mut Tell<'_>,
+    ) -> Result<ControlFlow<(), Vec<Verdict>>> {
+        let round = x.round + 1;
+        let folder = self.folder(round);
+        let path = folder.join("verdicts.jsonl");
+        if path.exists() {
+            return Ok(ControlFlow::Continue(lines::read(&path)?));
+        }
+        let tasks = self.tasks(round);
+        let started = Instant::now();
+        let drawn = match self.candidates(x, &tasks, &folder, tell)? {
+            ControlFlow::Continue(drawn) => drawn,
+            ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
+        };
+        self.spent(round, Stage::Sampling, started)?;
+        let forbidden: Vec<&str> = self.material.benchmark_texts().collect();
+        let mut filters = Filters::new(self.config.filters.clone(), forbidden)?;
+        let mut verdicts = Vec::new();
+        for (job, (task, of_task)) in tasks.iter().zip(&drawn).enumerate() {
+            for (candidate, text) in of_task.texts.iter().enumerate() {
+                verdicts.push(Verdict {
+                    seed: of_task.seed.clone(),
+                    job: job as u32,
+                    candidate: candidate as u32,
+                    language: task.language,
+                    label: task.row.label,
+                    text: text.clone(),
+                    dropped: filters.check(task.row, text, task.language),
+                    rating: None,
+                    score: None,
+                    wrong: None,
+                    level: None,
+                });
+            }
+        }
+        if self.config.rating {
+            let started = Instant::now();
+            let ratings = match self.ratings(&verdicts, &folder, tell)? {
+                ControlFlow::Continue(ratings) => ratings,
+                ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
+            };
+            self.spent(round, Stage::Rating, started)?;
+            for v in verdicts.iter_mut().filter(|v| v.dropped.is_none()) {
+                let number = v.job * self.config.candidates as u32 + v.candidate;
+                v.rating = ratings.get(&number).copied().flatten();
+                v.dropped = check_rating(v.label, v.rating);
+            }
+        }
+        let guard = Guard::load(&y.path)?;
+        let open: Vec<usize> = (0..verdicts.len())
+            .filter(|&i| matches!(verdicts[i].dropped, None | Some(Reason::Rating)))
+            .collect();
+        let texts: Vec<&str> = open
+            .iter()
+            .map(|&i| verdicts[i].text.as_str())
+            .map(|text| if is_blank(text) { NOTHING } else { text })
+            .collect();
+        let scores = guard.scores(&texts)?;
+        for (i, score) in open.into_iter().zip(scores) {
+            let v = &mut verdicts[i];
+            v.score = Some(score);
+            v.wrong = Some((score > 0.5) != (v.label == Label::Unsafe));
+            v.level = v.known_level().map(|level| level as u8 + 1);
+        }
+        lines::write(&path, &verdicts)?;
+        Ok(ControlFlow::Continue(verdicts))
+    }
+
+    /// The rows that a round added: misclassified texts that no filter dropped.
+    fn added(&self, round: usize, verdicts: &[Verdict]) -> Result<Vec<Row>> {
+        let tasks = self.tasks(round);
+        let mut rows = Vec::new();
+        for v in verdicts.iter().filter(|v| v.dropped.is_none() && v.wrong == Some(true)) {
+            let categories = tasks[v.job as usize].row.categories.clone();
+            rows.push(Row::new(v.text.clone(), v.language, v.label, categories)?);
+        }
+        Ok(rows)
+    }
+
+    /// S(round): the seeds and all that rounds up to this one added, each text once.
+    pub fn training_rows(&self, round: usize) -> Result<Seeds> {
+        let mut seeds = self.material.seeds.clone();
+        let mut known: HashSet<String> = seeds.train.iter().map(|row| row.text.clone()).collect();
+        for earlier in 1..=round {
+            let added: Vec<Added> = lines::read(&self.folder(earlier).join("added.jsonl"))?;
+            for row in added {
+                if known.insert(row.text.clone()) {
+                    seeds.train.push(Row::new(row.text, row.lang, row.label(), row.categories)?);
+                }
+            }
+        }
+        Ok(seeds)
+    }
+
+    /// The classifier after a round.
+    pub fn next_classifier(
+        &self,
+        y: &Strategy,
+        verdicts: &[Verdict],
+        tell: &mut Tell<'_>,
+    ) -> Result<ControlFlow<(), Strategy>> {
+        let round = y.round + 1;
+        let added = self.added(round, verdicts)?;
+        let model = format!("round {} generator", y.round);
+        let rows: Vec<Added> = added.iter().map(|row| Added::of(row, &model)).collect();
+        lines::write(&self.folder(round).join("added.jsonl"), &rows)?;
+        self.classifier(round, Some(y), tell)
+    }
+
+    /// Trains the classifier of a round on S(round).
+    pub fn classifier(
+        &self,
+        round: usize,
+        before: Option<&Strategy>,
+        tell: &mut Tell<'_>,
+    ) -> Result<ControlFlow<(), Strategy>> {
+        let folder = self.folder(round).join("classifier");
+        let trained = Strategy { round, path: folder.clone() };
+        let mark = folder.join("trained");
+        if mark.exists() {
+            return Ok(ControlFlow::Continue(trained));
+        }
+        let started = Instant::now();
+        let before = match before.filter(|_| self.config.classifier.go_on) {
+            Some(y) => Some(Guard::load(&y.path)?),
+            None => None,
+        };
+        let guard = Guard::train(
+            &self.config.classifier,
+            &self.training_rows(round)?,
+            before,
+            self.models,
+            &folder,
+            sub_seed(self.config.seed, round, 4),
+            &mut |done, all| tell(Stage::Classifier, done, all),
+        )?;
+        if guard.is_none() {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.spent(round, Stage::Classifier, started)?;
+        crate::report::write_atomically(mark, b"")?;
+        Ok(ControlFlow::Continue(trained))
+    }
+
+    /// The generator after a round: preferences learnt, or the same where nothing is to be learnt.
+    pub fn next_generator(
+        &self,
+        x: &Strategy,
+        first: &Strategy,
+        verdicts: &[Verdict],
+        tell: &mut Tell<'_>,
+    ) -> Result<ControlFlow<(), Strategy>> {
+        let round = x.round + 1;
+        let Some(dpo) = self.config.generator.dpo else {
+            return Ok(ControlFlow::Continue(Strategy { round, path: x.path.clone() }));
+        };
+        let folder = self.folder(round).join("generator");
+        let learnt = Strategy { round, path: folder.clone() };
+        if folder.join("config.json").exists() {
+            return Ok(ControlFlow::Continue(learnt));
+        }
+        let started = Instant::now();
+        let current = Local::new(self.load(&x.path, false)?)?;
+        let base = match x.path == first.path {
+            true => current.generator().clone(),
+            false => self.load(&first.path, false)?,
+        };
+        let mut all = Vec::new();
+        let tasks = self.tasks(round);
+        for of_job in verdicts.chunk_by(|a, b| a.job == b.job) {
+            let prompt = self.prompt(&tasks[of_job[0].job as usize]);
+            let open: Vec<&Verdict> = of_job.iter().filter(|v| v.wrong.is_some()).collect();
+            let levels: Vec<Level> = open.iter().filter_map(|v| v.known_level()).collect();
+            for (a, b) in pairs(&levels) {
+                all.push(Pair {
+                    prompt: current.encode(&prompt)?,
+                    texts: [
+                        current.ended(&prompt, &open[a].text)?,
+                        current.ended(&prompt, &open[b].text)?,
+                    ],
+                    preferred: 1.0,
+                });
+            }
+        }
+        let config = crate::neural::preference::TuneConfig {
+            seed: sub_seed(self.config.seed, round, 5),
+            ..self.config.generator.tune.clone()
+        };
+        let work = self.folder(round).join("preferences");
+        let mut last = Sums::new();
+        let tuned = optimise(
+            dpo,
+            all,
+            current.generator(),
+            &base,
+            &config,
+            &work,
+            &mut |report: &Report| {
+                last.clone_from(&report.means);
+                tell(Stage::Generator, report.place.step, report.place.steps)
+            },
+        )?;
+        let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
+        save(&generator, &folder)?;
+        self.spent(round, Stage::Generator, started)?;
+        Ok(ControlFlow::Continue(learnt))
+    }
+
+    /// Adds to the seconds that a stage has taken.
+    pub fn spent(&self, round: usize, stage: Stage, started: Instant) -> Result<()> {
+        let path = self.folder(round).join("seconds.json");
+        let mut seconds = self.seconds(round);
+        *seconds.entry(stage).or_default() += started.elapsed().as_secs_f64();
+        let text = format!("{:#}\n", serde_json::json!(seconds));
+        crate::report::write_atomically(path, text.as_bytes())
+    }
+
+    /// Seconds of the stages so far.
+    pub fn seconds(&self, round: usize) -> BTreeMap<Stage, f64> {
+        let text = std::fs::read(self.folder(round).join("seconds.json")).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+}
+
+/// A row as seed files hold it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Added {
+    text: String,
+    lang: Language,
+    r#unsafe: bool,
+    categories: Vec<crate::data::Category>,
+    source: String,
+}
+
+impl Added {
+    fn of(row: &Row, source: &str) -> Self {
+        Self {
+            text: row.text.clone(),
+            lang: row.language,
+            r#unsafe: row.label == Label::Unsafe,
+            categories: row.categories.clone(),
+            source: source.into(),
+        }
+    }
+
+    fn label(&self) -> Label {
+        if self.r#unsafe { Label::Unsafe } else { Label::Safe }
+    }
+}
+
+/// Writes a generator, its tokenizer first: a folder without config.json is none.
+fn save(generator: &Generator, folder: &Path) -> Result<()> {
+    generator.tokenizer().save(folder)?;
+    generator.decoder().save(folder)
+}
+
+/// A model's content, hashed (FNV-1a over its files' first and last parts and sizes).
+pub(super) fn hash(path: &Path) -> Result<String> {
+    const PART: u64 = 1 << 20;
+    let mut files = vec![path.to_path_buf()];
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(|e| Error::io("read", path, e))?;
+        files = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file()).collect();
+        files.sort();
+    }
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut eat = |bytes: &[u8]| {
+        for &b in bytes {
+            hash = (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
+        }
+    };
+    for file in files {
+        use std::io::{Read, Seek, SeekFrom};
+        let io = |e| Error::io("read", &file, e);
+        let mut open = std::fs::File::open(&file).map_err(io)?;
+        let size = open.metadata().map_err(io)?.len();
+        eat(&size.to_le_bytes());
+        for at in [0, size.saturating_sub(PART)] {
+            open.seek(SeekFrom::Start(at)).map_err(io)?;
+            let mut bytes = Vec::new();
+            open.by_ref().take(PART).read_to_end(&mut bytes).map_err(io)?;
+            eat(&bytes);
+        }
+    }
+    Ok(format!("{hash:016x}"))
+}
+
+/// Prompts of some tasks as tokens, with the labels that the texts should keep.
+pub(super) fn encoded(game: &Game<'_>, local: &Local, tasks: &[Task<'_>]) -> Result<Vec<(Vec<u32>, Label)>> {
+    tasks.iter().map(|task| Ok((local.encode(&game.prompt(task))?, task.row.label))).collect()
+}
+
+/// Threads for weighing texts: those of the processor, one on a GPU.
+pub(super) fn weighing_threads(generator: &Generator) -> usize {
+    match generator.decoder().device() {
+        Device::Cpu => threads(),
+        _ => 1,
+    }
+}
+

@@ -1,0 +1,278 @@
+//! What a round came to.
+
+use super::guard::Guard;
+use super::players::{Scribe, Written};
+use super::run::{Stage, Strategy};
+use super::stages::{Game, Tell, Verdict, encoded, hash, sub_seed, weighing_threads};
+use crate::data::{Benchmark, Label, Language, Reason, Row};
+use crate::dynamics::Round;
+use crate::exploit::{Bound, Gap};
+use crate::game::Estimate;
+use crate::guard::{Draws, Law, Loss};
+use crate::metrics::{Confusion, auroc};
+use crate::report::write_atomically;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashSet};
+use std::ops::ControlFlow;
+use std::time::Instant;
+
+/// A round in numbers; the start is round 0, of which only the strategies and the scores are told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Its number.
+    pub round: usize,
+    /// Hash of the generator after it; `server` where one wrote.
+    pub generator: String,
+    /// Texts drawn in it.
+    pub drawn: usize,
+    /// Texts dropped, by the reason.
+    pub dropped: BTreeMap<Reason, usize>,
+    /// Of the texts kept, by label and language (`unsafe es`): misclassified, all.
+    pub misclassified: BTreeMap<String, [usize; 2]>,
+    /// Texts of the preference levels 1 to 4.
+    pub levels: [usize; 4],
+    /// Rows of the classifier's training set after it, by language: safe, unsafe.
+    pub rows: BTreeMap<Language, [usize; 2]>,
+    /// Of these, rows that rounds added.
+    pub added: BTreeMap<Language, [usize; 2]>,
+    /// Of the generator after the round, on fresh draws.
+    pub law: Option<LawSummary>,
+    /// A lower bound on the gap of the strategies before the round, in nats: what both gained by their moves,
+    /// on fresh draws.
+    pub gap: Option<GapSummary>,
+    /// Of the classifier after the round.
+    pub benchmarks: Vec<BenchmarkScore>,
+    /// Seconds a stage.
+    pub seconds: BTreeMap<Stage, f64>,
+}
+
+/// A generator on fresh draws.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LawSummary {
+    /// Payoff E\[loss\] − beta KL against the round's classifier, in nats: mean, standard error.
+    pub payoff: [f64; 2],
+    /// Its first term.
+    pub loss: [f64; 2],
+    /// KL to the first generator, nats a text: mean, standard error.
+    pub kl: [f64; 2],
+    /// −ln p, nats a token.
+    pub entropy: f64,
+    /// Distinct words and pairs of words over all of them.
+    pub distinct: [f64; 2],
+}
+
+/// A lower bound on a gap.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GapSummary {
+    /// J(x, y'), y' the classifier's next move: mean, standard error.
+    pub low: [f64; 2],
+    /// J(x', y), x' the generator's.
+    pub high: [f64; 2],
+    /// Their difference.
+    pub width: [f64; 2],
+}
+
+/// A classifier on one benchmark, at threshold 0.5, as shares of 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct BenchmarkScore {
+    /// Its texts' language.
+    pub language: Language,
+    /// Which.
+    pub benchmark: Benchmark,
+    /// F1 of the unsafe class.
+    pub f1: f64,
+    /// Area under the ROC curve, where both classes are.
+    pub auroc: Option<f64>,
+    /// False-positive rate, where safe rows are.
+    pub fpr: Option<f64>,
+}
+
+/// Texts of the game's first prompts, weighed by the law that drew them and by the first generator.
+struct Sample {
+    draws: Draws<Written>,
+    log_p: Vec<f64>,
+    log_r: Vec<f64>,
+}
+
+impl Sample {
+    /// E\[loss\] − beta KL against a classifier, and its standard error.
+    fn payoff(&self, guard: &Guard, beta: f64) -> Result<Estimate> {
+        let loss = guard.loss(&self.draws.items)?;
+        let terms = loss.iter().zip(self.log_p.iter().zip(&self.log_r));
+        Ok(estimate(terms.map(|(l, (p, r))| l - beta * (p - r))))
+    }
+}
+
+/// Mean and standard error.
+fn estimate(values: impl Iterator<Item = f64>) -> Estimate {
+    let values: Vec<f64> = values.collect();
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
+    Estimate { mean, standard_error: (square / (n - 1.0).max(1.0) / n).sqrt() }
+}
+
+fn two(e: Estimate) -> [f64; 2] {
+    [e.mean, e.standard_error]
+}
+
+/// Reads or makes summary.json of a round.
+pub(super) fn summarise(
+    game: &Game<'_>,
+    first: &Strategy,
+    before: Option<&Round<Strategy, Strategy>>,
+    now: &Round<Strategy, Strategy>,
+    tell: &mut Tell<'_>,
+) -> Result<ControlFlow<(), Summary>> {
+    let folder = game.folder(now.t);
+    let path = folder.join("summary.json");
+    if let Ok(text) = std::fs::read(&path) {
+        let damaged = |e| {
+            let place = path.display().to_string();
+            Error::invalid(place, format!("it is damaged ({e})"), "remove it to make it again")
+        };
+        return Ok(ControlFlow::Continue(serde_json::from_slice(&text).map_err(damaged)?));
+    }
+    let started = Instant::now();
+    let guard = Guard::load(&now.y.path)?;
+    let (benchmarks, laws) = (game.material.benchmarks.len(), usize::from(game.config.evaluation > 0));
+    let steps = benchmarks + laws;
+    let mut scores = Vec::new();
+    for (i, rows) in game.material.benchmarks.iter().enumerate() {
+        if tell(Stage::Evaluation, i, steps).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let texts: Vec<&str> = rows.texts.iter().map(String::as_str).collect();
+        let truth: Vec<bool> = rows.labels.iter().map(|l| *l == Label::Unsafe).collect();
+        let found = guard.scores(&texts)?;
+        let confusion = Confusion::at(0.5, &found, &truth)?;
+        scores.push(BenchmarkScore {
+            language: rows.language,
+            benchmark: rows.benchmark,
+            f1: confusion.f1(),
+            auroc: auroc(&found, &truth)?,
+            fpr: confusion.false_positive_rate(),
+        });
+    }
+    if tell(Stage::Evaluation, benchmarks, steps).is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    let (law, gap) = match game.server.is_none() && game.config.evaluation > 0 {
+        true => measured(game, first, before, now, &guard)?,
+        false => (None, None),
+    };
+    if now.t > 0 || !scores.is_empty() {
+        game.spent(now.t, Stage::Evaluation, started)?;
+    }
+    let verdicts: Vec<Verdict> = match now.t {
+        0 => Vec::new(),
+        _ => super::lines::read(&folder.join("verdicts.jsonl"))?,
+    };
+    let (mut dropped, mut misclassified, mut levels) = (BTreeMap::new(), BTreeMap::new(), [0; 4]);
+    for v in &verdicts {
+        if let Some(reason) = v.dropped {
+            *dropped.entry(reason).or_default() += 1;
+        }
+        if let Some(level) = v.level {
+            levels[usize::from(level) - 1] += 1;
+        }
+        if let (None, Some(wrong)) = (v.dropped, v.wrong) {
+            let label = if v.label == Label::Unsafe { "unsafe" } else { "safe" };
+            let key = format!("{label} {}", v.language.code());
+            let [some, all]: &mut [usize; 2] = misclassified.entry(key).or_default();
+            *some += usize::from(wrong);
+            *all += 1;
+        }
+    }
+    let all = game.training_rows(now.t)?.train;
+    let summary = Summary {
+        round: now.t,
+        generator: match game.server {
+            Some(_) => "server".into(),
+            None => hash(&now.x.path)?,
+        },
+        drawn: verdicts.len(),
+        dropped,
+        misclassified,
+        levels,
+        rows: counts(&all),
+        added: counts(&all[game.material.seeds.train.len()..]),
+        law,
+        gap,
+        benchmarks: scores,
+        seconds: game.seconds(now.t),
+    };
+    write_atomically(&path, format!("{:#}\n", serde_json::json!(summary)).as_bytes())?;
+    Ok(ControlFlow::Continue(summary))
+}
+
+fn counts(rows: &[Row]) -> BTreeMap<Language, [usize; 2]> {
+    let mut counts: BTreeMap<Language, [usize; 2]> = BTreeMap::new();
+    for row in rows {
+        counts.entry(row.language).or_default()[usize::from(row.label == Label::Unsafe)] += 1;
+    }
+    counts
+}
+
+/// The generator after the round on fresh draws, and what both players gained by their moves.
+fn measured(
+    game: &Game<'_>,
+    first: &Strategy,
+    before: Option<&Round<Strategy, Strategy>>,
+    now: &Round<Strategy, Strategy>,
+    guard: &Guard,
+) -> Result<(Option<LawSummary>, Option<GapSummary>)> {
+    let beta = game.config.generator.dpo.map_or(0.0, |dpo| dpo.beta);
+    // Tasks of no round, the same for every one of them.
+    let mut tasks = game.tasks(0);
+    tasks.truncate(game.config.evaluation);
+    let base = game.writer(first)?;
+    let prompts = encoded(game, &base, &tasks)?;
+    let asked = tasks.first().map(|task| game.prompt(task));
+    let scribe = |x: &Strategy| {
+        let local = game.writer(x)?;
+        let generator = local.after(asked.as_ref());
+        let threads = weighing_threads(generator);
+        Scribe::new(generator.clone(), &prompts, &game.config.sampling, threads)
+    };
+    let reference = scribe(first)?;
+    let sample = |x: &Strategy, purpose: u64| {
+        let law = scribe(x)?;
+        let draws = law.draws(prompts.len(), sub_seed(game.config.seed, now.t, purpose))?;
+        let log_p = law.log_prob(&draws.items)?;
+        let log_r = reference.log_prob(&draws.items)?;
+        Ok::<_, Error>(Sample { draws, log_p, log_r })
+    };
+    let of_now = sample(&now.x, 6)?;
+    let items = &of_now.draws.items;
+    let tokens: usize = items.iter().map(|item| item.tokens.len()).sum();
+    let kl = of_now.log_p.iter().zip(&of_now.log_r).map(|(p, r)| p - r);
+    let law = LawSummary {
+        payoff: two(of_now.payoff(guard, beta)?),
+        loss: two(of_now.payoff(guard, 0.0)?),
+        kl: two(estimate(kl)),
+        entropy: -of_now.log_p.iter().sum::<f64>() / tokens as f64,
+        distinct: [1, 2].map(|n| distinct(items, n)),
+    };
+    let Some(before) = before else { return Ok((Some(law), None)) };
+    let of_before = sample(&before.x, 7)?;
+    let low = of_before.payoff(guard, beta)?;
+    let high = of_now.payoff(&Guard::load(&before.y.path)?, beta)?;
+    let gap = Gap { width: high - low, low, high, bound: Bound::AtLeast };
+    let [low, high, width] = [gap.low, gap.high, gap.width].map(two);
+    Ok((Some(law), Some(GapSummary { low, high, width })))
+}
+
+/// Distinct runs of n words, as a share of all of them (Li et al., 2016).
+fn distinct(items: &[Written], n: usize) -> f64 {
+    let (mut seen, mut all) = (HashSet::new(), 0_usize);
+    for item in items {
+        let words: Vec<&str> = item.text.split_whitespace().collect();
+        for run in words.windows(n) {
+            all += 1;
+            seen.insert(run.join(" "));
+        }
+    }
+    seen.len() as f64 / all.max(1) as f64
+}
