@@ -3,12 +3,15 @@
 //! - `sampling`: many texts at a time, each with its own randomness.
 //! - `chat`: a model's chat template.
 //! - `writer`: what writes, here or on a server.
+//! - `prompts`: what it is asked.
 
 mod chat;
+mod prompts;
 mod sampling;
 mod writer;
 
 pub use chat::{Chat, Message};
+pub use prompts::{LONGEST, Style, parse_rating, rating, rewrite};
 pub use sampling::{Completion, Sampling};
 pub use writer::{Job, Local, Prompt, Take, Writer};
 
