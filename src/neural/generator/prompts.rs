@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use texts::{ASK, EXAMPLES, NAMES, hazard, word};
 
 /// How a model is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Style {
     /// In words, for a model with a chat template.
+    #[default]
     Chat,
     /// By examples, for a base model.
     Examples,

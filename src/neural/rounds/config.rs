@@ -1,6 +1,7 @@
 //! The settings of a game.
 
-use crate::data::{FilterConfig, Language};
+use crate::data::Language;
+use crate::data::filters::FilterConfig;
 use crate::neural::GuardrailConfig;
 use crate::neural::finetune::{FinetuneConfig, Selection};
 use crate::neural::generator::{Sampling, Style};
@@ -125,7 +126,6 @@ impl RoundsConfig {
     /// # Errors
     /// [`Error::Invalid`] naming the setting.
     pub fn check(&self) -> Result<()> {
-        self.filters.check()?;
         if let Some(dpo) = &self.generator.dpo {
             dpo.check().map_err(|e| e.within("generator.dpo"))?;
         }

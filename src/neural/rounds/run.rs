@@ -109,25 +109,21 @@ pub fn run(
         stopped.set(true);
         Error::invalid("game", "it was stopped", "run again to go on")
     };
-    let go_on = |flow| match flow {
-        ControlFlow::Continue(value) => Ok(value),
-        ControlFlow::Break(()) => Err(halted()),
-    };
     let rounds = || -> Result<Vec<Summary>> {
-        let first = go_on(game.first_generator(&mut { tell })?)?;
-        let start = go_on(game.classifier(0, None, &mut { tell })?)?;
+        let first = going(&halted, game.first_generator(&mut { tell })?)?;
+        let start = going(&halted, game.classifier(0, None, &mut { tell })?)?;
         let origin = first.clone();
         let rounds = play(
             first,
             start,
             Order::Simultaneous,
             |x: &Strategy, y: &Strategy| {
-                let verdicts = go_on(game.verdicts(x, y, &mut { tell })?)?;
-                go_on(game.next_generator(x, &origin, &verdicts, &mut { tell })?)
+                let verdicts = going(&halted, game.verdicts(x, y, &mut { tell })?)?;
+                going(&halted, game.next_generator(x, &origin, &verdicts, &mut { tell })?)
             },
             |y: &Strategy, x: &Strategy| {
-                let verdicts = go_on(game.verdicts(x, y, &mut { tell })?)?;
-                go_on(game.next_classifier(y, &verdicts, &mut { tell })?)
+                let verdicts = going(&halted, game.verdicts(x, y, &mut { tell })?)?;
+                going(&halted, game.next_classifier(y, &verdicts, &mut { tell })?)
             },
         );
         let mut before = None;
@@ -135,7 +131,7 @@ pub fn run(
         for round in rounds.take(config.rounds + 1) {
             let round = round?;
             let summary = summarise(&game, &origin, before.as_ref(), &round, &mut { tell })?;
-            let summary = go_on(summary)?;
+            let summary = going(&halted, summary)?;
             if watch.borrow_mut()(Event::Round(Box::new(summary.clone()))).is_break() {
                 return Err(halted());
             }
@@ -147,6 +143,14 @@ pub fn run(
     match rounds() {
         Err(_) if stopped.get() => Ok(None),
         done => done.map(Some),
+    }
+}
+
+/// What a stage returned, or that it was stopped.
+fn going<T>(halted: &dyn Fn() -> Error, flow: ControlFlow<(), T>) -> Result<T> {
+    match flow {
+        ControlFlow::Continue(value) => Ok(value),
+        ControlFlow::Break(()) => Err(halted()),
     }
 }
 

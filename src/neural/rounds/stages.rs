@@ -4,11 +4,14 @@ use super::config::RoundsConfig;
 use super::guard::{Guard, NOTHING, device, present, threads};
 use super::lines::{self, Lines};
 use super::run::{Material, Stage, Strategy};
-use crate::data::{Filters, Label, Language, Origin, Reason, Row, Seeds, check_rating, is_blank};
+use crate::data::filters::{Filters, Reason, check_rating};
+use crate::data::{Label, Language, Origin, Row, Seeds, is_blank};
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::encoder::Encoder;
-use crate::neural::generator::prompts::{Style, parse_rating, rating, rewrite};
-use crate::neural::generator::{Generator, Job, Local, Prompt, Sampling, Writer, teaching_pairs};
+use crate::neural::generator::{
+    Generator, Job, Local, Prompt, Sampling, Style, Writer, parse_rating, rating, rewrite,
+    teaching_pairs,
+};
 use crate::neural::preference::{
     Level, Likelihood, Pair, Passage, Report, Sums, optimise, pairs, tune,
 };
@@ -100,7 +103,7 @@ impl Game<'_> {
     /// The seeds of a round and the languages they are rewritten into.
     pub fn tasks(&self, round: usize) -> Vec<Task<'_>> {
         let mut rng = ChaCha8Rng::seed_from_u64(sub_seed(self.config.seed, round, 1));
-        let (mut safe, mut harmful): (Vec<_>, Vec<_>) =
+        let (mut safe, mut harmful): (Vec<&(Row, Origin)>, Vec<_>) =
             self.material.prompts.iter().partition(|(row, _)| row.label == Label::Safe);
         safe.shuffle(&mut rng);
         harmful.shuffle(&mut rng);
@@ -112,10 +115,11 @@ impl Game<'_> {
         });
         let chosen = in_turn.flatten().flatten().take(count);
         let languages = &self.config.languages;
-        let in_each = |(row, origin)| {
-            languages.iter().map(move |&language| Task { row, origin, language })
-        };
-        chosen.flat_map(in_each).collect()
+        let mut tasks = Vec::new();
+        for (row, origin) in chosen {
+            tasks.extend(languages.iter().map(|&language| Task { row, origin, language }));
+        }
+        tasks
     }
 
     /// A generator's weights as numbers to draw with, or to learn with.
@@ -380,7 +384,8 @@ impl Game<'_> {
             let added: Vec<Added> = lines::read(&self.folder(earlier).join("added.jsonl"))?;
             for row in added {
                 if known.insert(row.text.clone()) {
-                    seeds.train.push(Row::new(row.text, row.lang, row.label(), row.categories)?);
+                    let label = row.label();
+                    seeds.train.push(Row::new(row.text, row.lang, label, row.categories)?);
                 }
             }
         }
