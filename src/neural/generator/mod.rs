@@ -15,7 +15,7 @@ mod writer;
 pub use chat::{Chat, Message};
 pub use prompts::{LONGEST, Style, parse_rating, rating, rewrite};
 pub use sampling::{Completion, Sampling};
-pub use teaching::{MARGIN, Pair, align};
+pub use teaching::{MARGIN, PARALLEL, Pair, align, teaching_pairs};
 pub use writer::{Job, Local, Prompt, Take, Writer};
 
 use super::decoder::{Batch, Decoder, Tokenizer};
