@@ -101,13 +101,11 @@ impl Filters {
         Ok(this)
     }
 
-    /// The first reason to drop a text written after `seed` in `language`; a text without one counts as kept,
-    /// and drops its later duplicates.
+    /// As [`Filters::reason`]; a text without one counts as kept, and drops its later duplicates.
     pub fn check(&mut self, seed: &Row, text: &str, language: Language) -> Option<Reason> {
-        let words = words::words(text);
-        let reason = self.reason(seed, text, &words, language);
+        let reason = self.reason(seed, text, language);
         if reason.is_none() {
-            self.kept.insert(&words);
+            self.remember(text);
         }
         reason
     }
@@ -117,13 +115,9 @@ impl Filters {
         self.kept.insert(&words::words(text));
     }
 
-    fn reason(
-        &self,
-        seed: &Row,
-        text: &str,
-        words: &[String],
-        language: Language,
-    ) -> Option<Reason> {
+    /// The first reason to drop a text written after `seed` in `language`.
+    pub fn reason(&self, seed: &Row, text: &str, language: Language) -> Option<Reason> {
+        let words = &words::words(text);
         let length = |text: &str| text.chars().count();
         let dropped = |reason: Reason| match reason {
             Reason::Empty => is_blank(text),
@@ -131,7 +125,7 @@ impl Filters {
             Reason::Refusal => refusals::is_refusal(words),
             Reason::Instructions => instructions::is_instructions(text),
             Reason::Language => self.config.language && identify(text) != Some(language),
-            Reason::Copy => language == seed.language && words == words::words(&seed.text),
+            Reason::Copy => language == seed.language && *words == words::words(&seed.text),
             Reason::Duplicate => self.kept.holds(words, self.config.duplicates),
             Reason::Contamination => self.is_foreign(words),
             Reason::Rating => false,

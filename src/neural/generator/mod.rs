@@ -4,15 +4,18 @@
 //! - `chat`: a model's chat template.
 //! - `writer`: what writes, here or on a server.
 //! - `prompts`: what it is asked.
+//! - `teaching`: pairs of seeds and texts to teach a base model the task by.
 
 mod chat;
 mod prompts;
 mod sampling;
+mod teaching;
 mod writer;
 
 pub use chat::{Chat, Message};
 pub use prompts::{LONGEST, Style, parse_rating, rating, rewrite};
 pub use sampling::{Completion, Sampling};
+pub use teaching::{MARGIN, PARALLEL, Pair, align, teaching_pairs};
 pub use writer::{Job, Local, Prompt, Take, Writer};
 
 use super::decoder::{Batch, Decoder, Tokenizer};
