@@ -17,13 +17,20 @@ const DRAWN: usize = 20;
 
 pub fn run(context: &Context) -> Result<Report> {
     let bar = context.progress("reading the seeds", 1);
-    let rows = match context.data.as_ref().map(|d| d.seed_origins()).transpose()?.flatten().map(|both| both.concat())
+    let rows = match context
+        .data
+        .as_ref()
+        .map(|d| d.seed_origins())
+        .transpose()?
+        .flatten()
+        .map(|both| both.concat())
     {
         Some(real) => real,
         None => {
             let ours = embedded()?;
             let source = "nashguard, embedded corpus".to_owned();
-            let origin = Origin { source, licence: "MIT OR Apache-2.0".into(), ..Origin::default() };
+            let origin =
+                Origin { source, licence: "MIT OR Apache-2.0".into(), ..Origin::default() };
             ours.train.into_iter().chain(ours.validation).map(|r| (r, origin.clone())).collect()
         }
     };

@@ -32,8 +32,7 @@ fn tokenizer() -> Tokenizer {
         odd += u32::from(!plain(&b));
         vocabulary.insert(char::from_u32(code).unwrap().to_string(), json!(b));
     }
-    let byte_level =
-        json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
+    let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
     let json = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
         "normalizer": null, "pre_tokenizer": byte_level, "post_processor": null, "decoder": byte_level,
@@ -44,27 +43,28 @@ fn tokenizer() -> Tokenizer {
 
 /// A folder with a model that has learnt to begin texts of either label after either.
 fn models(folder: &Path) {
-    let config = json!({
+    let about = json!({
         "model_type": "llama", "vocab_size": 256, "hidden_size": 32, "intermediate_size": 48,
         "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16,
         "max_position_embeddings": 1024, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
         "tie_word_embeddings": true,
     });
-    let config = Config::from_json(&config.to_string()).unwrap();
+    let about = Config::from_json(&about.to_string()).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(4);
-    let decoder = Decoder::random(config, DType::F32, &Device::Cpu, &mut rng).unwrap();
+    let decoder = Decoder::random(about, DType::F32, &Device::Cpu, &mut rng).unwrap();
     let local = Local::new(Generator::new(decoder, tokenizer())).unwrap();
     let mut passages = Vec::new();
-    for (row, _) in &material().all {
+    let names = ["ann", "bo", "cy", "di", "ed", "flo", "gus", "hal", "ivo", "jo", "kit", "lu"];
+    for (i, (row, _)) in material().all.iter().enumerate() {
         for language in config().languages {
             for text in ["please water", "I will hurt"] {
                 let prompt = rewrite(Style::Taught, row, language);
-                let text = local.ended(&prompt, text).unwrap();
+                let text = local.ended(&prompt, &format!("{text} {}", names[i % 12])).unwrap();
                 passages.push(Passage { prompt: local.encode(&prompt).unwrap(), text });
             }
         }
     }
-    let settings = TuneConfig { epochs: 12, ..config().generator.tune };
+    let settings = TuneConfig { epochs: 50, ..config().generator.tune };
     let work = folder.join("work");
     let go = &mut |_: &_| ControlFlow::Continue(());
     let taught = tune(local.generator(), &settings, &Likelihood(passages), &work, go);
@@ -85,8 +85,8 @@ fn config() -> RoundsConfig {
         seeds_per_round: Some(4),
         languages: vec![Language::Es, Language::De],
         candidates: 4,
-        sampling: Sampling { max_tokens: 12, temperature: 1.0, ..Sampling::default() },
-        filters: FilterConfig { language: false, ..FilterConfig::default() },
+        sampling: Sampling { max_tokens: 16, temperature: 1.0, ..Sampling::default() },
+        filters: FilterConfig { language: false, duplicates: 1.0, ..FilterConfig::default() },
         generator: GeneratorConfig {
             base: "tiny".into(),
             style: Style::Taught,
@@ -148,7 +148,8 @@ fn left(out: &Path) -> BTreeMap<String, Vec<String>> {
     let mut all = BTreeMap::new();
     for round in 0..3 {
         let folder = out.join(format!("round-{round}"));
-        let mut keep = |name: &str, lines: Vec<String>| all.insert(format!("{round}/{name}"), lines);
+        let mut keep =
+            |name: &str, lines: Vec<String>| all.insert(format!("{round}/{name}"), lines);
         for name in ["candidates.jsonl", "ratings.jsonl", "verdicts.jsonl", "added.jsonl"] {
             let Ok(text) = fs::read_to_string(folder.join(name)) else { continue };
             let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
@@ -224,7 +225,9 @@ fn a_stop_anywhere_changes_nothing() {
     fs::write(whole.join("round-1/verdicts.jsonl"), "{\"seed\": 3}\n").unwrap();
     fs::remove_file(whole.join("round-1/summary.json")).unwrap();
     let again = |config: &RoundsConfig| {
-        run(config, &material(), home.path(), None, &whole, &mut |_: Event| ControlFlow::Continue(()))
+        run(config, &material(), home.path(), None, &whole, &mut |_: Event| {
+            ControlFlow::Continue(())
+        })
     };
     let error = again(&config()).unwrap_err().to_string();
     assert!(error.contains("verdicts.jsonl line 1"), "{error}");
@@ -274,7 +277,8 @@ fn a_server_writes_but_does_not_learn() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].to_string())
         .collect();
     assert!(!texts.is_empty());
-    let shares = |s: &Summary| s.misclassified.values().fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]]);
+    let shares =
+        |s: &Summary| s.misclassified.values().fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]]);
     let ([before, _], [after, _]) = (shares(&played[1]), shares(&played[2]));
     assert!(after <= before, "{before} {after}");
 }

@@ -83,7 +83,8 @@ fn line(s: &Summary) -> String {
     let mut line = format!("round {}:", s.round);
     if s.drawn > 0 {
         let dropped: usize = s.dropped.values().sum();
-        let [wrong, kept] = s.misclassified.values().fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]]);
+        let [wrong, kept] =
+            s.misclassified.values().fold([0, 0], |a, b| [a[0] + b[0], a[1] + b[1]]);
         line += &format!(" {} texts, {dropped} dropped, {wrong} of {kept} misclassified;", s.drawn);
     }
     if let Some(law) = &s.law {

@@ -5,7 +5,7 @@
 mod texts;
 
 use super::{Message, Prompt};
-use crate::data::{Category, Label, Language, Row};
+use crate::data::{Label, Language, Row};
 use serde::{Deserialize, Serialize};
 use texts::{ASK, EXAMPLES, NAMES, hazard, word};
 
@@ -144,6 +144,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Category;
     use crate::data::embedded;
 
     const STYLES: [Style; 3] = [Style::Chat, Style::Examples, Style::Taught];

@@ -4,7 +4,7 @@ use crate::data::Language;
 use crate::data::filters::FilterConfig;
 use crate::neural::GuardrailConfig;
 use crate::neural::finetune::{FinetuneConfig, Selection};
-use crate::neural::generator::{Sampling, Style};
+use crate::neural::generator::{PARALLEL, Sampling, Style};
 use crate::neural::preference::{Dpo, TuneConfig};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -86,6 +86,10 @@ pub struct GeneratorConfig {
 pub struct Teaching {
     /// The file with the sentence encoder that finds them.
     pub encoder: PathBuf,
+    /// Sources, by the key after the `#`, in which rows of several languages say the same.
+    pub parallel: Vec<String>,
+    /// Share of pairs of one language, 0 to 0.9.
+    pub same: f64,
     /// Pairs at most.
     pub pairs: usize,
     /// Forgets the tokens that no seed row of the languages uses: less to compute.
@@ -98,6 +102,8 @@ impl Default for Teaching {
     fn default() -> Self {
         Self {
             encoder: PathBuf::from("models/guardrail/model.safetensors"),
+            parallel: PARALLEL.map(str::to_owned).to_vec(),
+            same: 0.3,
             pairs: 4000,
             trim_vocabulary: true,
             tune: TuneConfig { learning_rate: 1e-4, ..TuneConfig::default() },

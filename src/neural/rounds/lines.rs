@@ -40,8 +40,8 @@ impl<T: Serialize + DeserializeOwned> Lines<T> {
                 let place = format!("{} line {}", path.display(), i + 1);
                 Error::invalid(place, problem, "remove the file to do this stage again")
             };
-            let line: Line<T> = serde_json::from_slice(line)
-                .map_err(|e| bad(format!("it is damaged ({e})")))?;
+            let line: Line<T> =
+                serde_json::from_slice(line).map_err(|e| bad(format!("it is damaged ({e})")))?;
             if done.insert(line.number, line.item).is_some() {
                 return Err(bad(format!("number {} stands there twice", line.number)));
             }
@@ -67,7 +67,11 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
     let item = |(i, line): (usize, &str)| {
         serde_json::from_str(line).map_err(|e| {
             let place = format!("{} line {}", path.display(), i + 1);
-            Error::invalid(place, format!("it is damaged ({e})"), "remove the file to make it again")
+            Error::invalid(
+                place,
+                format!("it is damaged ({e})"),
+                "remove the file to make it again",
+            )
         })
     };
     text.lines().enumerate().map(item).collect()

@@ -79,10 +79,8 @@ impl Law for Scribe<'_> {
     }
 
     fn log_prob(&self, items: &[Written]) -> Result<Vec<f64>> {
-        let pairs: Vec<(&[u32], &[u32])> = items
-            .iter()
-            .map(|item| (&self.prompts[item.prompt].0[..], &item.tokens[..]))
-            .collect();
+        let pairs: Vec<(&[u32], &[u32])> =
+            items.iter().map(|item| (&self.prompts[item.prompt].0[..], &item.tokens[..])).collect();
         let lengths: Vec<usize> = pairs.iter().map(|(a, b)| a.len() + b.len()).collect();
         let batches = by_length(&lengths, BATCH_TOKENS);
         let weighed = parallel::each(self.threads, &batches, |rows| {

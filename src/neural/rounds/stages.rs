@@ -160,7 +160,10 @@ impl Game<'_> {
         }
         let encoder = Encoder::load(&teaching.encoder)?;
         let seed = sub_seed(self.config.seed, 0, 2);
-        let mut examples = teaching_pairs(&self.material.all, &encoder, &self.config.languages, seed)?;
+        let parallel: Vec<&str> = teaching.parallel.iter().map(String::as_str).collect();
+        let mut examples =
+            teaching_pairs(&self.material.all, &encoder, &parallel, teaching.same, seed)?;
+        examples.retain(|pair| self.config.languages.contains(&pair.language));
         examples.truncate(teaching.pairs);
         let mut base = self.load(&path, false)?;
         let style = self.config.generator.style;
@@ -240,7 +243,7 @@ impl Game<'_> {
                     None => self.writer(x)?.write(&jobs, count, sampling, seed, &mut take)?,
                 }
             }
-            if flow.is_break() && lines.done.len() < tasks.len() {
+            if flow.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -284,7 +287,7 @@ impl Game<'_> {
                     }
                 }
             }
-            if flow.is_break() && lines.done.len() < all {
+            if flow.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -586,7 +589,11 @@ pub(super) fn hash(path: &Path) -> Result<String> {
 }
 
 /// Prompts of some tasks as tokens, with the labels that the texts should keep.
-pub(super) fn encoded(game: &Game<'_>, local: &Local, tasks: &[Task<'_>]) -> Result<Vec<(Vec<u32>, Label)>> {
+pub(super) fn encoded(
+    game: &Game<'_>,
+    local: &Local,
+    tasks: &[Task<'_>],
+) -> Result<Vec<(Vec<u32>, Label)>> {
     tasks.iter().map(|task| Ok((local.encode(&game.prompt(task))?, task.row.label))).collect()
 }
 
@@ -597,4 +604,3 @@ pub(super) fn weighing_threads(generator: &Generator) -> usize {
         _ => 1,
     }
 }
-

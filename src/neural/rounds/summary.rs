@@ -137,7 +137,8 @@ pub(super) fn summarise(
     }
     let started = Instant::now();
     let guard = Guard::load(&now.y.path)?;
-    let (benchmarks, laws) = (game.material.benchmarks.len(), usize::from(game.config.evaluation > 0));
+    let (benchmarks, laws) =
+        (game.material.benchmarks.len(), usize::from(game.config.evaluation > 0));
     let steps = benchmarks + laws;
     let mut scores = Vec::new();
     for (i, rows) in game.material.benchmarks.iter().enumerate() {
