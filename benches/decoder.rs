@@ -17,6 +17,7 @@ use nashguard::data::{Label, Language, Row, Seeds};
 use nashguard::neural::classifier::Reading;
 use nashguard::neural::decoder::{Batch, Cache, Decoder, Numbers, Tokenizer, Weight};
 use nashguard::neural::finetune::{AdamW, FinetuneConfig, Gradients, added, finetune};
+use nashguard::neural::generator::{Generator, Sampling};
 use nashguard::neural::parallel;
 use nashguard::report::{Cell, Column, Report, Table, environment, markdown};
 use serde_json::{Value, json};
@@ -42,7 +43,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let lines = || std::io::stdin().lock().lines();
     match arguments[..] {
-        ["speed", model, ref rest @ ..] => speed(load(model, rest)?)?,
+        ["speed", model, ref rest @ ..] => {
+            speed(load(model, rest)?, Tokenizer::load(model).ok())?;
+        }
         ["memory", model, ref rest @ ..] => memory(model, rest == ["trimmed"])?,
         ["report"] => report(&serde_json::from_reader(std::io::stdin().lock())?)?,
         ["surprise", model, ref rest @ ..] => {
@@ -112,7 +115,7 @@ fn best(
 }
 
 /// Prints one line of JSON: bytes, and pairs of seconds, by the clock and of all processors.
-fn speed(mut decoder: Decoder) -> Result<(), Box<dyn Error>> {
+fn speed(mut decoder: Decoder, tokenizer: Option<Tokenizer>) -> Result<(), Box<dyn Error>> {
     let mut report = serde_json::Map::new();
     let bytes: usize = decoder.weights().values().map(Weight::bytes).sum();
     report.insert("weights_bytes".into(), bytes.into());
@@ -138,6 +141,21 @@ fn speed(mut decoder: Decoder) -> Result<(), Box<dyn Error>> {
         Ok(())
     })?;
     report.insert("token_with_cache".into(), json!(seconds.map(|s| s / 32.0)));
+    if let Some(tokenizer) = tokenizer {
+        let generator = Generator::new(decoder.clone(), tokenizer);
+        let prompts: Vec<(u32, Vec<u32>)> = (0..).zip(ids(8, 16)).collect();
+        let sampling = Sampling { temperature: 1.0, top_p: 1.0, max_tokens: 32, batch: 8 };
+        let mut tokens = 0;
+        let seconds = best(3, || {
+            tokens = 0;
+            generator.complete(&prompts, 1, &sampling, 1, &mut |_, all| {
+                tokens +=
+                    all.iter().map(|c| c.ids.len() + usize::from(c.end.is_some())).sum::<usize>();
+                Ok(ControlFlow::Continue(()))
+            })
+        })?;
+        report.insert("sampled_token_of_8".into(), json!(seconds.map(|s| s / tokens as f64)));
+    }
     if decoder.weights().values().all(|weight| matches!(weight, Weight::Dense(_))) {
         let variables = decoder.variables(|_| true)?;
         let mut adamw = AdamW::new(variables, 0.01)?;
@@ -218,6 +236,7 @@ fn report(measured: &Value) -> Result<(), Box<dyn Error>> {
         ("step_8x64", "training step, 8 x 64 tokens"),
         ("forward_1x64", "forward, 1 x 64 tokens"),
         ("token_with_cache", "one token after another"),
+        ("sampled_token_of_8", "a token drawn, 8 texts at a time"),
     ] {
         let [torch, dense, bytes] = ["torch", "f32", "quantised"].map(|who| seconds(who, what));
         speed.push([

@@ -1,6 +1,8 @@
 //! `experiment`: runs the research experiments and writes their results, tables and figures.
 
 #[cfg(feature = "neural")]
+mod ablations;
+#[cfg(feature = "neural")]
 mod calibration;
 #[cfg(feature = "neural")]
 mod contenders;
@@ -14,6 +16,8 @@ mod fig6;
 mod fig8;
 #[cfg(feature = "neural")]
 mod fig9;
+#[cfg(feature = "neural")]
+mod games;
 #[cfg(feature = "neural")]
 mod overrefusal;
 mod phase;
@@ -96,6 +100,13 @@ const EXPERIMENTS: &[Experiment] = &[
         about: weighting::ABOUT,
         run: weighting::run,
         draw: weighting::draw,
+    },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "ablations",
+        about: ablations::ABOUT,
+        run: ablations::run,
+        draw: ablations::draw,
     },
 ];
 

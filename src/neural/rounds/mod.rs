@@ -28,4 +28,5 @@ pub use config::{ClassifierConfig, GeneratorConfig, RoundsConfig, Teaching};
 pub use guard::Guard;
 pub use players::{Scribe, Written};
 pub use run::{Event, Material, Stage, run};
+pub use stages::{added_rows, kept_rows};
 pub use summary::{BenchmarkScore, Summary};

@@ -5,7 +5,7 @@ use super::guard::{Guard, NOTHING, device, present, threads};
 use super::lines::{self, Lines};
 use super::run::{Material, Stage, Strategy};
 use crate::data::filters::{Filters, Reason, check_rating};
-use crate::data::{Label, Language, Origin, Row, Seeds, is_blank};
+use crate::data::{Category, Label, Language, Origin, Row, Seeds, is_blank};
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::encoder::Encoder;
 use crate::neural::generator::{
@@ -64,6 +64,9 @@ pub(super) struct Verdict {
     pub candidate: u32,
     pub language: Language,
     pub label: Label,
+    /// Those of the seed.
+    #[serde(default)]
+    pub categories: Vec<Category>,
     pub text: String,
     /// Why it was dropped. A text whose rating does not match is dropped too, but may still lose a preference.
     pub dropped: Option<Reason>,
@@ -326,6 +329,7 @@ impl Game<'_> {
                     candidate: candidate as u32,
                     language: task.language,
                     label: task.row.label,
+                    categories: task.row.categories.clone(),
                     text: text.clone(),
                     dropped: filters.check(task.row, text, task.language),
                     rating: None,
@@ -368,29 +372,13 @@ impl Game<'_> {
         Ok(ControlFlow::Continue(verdicts))
     }
 
-    /// The rows that a round added: misclassified texts that no filter dropped.
-    fn added(&self, round: usize, verdicts: &[Verdict]) -> Result<Vec<Row>> {
-        let tasks = self.tasks(round);
-        let mut rows = Vec::new();
-        for v in verdicts.iter().filter(|v| v.dropped.is_none() && v.wrong == Some(true)) {
-            let categories = tasks[v.job as usize].row.categories.clone();
-            rows.push(Row::new(v.text.clone(), v.language, v.label, categories)?);
-        }
-        Ok(rows)
-    }
-
     /// S(round): the seeds and all that rounds up to this one added, each text once.
     pub fn training_rows(&self, round: usize) -> Result<Seeds> {
         let mut seeds = self.material.seeds.clone();
         let mut known: HashSet<String> = seeds.train.iter().map(|row| row.text.clone()).collect();
         for earlier in 1..=round {
-            let added: Vec<Added> = lines::read(&self.folder(earlier).join("added.jsonl"))?;
-            for row in added {
-                if known.insert(row.text.clone()) {
-                    let label = row.label();
-                    seeds.train.push(Row::new(row.text, row.lang, label, row.categories)?);
-                }
-            }
+            let added = added_rows(self.out, earlier)?;
+            seeds.train.extend(added.into_iter().filter(|row| known.insert(row.text.clone())));
         }
         Ok(seeds)
     }
@@ -403,9 +391,9 @@ impl Game<'_> {
         tell: &mut Tell<'_>,
     ) -> Result<ControlFlow<(), Strategy>> {
         let round = y.round + 1;
-        let added = self.added(round, verdicts)?;
-        let model = format!("round {} generator", y.round);
-        let rows: Vec<Added> = added.iter().map(|row| Added::of(row, &model)).collect();
+        let fooled = verdicts.iter().filter(|v| v.dropped.is_none() && v.wrong == Some(true));
+        let source = format!("generator of round {}", y.round);
+        let rows: Vec<Added> = fooled.map(|v| Added::of(v, &source)).collect();
         lines::write(&self.folder(round).join("added.jsonl"), &rows)?;
         self.classifier(round, Some(y), tell)
     }
@@ -531,24 +519,44 @@ struct Added {
     text: String,
     lang: Language,
     r#unsafe: bool,
-    categories: Vec<crate::data::Category>,
+    categories: Vec<Category>,
     source: String,
 }
 
 impl Added {
-    fn of(row: &Row, source: &str) -> Self {
+    fn of(v: &Verdict, source: &str) -> Self {
         Self {
-            text: row.text.clone(),
-            lang: row.language,
-            r#unsafe: row.label == Label::Unsafe,
-            categories: row.categories.clone(),
+            text: v.text.clone(),
+            lang: v.language,
+            r#unsafe: v.label == Label::Unsafe,
+            categories: v.categories.clone(),
             source: source.into(),
         }
     }
 
-    fn label(&self) -> Label {
-        if self.r#unsafe { Label::Unsafe } else { Label::Safe }
+    fn row(self) -> Result<Row> {
+        let label = if self.r#unsafe { Label::Unsafe } else { Label::Safe };
+        Row::new(self.text, self.lang, label, self.categories)
     }
+}
+
+/// The rows that a round of the game in `folder` added: texts that fooled the classifier.
+///
+/// # Errors
+/// [`Error::Io`] when the round is not over, [`Error::Invalid`] for a damaged file.
+pub fn added_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
+    let path = folder.join(format!("round-{round}")).join("added.jsonl");
+    lines::read::<Added>(&path)?.into_iter().map(Added::row).collect()
+}
+
+/// All texts of a round that no filter dropped, whether or not they fooled the classifier.
+///
+/// # Errors
+/// As [`added_rows`].
+pub fn kept_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
+    let path = folder.join(format!("round-{round}")).join("verdicts.jsonl");
+    let kept = lines::read::<Verdict>(&path)?.into_iter().filter(|v| v.dropped.is_none());
+    kept.map(|v| Added::of(&v, "").row()).collect()
 }
 
 /// Writes a generator, its tokenizer first: a folder without config.json is none.

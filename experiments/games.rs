@@ -1,0 +1,50 @@
+//! Finished games of `nashguard play`, below `--models`.
+
+use crate::Context;
+use nashguard::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// A game's folder.
+pub struct Game {
+    /// The folder's name.
+    pub name: String,
+    pub folder: PathBuf,
+    /// Rounds that are over.
+    pub rounds: usize,
+}
+
+/// Levels of folders that are looked through.
+const LEVELS: usize = 3;
+
+/// Every game with a round that is over, by name.
+pub fn games(context: &Context) -> Result<Vec<Game>> {
+    let mut found = Vec::new();
+    if let Some(models) = &context.models {
+        search(models, LEVELS, &mut found)?;
+    }
+    found.sort_by(|a, b| a.folder.cmp(&b.folder));
+    Ok(found)
+}
+
+fn search(folder: &Path, levels: usize, found: &mut Vec<Game>) -> Result<()> {
+    if folder.join("game.json").is_file() {
+        let over = |round: &usize| folder.join(format!("round-{round}/summary.json")).is_file();
+        let rounds = (1..).take_while(over).count();
+        if rounds > 0 {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            found.push(Game { name, folder: folder.to_path_buf(), rounds });
+        }
+        return Ok(());
+    }
+    if levels == 0 {
+        return Ok(());
+    }
+    let io = |e| Error::io("read", folder, e);
+    for entry in std::fs::read_dir(folder).map_err(io)? {
+        let path = entry.map_err(io)?.path();
+        if path.is_dir() {
+            search(&path, levels - 1, found)?;
+        }
+    }
+    Ok(())
+}
