@@ -5,7 +5,7 @@
 mod texts;
 
 use super::{Message, Prompt};
-use crate::data::{Category, Label, Language, Row};
+use crate::data::{Label, Language, Row};
 use serde::{Deserialize, Serialize};
 use texts::{ASK, EXAMPLES, NAMES, hazard, word};
 
@@ -143,7 +143,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::embedded;
+    use crate::data::{Category, embedded};
 
     const STYLES: [Style; 3] = [Style::Chat, Style::Examples, Style::Taught];
 
