@@ -144,8 +144,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Category;
-    use crate::data::embedded;
+    use crate::data::{Category, embedded};
 
     const STYLES: [Style; 3] = [Style::Chat, Style::Examples, Style::Taught];
 

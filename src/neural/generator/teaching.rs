@@ -44,8 +44,8 @@ pub const PARALLEL: [&str; 5] = [
 ///
 /// From sources whose key is among `parallel`: rows of the same label that say the same in two languages (see
 /// [`align`]), in both directions. Beside them, as the share `same` of all pairs and as evenly over languages
-/// and labels as there are rows: two rows of the same source, language, label and categories. What the filters
-/// of generated texts would drop, none is taught to write.
+/// and labels as there are rows: two rows of the same source, language, label and categories. Nothing
+/// is taught that the filters of generated texts would drop, nor rows about the exploitation of children.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a share outside 0 to 0.9; when a tensor operation fails.
@@ -64,7 +64,10 @@ pub fn teaching_pairs(
         let (seed, to) = (&rows[from].0, &rows[to].0);
         let pair =
             Pair { seed: seed.clone(), text: to.text.clone(), language: to.language, aligned };
-        filters.reason(seed, &to.text, to.language).is_none().then_some(pair)
+        let spared =
+            [seed, to].iter().any(|row| row.categories.contains(&Category::ChildExploitation));
+        let dropped = filters.reason(seed, &to.text, to.language).is_some();
+        (!spared && !dropped).then_some(pair)
     };
     let mut pairs = Vec::new();
     let mut groups: BTreeMap<(&str, bool), BTreeMap<Language, Vec<usize>>> = BTreeMap::new();
@@ -248,6 +251,7 @@ mod tests {
                 seed.categories == text.categories
             });
             assert_eq!(filters.reason(seed, &text.text, text.language), None);
+            assert!(!seed.categories.contains(&Category::ChildExploitation));
         }
         // An aligned pair stands in both directions.
         let (aligned, same): (Vec<_>, Vec<_>) = pairs.iter().partition(|pair| pair.aligned);
