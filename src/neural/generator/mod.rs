@@ -3,13 +3,18 @@
 //! - `sampling`: many texts at a time, each with its own randomness.
 //! - `chat`: a model's chat template.
 //! - `writer`: what writes, here or on a server.
+//! - `server`: an OpenAI-compatible server (feature `server`).
 
 mod chat;
 mod sampling;
+#[cfg(feature = "server")]
+mod server;
 mod writer;
 
 pub use chat::{Chat, Message};
 pub use sampling::{Completion, Sampling};
+#[cfg(feature = "server")]
+pub use server::{Server, ServerConfig};
 pub use writer::{Job, Local, Prompt, Take, Writer};
 
 use super::decoder::{Batch, Decoder, Tokenizer};
