@@ -555,11 +555,12 @@ proptest! {
         let calm = Loopback::start(good);
         let whole = all(&calm.server(), &jobs, candidates);
         for (job, texts) in jobs.iter().zip(whole.values()) {
-            let (Prompt::Line(prompt), _) | (_, Some(prompt)) = (&job.prompt, match &job.prompt {
-                Prompt::Chat(messages) => Some(&messages[0].content),
-                Prompt::Line(_) => None,
-            }) else { unreachable!() };
-            prop_assert!(texts.iter().all(|text| text.ends_with(&format!("after {prompt}"))));
+            let prompt = match &job.prompt {
+                Prompt::Chat(messages) => &messages[0].content,
+                Prompt::Line(text) => text,
+            };
+            let end = format!("after {prompt}");
+            prop_assert!(texts.iter().all(|text| text.ends_with(&end)));
             prop_assert_eq!(texts.iter().collect::<BTreeSet<_>>().len(), candidates);
         }
         let loopback = Loopback::start(move |request| {

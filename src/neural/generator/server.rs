@@ -68,6 +68,10 @@ impl Default for ServerConfig {
 /// The seed of each text is settled by the call's seed, its job's number and its own index, so the same call
 /// asks for the same things; whether the texts are the same too is the server's affair.
 /// [`Sampling::batch`] is not read: what runs together, the server decides.
+///
+/// Requests name `top_k`, `min_p` and `repetition_penalty`, so that servers do not add them to the law; a
+/// service that takes only OpenAI's own fields refuses them. text-generation-inference ignores them, and
+/// refuses a `top_p` of 1: choose 0.9999 there.
 pub struct Server {
     agent: Agent,
     config: ServerConfig,
@@ -338,6 +342,9 @@ impl Server {
             let (job, candidate) = (&work.jobs[at / work.candidates], at % work.candidates);
             let text = self.text(job, candidate, work.sampling, work.seed, &work.stop);
             let Some(text) = text.transpose() else { return };
+            if text.is_err() {
+                work.stop.set();
+            }
             if tell.send((at, text)).is_err() {
                 return;
             }
@@ -405,7 +412,6 @@ fn collect(
         match text {
             Ok(text) => done[job][at % work.candidates] = Some(text),
             Err(e) => {
-                work.stop.set();
                 outcome = outcome.and(Err(e));
                 continue;
             }
@@ -505,7 +511,7 @@ fn said(answer: &Value, place: impl Fn(&Value) -> Option<&Value>) -> Option<Stri
     }
 }
 
-/// The wait that the server asks for, where it says so in seconds.
+/// The wait that the server asks for, where it says so in seconds and not by a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get("retry-after")?.to_str().ok()?;
     Duration::try_from_secs_f64(value.trim().parse().ok()?).ok()
