@@ -255,6 +255,9 @@ fn requests_say_what_was_asked_for() {
         assert_eq!(body["temperature"], 0.5);
         assert_eq!(body["top_p"], 0.9);
         assert_eq!(body["max_tokens"], 77);
+        // The law is what was asked for, whatever the server does when not told.
+        assert_eq!((&body["top_k"], &body["min_p"]), (&json!(-1), &json!(0.0)));
+        assert_eq!(body["repetition_penalty"], 1.0);
         assert!(request.seed().unwrap() <= i32::MAX as u64);
         match request.path.as_str() {
             "/v1/chat/completions" => {
@@ -428,12 +431,13 @@ fn a_refusal_ends_the_work_at_once() {
 #[test]
 fn settings_that_cannot_be_are_refused() {
     let base = ServerConfig { model: Some("tiny".into()), ..Default::default() };
-    let with = |change: fn(&mut ServerConfig)| {
+    type Change = fn(&mut ServerConfig);
+    let with = |change: Change| {
         let mut config = base.clone();
         change(&mut config);
         sentence(Server::new(config).map(drop))
     };
-    let cases: [(fn(&mut ServerConfig), &str); 9] = [
+    let cases: [(Change, &str); 9] = [
         (|c| c.url = "127.0.0.1:8000".into(), "url: it is no address"),
         (|c| c.url = "ftp://host/".into(), "url: it is no address"),
         (|c| c.url = String::new(), "url: it is no address"),
