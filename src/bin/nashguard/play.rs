@@ -5,6 +5,9 @@ use crate::show::bar;
 use clap::Args;
 use indicatif::ProgressBar;
 use nashguard::data::{Benchmark, DataDir, Language, Origin, Row, Seeds, embedded};
+use nashguard::neural::generator::Writer;
+#[cfg(feature = "server")]
+use nashguard::neural::generator::{Server, ServerConfig};
 use nashguard::neural::rounds::{Event, Material, RoundsConfig, Stage, Summary, run as play};
 use nashguard::{Error, Result};
 use std::ops::ControlFlow;
@@ -24,6 +27,15 @@ pub struct Options {
     /// Where everything is kept; the same command goes on with what is there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// An OpenAI-compatible server that writes instead of a model here, for example http://127.0.0.1:8000; it does not
+    /// learn.
+    #[cfg(feature = "server")]
+    #[arg(long, value_name = "URL")]
+    pub generator_url: Option<String>,
+    /// The environment variable that holds that server's access key.
+    #[cfg(feature = "server")]
+    #[arg(long, value_name = "NAME", requires = "generator_url")]
+    pub generator_key: Option<String>,
 }
 
 pub fn run(options: &Options) -> Result<()> {
@@ -38,7 +50,9 @@ pub fn run(options: &Options) -> Result<()> {
     );
     interrupt::advise("go on with the same command");
     let mut progress: Option<(Stage, ProgressBar)> = None;
-    let played = play(&config, &material, &options.models, None, &options.out, &mut |event| {
+    let server = server(options)?;
+    let (models, out) = (&options.models, &options.out);
+    let played = play(&config, &material, models, server.as_deref(), out, &mut |event| {
         match event {
             Event::Progress(stage, done, all) => {
                 if progress.as_ref().is_none_or(|(known, _)| *known != stage) {
@@ -65,6 +79,20 @@ pub fn run(options: &Options) -> Result<()> {
         println!("{}", options.out.display());
     }
     Ok(())
+}
+
+/// What writes in place of a model here.
+#[cfg(feature = "server")]
+fn server(options: &Options) -> Result<Option<Box<dyn Writer>>> {
+    let Some(url) = &options.generator_url else { return Ok(None) };
+    let (url, key) = (url.clone(), options.generator_key.clone());
+    let server = Server::new(ServerConfig { url, key, ..ServerConfig::default() })?;
+    Ok(Some(Box::new(server)))
+}
+
+#[cfg(not(feature = "server"))]
+fn server(_: &Options) -> Result<Option<Box<dyn Writer>>> {
+    Ok(None)
 }
 
 fn name_of(stage: Stage) -> &'static str {

@@ -5,16 +5,21 @@
 //! - `writer`: what writes, here or on a server.
 //! - `prompts`: what it is asked.
 //! - `teaching`: pairs of seeds and texts to teach a base model the task by.
+//! - `server`: an OpenAI-compatible server (feature `server`).
 
 mod chat;
 mod prompts;
 mod sampling;
+#[cfg(feature = "server")]
+mod server;
 mod teaching;
 mod writer;
 
 pub use chat::{Chat, Message};
 pub use prompts::{LONGEST, Style, parse_rating, rating, rewrite};
 pub use sampling::{Completion, Sampling};
+#[cfg(feature = "server")]
+pub use server::{Server, ServerConfig};
 pub use teaching::{MARGIN, PARALLEL, Pair, align, teaching_pairs};
 pub use writer::{Job, Local, Prompt, Take, Writer};
 
