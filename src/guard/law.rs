@@ -213,7 +213,7 @@ pub fn tabulate_loss(game: &GuardGame, classifier: &impl Loss<Sample>) -> Result
     }
     for (text, mut row) in q.outer_iter_mut().enumerate() {
         let sum = row.sum();
-        if !((sum - 1.0).abs() <= 1e-3) {
+        if !sum.is_finite() || (sum - 1.0).abs() > 1e-3 {
             return Err(Error::invalid(
                 format!("text {text}"),
                 format!("the probabilities of its labels sum to {sum}"),
