@@ -1,6 +1,8 @@
 //! `experiment`: runs the research experiments and writes their results, tables and figures.
 
 #[cfg(feature = "neural")]
+mod bridge;
+#[cfg(feature = "neural")]
 mod calibration;
 #[cfg(feature = "neural")]
 mod contenders;
@@ -58,6 +60,8 @@ const EXPERIMENTS: &[Experiment] = &[
         run: seedgame::run,
         draw: seedgame::draw,
     },
+    #[cfg(feature = "neural")]
+    Experiment { name: "bridge", about: bridge::ABOUT, run: bridge::run, draw: bridge::draw },
     Experiment {
         name: "dynamics",
         about: dynamics::ABOUT,
