@@ -37,13 +37,13 @@ const TAUS: [f64; 3] = [0.0, 0.5, 1.0];
 const BETAS: [f64; 3] = [0.01, 0.5, 2.0];
 /// Seeds of each label.
 const SEEDS: usize = 3;
-const TEXTS: usize = 10;
+const TEXTS: usize = 8;
 /// Words of a seed or candidate.
-const WORDS: std::ops::RangeInclusive<usize> = 3..=12;
+const WORDS: std::ops::RangeInclusive<usize> = 3..=9;
 /// Rows among which a seed finds its nearest candidates.
 const POOL: usize = 2000;
 /// The law that the generator is taught is proportional to exp(cos / TEMPERATURE).
-const TEMPERATURE: f64 = 0.1;
+const TEMPERATURE: f64 = 0.05;
 /// Bounds the classifier, in tables and networks alike: without it the cycles grow for ever.
 const FLOOR: f64 = 0.01;
 /// The rounds at the end that decide a verdict.

@@ -8,7 +8,7 @@ use nashguard::neural::finetune::{AdamW, Gradients, Trained};
 use nashguard::neural::generator::Generator;
 use nashguard::neural::loss::{Target, row_losses};
 use nashguard::neural::preference::{
-    Dpo, Likelihood, Pair, Passage, TuneConfig, bradley_terry, optimise, tune,
+    Dpo, Likelihood, Pair, Passage, Preferences, TuneConfig, bradley_terry, tune,
 };
 use nashguard::simplex::log_sum_exp;
 use nashguard::{Error, Result};
@@ -133,7 +133,9 @@ impl Words {
         }
         let folder = Scratch::new();
         let config = settings(effort);
-        whole(optimise(dpo, pairs, current, base, &config, &folder.0, &mut |_| GO_ON)?)
+        // Not `optimise`, to which a move of nothing is a failure: here it is a fixed point.
+        let preferences = Preferences::new(dpo, pairs, current, base)?;
+        whole(tune(current, &config, &preferences, &folder.0, &mut |_| GO_ON)?)
     }
 
     /// The generator as its opponent sees it.
