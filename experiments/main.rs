@@ -3,6 +3,8 @@
 #[cfg(feature = "neural")]
 mod ablations;
 #[cfg(feature = "neural")]
+mod bridge;
+#[cfg(feature = "neural")]
 mod calibration;
 #[cfg(feature = "neural")]
 mod contenders;
@@ -62,6 +64,8 @@ const EXPERIMENTS: &[Experiment] = &[
         run: seedgame::run,
         draw: seedgame::draw,
     },
+    #[cfg(feature = "neural")]
+    Experiment { name: "bridge", about: bridge::ABOUT, run: bridge::run, draw: bridge::draw },
     Experiment {
         name: "dynamics",
         about: dynamics::ABOUT,
