@@ -1,6 +1,7 @@
 //! Claim: synthetic rows that fooled the classifier help it where seeds are few, in Spanish and German, and the
-//! loop's rows help more than as many drawn once. Expected by the bar: mean F1 up by 8 points in both, no language
-//! down by more than 1, XSTest's false alarms not up.
+//! loop's rows help more than as many drawn once. The bar: mean F1 up by 8 points in both, no language down by more
+//! than 1, XSTest's false alarms not up. What might mend a miss is tried too: more texts, nearer translations,
+//! likelier labels, more safe texts.
 //!
 //! Paper: Section 5 (what the two-player training adds to the seeds), Algorithm 1.
 
@@ -8,14 +9,17 @@ use crate::Context;
 use crate::contenders::{Set, THRESHOLD, seeds, sets};
 use crate::games::{Game, games};
 use crate::scoring::{Score, cell, config, config_note, means, scores, sets_note, train};
-use nashguard::data::{Benchmark, Language, Row, Seeds};
+use nashguard::data::{Benchmark, Label, Language, Row, Seeds};
+use nashguard::neural::Guardrail;
 use nashguard::neural::rounds::{added_rows, kept_rows};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
 use nashguard::report::{Cell, Column, Report, Table};
 use nashguard::{Error, Result};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use statrs::distribution::{ContinuousCDF, StudentsT};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +31,10 @@ const SEEDS: u64 = 3;
 /// The control's name: as many seed rows twice.
 const NONE: &str = "seeds only";
 const DIFFERENCES: &str = "differences";
+const XSTEST_FPR: &str = "XSTest FPR";
+
+/// The bar: least gain in Spanish and German, and most loss anywhere, points of mean F1.
+const BAR: [f64; 2] = [8.0, -1.0];
 
 /// A way to come by synthetic rows.
 struct Condition {
@@ -34,22 +42,26 @@ struct Condition {
     rows: Vec<Row>,
 }
 
-/// A condition's figures with each seed of the training.
-struct Trained {
-    name: String,
-    scores: Vec<Vec<Score>>,
-}
+/// Figures of the trainings, one a seed.
+type Runs = Vec<Vec<Score>>;
 
 pub fn run(context: &Context) -> Result<Report> {
     let (seeds, _) = seeds(context)?;
     let sets = sets(context, &seeds.validation)?;
-    let conditions = conditions(context)?;
-    // As many rows in each, so that what differs is which.
+    let mut conditions = conditions(context)?;
+    // As many rows of each game, so that what differs is which.
     let count = conditions.iter().map(|c| c.rows.len()).min().unwrap_or(0);
     let mut tables = Vec::new();
     if count > 0 {
-        tables = trained(context, &seeds, &sets, &conditions, count)?;
-        tables.push(sources(&conditions)?);
+        let made = sources(&conditions)?;
+        for condition in &mut conditions {
+            let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
+            condition.rows.shuffle(&mut rng);
+            condition.rows.truncate(count);
+        }
+        conditions.extend(remedies(context)?);
+        tables = trained(context, &seeds, &sets, &conditions)?;
+        tables.push(made);
     }
     Ok(Report {
         paper_reference: "Section 5 and Algorithm 1 (what the two-player training adds)".into(),
@@ -63,14 +75,24 @@ pub fn run(context: &Context) -> Result<Report> {
                       DIR --models DIR --out runs/NAME` plays one; then give --models runs."
                     .into(),
                 _ => format!(
-                    "Each condition adds {count} synthetic rows; \"{NONE}\" adds as many seed rows a second time, so \
-                     that every classifier takes the same steps. {SEEDS} trainings each; intervals are 95 % of \
-                     Student's t on the differences from \"{NONE}\" of the same training seed."
+                    "Each game adds {count} synthetic rows, a remedy as many as the table says; the control, \
+                     \"{NONE}\", has as many seed rows a second time, so that both classifiers take the same steps. \
+                     {SEEDS} trainings each; intervals are 95 % of Student's t on the differences from the control of \
+                     the same training seed."
                 ),
             },
             "\"drawn once\" is every text of a game's first round that no filter dropped, whether or not it fooled \
              the classifier: the same generator, no adversary."
                 .into(),
+            "Remedies: \"all drawn\" is every text of every game that no filter dropped; \"nearest\" the half of them \
+             that the shipped encoder finds nearest to their seeds, \"likeliest\" the half whose labels the shipped \
+             guardrail finds likeliest, both by language and label; \"two safe\" has half of the unsafe ones."
+                .into(),
+            format!(
+                "The bar: mean F1 up by at least {} points in es and de, down by at most {} anywhere, XSTest's FPR \
+                 not up in any language.",
+                BAR[0], -BAR[1]
+            ),
         ],
         tables,
         ..Report::default()
@@ -82,7 +104,7 @@ fn conditions(context: &Context) -> Result<Vec<Condition>> {
     let mut conditions = Vec::new();
     for Game { name, folder, rounds } in games(context)? {
         if conditions.is_empty() {
-            let rows = kept_rows(&folder, 1)?;
+            let rows = kept_rows(&folder, 1)?.into_iter().map(|(row, _)| row).collect();
             conditions.push(Condition { name: format!("drawn once ({name})"), rows });
         }
         let mut rows = Vec::new();
@@ -95,84 +117,202 @@ fn conditions(context: &Context) -> Result<Vec<Condition>> {
     Ok(conditions)
 }
 
+/// What may make the texts of all games better rows to learn from.
+fn remedies(context: &Context) -> Result<Vec<Condition>> {
+    let mut drawn = Vec::new();
+    let mut known = HashSet::new();
+    for Game { folder, rounds, .. } in games(context)? {
+        for round in 1..=rounds {
+            let kept = kept_rows(&folder, round)?;
+            drawn.extend(kept.into_iter().filter(|(row, _)| known.insert(row.text.clone())));
+        }
+    }
+    let rows: Vec<Row> = drawn.iter().map(|(row, _)| row.clone()).collect();
+    let mut unsafe_rows = 0;
+    let two_safe = rows.iter().filter(|row| {
+        unsafe_rows += usize::from(row.label == Label::Unsafe);
+        row.label == Label::Safe || unsafe_rows % 2 == 1
+    });
+    let mut remedies = vec![
+        Condition { name: "two safe to one unsafe".into(), rows: two_safe.cloned().collect() },
+        Condition { name: "likeliest labels".into(), rows: best_half(&rows, &likelihoods(&rows)?) },
+    ];
+    if let Some(cosines) = cosines(context, &drawn)? {
+        remedies
+            .push(Condition { name: "nearest to seeds".into(), rows: best_half(&rows, &cosines) });
+    }
+    remedies.insert(0, Condition { name: "all drawn".into(), rows });
+    Ok(remedies)
+}
+
+/// The better half of each language and label.
+fn best_half(rows: &[Row], marks: &[f32]) -> Vec<Row> {
+    let mut groups: BTreeMap<(Language, bool), Vec<usize>> = BTreeMap::new();
+    for (i, row) in rows.iter().enumerate() {
+        groups.entry((row.language, row.label == Label::Unsafe)).or_default().push(i);
+    }
+    let mut best = Vec::new();
+    for group in groups.values_mut() {
+        group.sort_by(|&a, &b| marks[b].total_cmp(&marks[a]).then(a.cmp(&b)));
+        best.extend(group[..group.len().div_ceil(2)].iter().map(|&i| rows[i].clone()));
+    }
+    best
+}
+
+/// The shipped guardrail's probability of each row's label.
+fn likelihoods(rows: &[Row]) -> Result<Vec<f32>> {
+    let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
+    let scores = Guardrail::shipped()?.scores(&texts)?;
+    let of = |(row, p): (&Row, f32)| if row.label == Label::Unsafe { p } else { 1.0 - p };
+    Ok(rows.iter().zip(scores).map(of).collect())
+}
+
+/// Cosines between texts and their seeds, whose names stand beside them; `None` where the seeds are not at hand.
+fn cosines(context: &Context, drawn: &[(Row, String)]) -> Result<Option<Vec<f32>>> {
+    let Some(encoder) = Guardrail::shipped()?.encoder() else { return Ok(None) };
+    let Some([train, _]) = context.data.as_ref().map(|d| d.seed_origins()).transpose()?.flatten()
+    else {
+        return Ok(None);
+    };
+    let named: HashMap<String, String> =
+        train.into_iter().map(|(row, origin)| (origin.id, row.text)).collect();
+    let cosine = |(row, seed): &(Row, String)| -> Result<Option<f32>> {
+        let Some(seed) = named.get(seed) else { return Ok(None) };
+        let (a, b) = (encoder.encode(&row.text)?, encoder.encode(seed)?);
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+        Ok(Some(dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()))
+    };
+    drawn.par_iter().map(cosine).collect()
+}
+
+/// Trains with and without each condition's rows.
 fn trained(
     context: &Context,
     seeds: &Seeds,
     sets: &[Arc<Set>],
     conditions: &[Condition],
-    count: usize,
 ) -> Result<Vec<Table>> {
-    let none = Condition { name: NONE.into(), rows: seeds.train.clone() };
+    let mut controls: BTreeMap<usize, Runs> = BTreeMap::new();
     let mut all = Vec::new();
-    for condition in std::iter::once(&none).chain(conditions) {
-        let mut runs = Vec::new();
-        for seed in 0..SEEDS {
-            let mut rng = ChaCha8Rng::seed_from_u64(context.seed + seed);
-            let mut rows = condition.rows.clone();
-            rows.shuffle(&mut rng);
-            rows.truncate(count);
-            let train_on =
-                Seeds { train: [&seeds.train[..], &rows].concat(), validation: Vec::new() };
-            let what = format!("{} ({} of {SEEDS})", condition.name, seed + 1);
-            let guardrail = train(context, &what, config(context), &train_on, context.seed + seed)?;
-            runs.push(scores(&guardrail, sets)?);
+    for condition in conditions {
+        let count = condition.rows.len();
+        if !controls.contains_key(&count) {
+            let mut runs = Vec::new();
+            for seed in 0..SEEDS {
+                let mut rng = ChaCha8Rng::seed_from_u64(context.seed + seed);
+                let mut rows = seeds.train.clone();
+                rows.shuffle(&mut rng);
+                rows.truncate(count);
+                runs.push(once(context, seeds, sets, NONE, seed, &rows)?);
+            }
+            controls.insert(count, runs);
         }
-        all.push(Trained { name: condition.name.clone(), scores: runs });
+        let runs = (0..SEEDS)
+            .map(|seed| once(context, seeds, sets, &condition.name, seed, &condition.rows));
+        all.push((condition, runs.collect::<Result<Runs>>()?));
     }
+    tables(sets, &controls, &all)
+}
+
+/// Trains on the seeds and `rows`, and scores.
+fn once(
+    context: &Context,
+    seeds: &Seeds,
+    sets: &[Arc<Set>],
+    name: &str,
+    seed: u64,
+    rows: &[Row],
+) -> Result<Vec<Score>> {
+    let with = Seeds { train: [&seeds.train[..], rows].concat(), validation: Vec::new() };
+    let what = format!("{name}, {} rows ({} of {SEEDS})", rows.len(), seed + 1);
+    let guardrail = train(context, &what, config(context), &with, context.seed + seed)?;
+    scores(&guardrail, sets)
+}
+
+/// A figure of one training in one language.
+type Value<'a> = Box<dyn Fn(&[Score], Language) -> Option<f64> + 'a>;
+
+fn tables(
+    sets: &[Arc<Set>],
+    controls: &BTreeMap<usize, Runs>,
+    all: &[(&Condition, Runs)],
+) -> Result<Vec<Table>> {
     let xstest = |scores: &[Score], language: Language| {
         let of = |s: &Arc<Set>| s.benchmark == Some(Benchmark::XsTest) && s.language == language;
         sets.iter().position(of).and_then(|i| scores[i].fpr)
     };
-    type Value<'a> = Box<dyn Fn(&[Score], Language) -> Option<f64> + 'a>;
     let values: [(&str, Value<'_>); 4] = [
         ("F1", Box::new(|s, l| Some(means(sets, s, l).f1))),
         ("AUROC", Box::new(|s, l| means(sets, s, l).auroc)),
         ("FPR", Box::new(|s, l| means(sets, s, l).fpr)),
-        ("XSTest FPR", Box::new(xstest)),
+        (XSTEST_FPR, Box::new(xstest)),
     ];
-    let per_language = |suffix: &str| Language::ALL.map(|l| format!("{}{suffix}", l.code()));
+    let start = || [Column::new("added to the seeds"), Column::new("rows"), Column::new("figure")];
     let mut levels = Table::new(
         "levels",
         "Means over the trainings",
-        [Column::new("added to the seeds"), Column::new("figure")]
-            .into_iter()
-            .chain(per_language("").map(Column::percent)),
+        start().into_iter().chain(Language::ALL.map(|l| Column::percent(l.code()))),
     );
     let mut differences = Table::new(
         DIFFERENCES,
         "Points above the control of the same training seed, and half the width of their 95 % interval",
-        [Column::new("added to the seeds"), Column::new("figure")].into_iter().chain(
-            Language::ALL.into_iter().flat_map(|l| {
-                [l.code().to_owned(), format!("{} ±", l.code())]
-                    .map(|name| Column::new(name).unit("points").decimals(1))
-            }),
-        ),
+        start().into_iter().chain(Language::ALL.into_iter().flat_map(|l| {
+            [l.code().to_owned(), format!("{} ±", l.code())]
+                .map(|name| Column::new(name).unit("points").decimals(1))
+        })),
     );
-    for trained in &all {
+    let mut bar = Table::new(
+        "bar",
+        "Mean differences against the bar",
+        ["added to the seeds", "es and de up", "none down", "XSTest FPR not up", "met"]
+            .map(Column::new),
+    );
+    let of = |value: &Value<'_>, runs: &Runs, l| -> Vec<f64> {
+        runs.iter().filter_map(|scores| value(scores, l)).collect()
+    };
+    let mean = |v: &[f64]| (!v.is_empty()).then(|| v.iter().sum::<f64>() / v.len() as f64);
+    for (&count, runs) in controls {
         for (what, value) in &values {
-            let of = |runs: &[Vec<Score>], l| -> Vec<f64> {
-                runs.iter().filter_map(|scores| value(scores, l)).collect()
-            };
-            let mut row: Vec<Cell> = vec![trained.name.clone().into(), (*what).into()];
-            let mut difference = row.clone();
-            for language in Language::ALL {
-                let (mine, control) = (of(&trained.scores, language), of(&all[0].scores, language));
-                let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
-                row.push(cell((!mine.is_empty()).then(|| mean(&mine))));
-                let gains: Vec<f64> = mine.iter().zip(&control).map(|(a, b)| a - b).collect();
-                let (mean, half) = match gains.is_empty() {
-                    true => (None, None),
-                    false => (Some(mean(&gains)), Some(half_width(&gains)?)),
-                };
-                difference.extend([cell(mean), cell(half)]);
-            }
-            levels.push(row)?;
-            if trained.name != NONE {
-                differences.push(difference)?;
-            }
+            let row: Vec<Cell> = vec![NONE.into(), count.into(), (*what).into()];
+            let of = Language::ALL.map(|l| cell(mean(&of(value, runs, l))));
+            levels.push(row.into_iter().chain(of).collect::<Vec<_>>())?;
         }
     }
-    Ok(vec![levels, differences])
+    for (condition, runs) in all {
+        let control = &controls[&condition.rows.len()];
+        let mut gained = HashMap::new();
+        for (what, value) in &values {
+            let row: Vec<Cell> =
+                vec![condition.name.clone().into(), condition.rows.len().into(), (*what).into()];
+            let (mut level, mut difference) = (row.clone(), row);
+            for language in Language::ALL {
+                let (mine, theirs) = (of(value, runs, language), of(value, control, language));
+                level.push(cell(mean(&mine)));
+                let gains: Vec<f64> = mine.iter().zip(&theirs).map(|(a, b)| a - b).collect();
+                let half = (!gains.is_empty()).then(|| half_width(&gains)).transpose()?;
+                if let Some(mean) = mean(&gains) {
+                    gained.insert((*what, language), mean);
+                }
+                difference.extend([cell(mean(&gains)), cell(half)]);
+            }
+            levels.push(level)?;
+            differences.push(difference)?;
+        }
+        let every = |what, languages: &[Language], holds: &dyn Fn(f64) -> bool| {
+            languages.iter().all(|&l| gained.get(&(what, l)).is_some_and(|&g| holds(g)))
+        };
+        let parts = [
+            every("F1", &[Language::Es, Language::De], &|g| g >= BAR[0]),
+            every("F1", &Language::ALL, &|g| g >= BAR[1]),
+            every(XSTEST_FPR, &Language::ALL, &|g| g <= 0.0),
+        ];
+        let said = parts.into_iter().chain([parts.iter().all(|&p| p)]);
+        let said = said.map(|yes| if yes { "yes" } else { "no" }.into());
+        bar.push(
+            std::iter::once(condition.name.clone().into()).chain(said).collect::<Vec<Cell>>(),
+        )?;
+    }
+    Ok(vec![bar, levels, differences])
 }
 
 /// Half the width of the mean's 95 % interval.
@@ -198,7 +338,7 @@ fn sources(conditions: &[Condition]) -> Result<Table> {
     for condition in conditions {
         let mut row: Vec<Cell> = vec![condition.name.clone().into(), condition.rows.len().into()];
         for language in Language::ALL {
-            for label in [nashguard::data::Label::Safe, nashguard::data::Label::Unsafe] {
+            for label in [Label::Safe, Label::Unsafe] {
                 let of = |r: &&Row| r.language == language && r.label == label;
                 row.push(condition.rows.iter().filter(of).count().into());
             }
@@ -215,7 +355,7 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
         let bar = |row: &Vec<Cell>| match &row[0] {
             Cell::Text(label) => Some(Bar {
                 label: label.clone(),
-                values: row[2..].iter().step_by(2).map(Cell::as_f64).collect(),
+                values: row[3..].iter().step_by(2).map(Cell::as_f64).collect(),
             }),
             _ => None,
         };
@@ -223,7 +363,7 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
             title: format!("{what}: points above the seeds alone (threshold {THRESHOLD})"),
             value: Axis::linear("points"),
             series: Language::ALL.map(|l| l.code().to_owned()).to_vec(),
-            bars: table.rows.iter().filter(|row| is(&row[1], what)).filter_map(bar).collect(),
+            bars: table.rows.iter().filter(|row| is(&row[2], what)).filter_map(bar).collect(),
         })
     };
     let panels = ["F1", "AUROC"].map(panel).to_vec();

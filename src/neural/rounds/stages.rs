@@ -549,14 +549,15 @@ pub fn added_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
     lines::read::<Added>(&path)?.into_iter().map(Added::row).collect()
 }
 
-/// All texts of a round that no filter dropped, whether or not they fooled the classifier.
+/// All texts of a round that no filter dropped, whether or not they fooled the classifier, with the names of their
+/// seeds.
 ///
 /// # Errors
 /// As [`added_rows`].
-pub fn kept_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
+pub fn kept_rows(folder: &Path, round: usize) -> Result<Vec<(Row, String)>> {
     let path = folder.join(format!("round-{round}")).join("verdicts.jsonl");
     let kept = lines::read::<Verdict>(&path)?.into_iter().filter(|v| v.dropped.is_none());
-    kept.map(|v| Added::of(&v, "").row()).collect()
+    kept.map(|v| Ok((Added::of(&v, "").row()?, v.seed))).collect()
 }
 
 /// Writes a generator, its tokenizer first: a folder without config.json is none.
