@@ -80,6 +80,15 @@ impl About {
             false => Err(bad("its labels are not the 12 categories in order".into())),
         }
     }
+
+    /// Writes guardrail.json in a classifier's folder.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be written.
+    pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
+        let text = format!("{:#}\n", serde_json::json!(self));
+        write_atomically(folder.as_ref().join(ABOUT_FILE), text.as_bytes())
+    }
 }
 
 /// A decoder that classifies texts.
@@ -296,8 +305,7 @@ impl Classifier {
         replace(&folder.join(HEAD_FILE), |temporary| {
             safetensors::serialize_to_file(&head, None, temporary).map_err(io::Error::other)
         })?;
-        let about = format!("{:#}\n", serde_json::json!(self.about));
-        write_atomically(folder.join(ABOUT_FILE), about.as_bytes())
+        self.about.save(folder)
     }
 
     /// Reads what [`Classifier::save`] wrote.

@@ -5,9 +5,9 @@ use crate::show::bar;
 use crate::train::Options;
 use candle_core::{DType, Device};
 use indicatif::ProgressBar;
-use nashguard::data::{Label, Row, read_seed_origins};
+use nashguard::data::{Label, Row, read_seed_file, read_seed_origins};
 use nashguard::metrics::{Confusion, auroc};
-use nashguard::neural::classifier::Classifier;
+use nashguard::neural::classifier::{About, Classifier};
 use nashguard::neural::decoder::{Decoder, Numbers, Tokenizer};
 use nashguard::neural::finetune::{Event, FinetuneConfig, Selection, finetune};
 use nashguard::report::write_atomically;
@@ -32,13 +32,18 @@ pub struct Config {
     finetune: FinetuneConfig,
 }
 
-pub fn run(options: &Options, config: &Config) -> Result<()> {
+pub fn run(options: &Options, config: Config) -> Result<()> {
     let out = &options.out;
     let path = options.models.join(&config.base);
     present(&path)?;
     let read = |name: &str| read_seed_origins(options.data.join("seed").join(name));
     let (train, validation) = (read("train.jsonl.gz")?, read("validation.jsonl.gz")?);
-    let chosen = config.selection.choose(train, validation, config.finetune.seed);
+    let seed = options.seed.unwrap_or(config.finetune.seed);
+    let config = Config { finetune: FinetuneConfig { seed, ..config.finetune.clone() }, ..config };
+    let mut chosen = config.selection.choose(train, validation, seed);
+    let added = further(options, &chosen.seeds.train)?;
+    let (seeds_used, added_rows) = (chosen.seeds.train.len(), added.len());
+    chosen.seeds.train.extend(added);
     interrupt::advise("go on with the same command and --resume");
     let device = Device::cuda_if_available(0)?;
     let dtype = if device.is_cuda() { DType::BF16 } else { DType::F32 };
@@ -66,11 +71,33 @@ pub fn run(options: &Options, config: &Config) -> Result<()> {
     for (source, rows) in &chosen.held_out {
         held_out.insert(source.clone(), scores(&classifier, rows)?);
     }
+    let model = out.join("model");
+    let mut about = About::load(&model)?;
+    about.training["base"] = json!(config.base);
+    about.training["seed_rows"] = json!(seeds_used);
+    let kind = if options.repeat.is_some() { "repeated_rows" } else { "added_rows" };
+    about.training[kind] = json!(added_rows);
+    about.save(&model)?;
     let report = json!({ "sources": chosen.sources, "held_out": held_out });
     write_atomically(out.join("report.json"), format!("{report:#}\n").as_bytes())?;
     println!("{report:#}");
-    eprintln!("the classifier is in {}", out.join("model").display());
+    eprintln!("the classifier is in {}", model.display());
     Ok(())
+}
+
+/// The rows trained on beside the seeds: those of the files named, or as many seeds again as were asked for.
+fn further(options: &Options, seeds: &[Row]) -> Result<Vec<Row>> {
+    let count = options.repeat.unwrap_or(0);
+    if count > seeds.len() {
+        let problem = format!("there are only {} rows to repeat", seeds.len());
+        return Err(Error::invalid("--repeat", problem, "ask for no more than that"));
+    }
+    // They come in random order.
+    let mut rows = seeds[..count].to_vec();
+    for file in &options.add {
+        rows.extend(read_seed_file(file)?);
+    }
+    Ok(rows)
 }
 
 /// Checks that the model is there, and says how to get one.

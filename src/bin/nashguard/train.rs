@@ -29,6 +29,15 @@ pub struct Options {
     /// Goes on from the last checkpoint in that folder.
     #[arg(long)]
     pub resume: bool,
+    /// Settles the randomness in the configuration's place.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Further rows to train a decoder on: a seed file, such as a round's added.jsonl of `nashguard play`.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub add: Vec<PathBuf>,
+    /// So many of a decoder's training rows twice: the control beside as many rows added.
+    #[arg(long, value_name = "N", conflicts_with = "add")]
+    pub repeat: Option<usize>,
 }
 
 /// What a configuration file describes.
@@ -79,7 +88,7 @@ pub fn run(options: &Options) -> Result<()> {
     let (name, text) = crate::read(&options.config)?;
     match parse::<Which>(&name, &text)?.kind {
         Kind::Small => small(options, parse(&name, &text)?),
-        Kind::Decoder => finetune::run(options, &parse(&name, &text)?),
+        Kind::Decoder => finetune::run(options, parse(&name, &text)?),
     }
 }
 
@@ -91,10 +100,17 @@ pub fn parse<T: DeserializeOwned>(name: &str, text: &str) -> Result<T> {
 }
 
 fn small(options: &Options, config: Config) -> Result<()> {
-    if options.resume {
-        let remedy = "leave it out: this guardrail trains in minutes";
-        return Err(Error::invalid("--resume", "it is for decoders", remedy));
+    let remedy =
+        "leave it out: this guardrail trains in minutes, on the rows its configuration names";
+    let flags = [
+        ("--resume", options.resume),
+        ("--add", !options.add.is_empty()),
+        ("--repeat", options.repeat.is_some()),
+    ];
+    if let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given) {
+        return Err(Error::invalid(flag, "it is for decoders", remedy));
     }
+    let seed = options.seed.unwrap_or(config.seed);
     let read = |files: &[PathBuf]| -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for file in files {
@@ -126,12 +142,12 @@ fn small(options: &Options, config: Config) -> Result<()> {
             Arc::new(Encoder::load(file)?),
             &seeds,
             translations,
-            config.seed,
+            seed,
             &mut progress,
         )?,
         None => {
             seeds.train.extend(translations);
-            Guardrail::train(config.guardrail, &seeds, config.seed, &mut progress)?
+            Guardrail::train(config.guardrail, &seeds, seed, &mut progress)?
         }
     };
     bar.finish_and_clear();
