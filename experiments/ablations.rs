@@ -8,17 +8,19 @@
 use crate::Context;
 use crate::contenders::{Set, THRESHOLD, seeds, sets};
 use crate::games::{Game, games};
-use crate::scoring::{Score, cell, config, config_note, means, scores, sets_note, train};
-use nashguard::data::{Benchmark, Label, Language, Row, Seeds};
+use crate::scoring::{
+    Score, Value, XSTEST_FPR, cell, config, config_note, figures, half_width, mean, scores,
+    sets_note, train,
+};
+use nashguard::Result;
+use nashguard::data::{Label, Language, Row, Seeds};
 use nashguard::neural::Guardrail;
 use nashguard::neural::rounds::{added_rows, kept_rows};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
 use nashguard::report::{Cell, Column, Report, Table};
-use nashguard::{Error, Result};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +33,6 @@ const SEEDS: u64 = 3;
 /// The control's name: as many seed rows twice.
 const NONE: &str = "seeds only";
 const DIFFERENCES: &str = "differences";
-const XSTEST_FPR: &str = "XSTest FPR";
 
 /// The bar: least gain in Spanish and German, and most loss anywhere, points of mean F1.
 const BAR: [f64; 2] = [8.0, -1.0];
@@ -229,24 +230,12 @@ fn once(
     scores(&guardrail, sets)
 }
 
-/// A figure of one training in one language.
-type Value<'a> = Box<dyn Fn(&[Score], Language) -> Option<f64> + 'a>;
-
 fn tables(
     sets: &[Arc<Set>],
     controls: &BTreeMap<usize, Runs>,
     all: &[(&Condition, Runs)],
 ) -> Result<Vec<Table>> {
-    let xstest = |scores: &[Score], language: Language| {
-        let of = |s: &Arc<Set>| s.benchmark == Some(Benchmark::XsTest) && s.language == language;
-        sets.iter().position(of).and_then(|i| scores[i].fpr)
-    };
-    let values: [(&str, Value<'_>); 4] = [
-        ("F1", Box::new(|s, l| Some(means(sets, s, l).f1))),
-        ("AUROC", Box::new(|s, l| means(sets, s, l).auroc)),
-        ("FPR", Box::new(|s, l| means(sets, s, l).fpr)),
-        (XSTEST_FPR, Box::new(xstest)),
-    ];
+    let values = figures(sets);
     let start = || [Column::new("added to the seeds"), Column::new("rows"), Column::new("figure")];
     let mut levels = Table::new(
         "levels",
@@ -270,7 +259,7 @@ fn tables(
     let of = |value: &Value<'_>, runs: &Runs, l| -> Vec<f64> {
         runs.iter().filter_map(|scores| value(scores, l)).collect()
     };
-    let mean = |v: &[f64]| (!v.is_empty()).then(|| v.iter().sum::<f64>() / v.len() as f64);
+    let mean = |v: &[f64]| mean(v.iter().copied());
     for (&count, runs) in controls {
         for (what, value) in &values {
             let row: Vec<Cell> = vec![NONE.into(), count.into(), (*what).into()];
@@ -289,11 +278,10 @@ fn tables(
                 let (mine, theirs) = (of(value, runs, language), of(value, control, language));
                 level.push(cell(mean(&mine)));
                 let gains: Vec<f64> = mine.iter().zip(&theirs).map(|(a, b)| a - b).collect();
-                let half = (!gains.is_empty()).then(|| half_width(&gains)).transpose()?;
                 if let Some(mean) = mean(&gains) {
                     gained.insert((*what, language), mean);
                 }
-                difference.extend([cell(mean(&gains)), cell(half)]);
+                difference.extend([cell(mean(&gains)), cell(half_width(&gains))]);
             }
             levels.push(level)?;
             differences.push(difference)?;
@@ -313,16 +301,6 @@ fn tables(
         )?;
     }
     Ok(vec![bar, levels, differences])
-}
-
-/// Half the width of the mean's 95 % interval.
-fn half_width(values: &[f64]) -> Result<f64> {
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let t = StudentsT::new(0.0, 1.0, n - 1.0)
-        .map_err(|e| Error::invalid("trainings", e.to_string(), "run at least two"))?;
-    Ok(t.inverse_cdf(0.975) * (variance / n).sqrt())
 }
 
 /// What the conditions' rows are.

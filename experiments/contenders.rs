@@ -430,6 +430,16 @@ pub fn saved(context: &Context, texts: &Texts) -> Result<Vec<Contender>> {
     Ok(contenders)
 }
 
+/// The classifiers below `--models`: name, folder, what guardrail.json says of the training.
+pub fn trained_by(context: &Context) -> Result<Vec<(String, PathBuf, Value)>> {
+    let Some(root) = &context.models else { return Ok(Vec::new()) };
+    let said = |(name, folder): (String, PathBuf)| {
+        let training = About::load(&folder)?.training;
+        Ok((name, folder, training))
+    };
+    classifiers(root)?.into_iter().map(said).collect()
+}
+
 /// Folders below `root` that hold a trained classifier, by name: the way to them, without the last
 /// `model` that the training adds.
 fn classifiers(root: &Path) -> Result<Vec<(String, PathBuf)>> {

@@ -29,6 +29,8 @@ mod seedgame;
 mod solvers;
 #[cfg(feature = "neural")]
 mod table1;
+#[cfg(feature = "neural")]
+mod table2;
 mod texts;
 mod theory;
 #[cfg(feature = "neural")]
@@ -75,6 +77,8 @@ const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "solvers", about: solvers::ABOUT, run: solvers::run, draw: solvers::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "table2", about: table2::ABOUT, run: table2::run, draw: table2::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "fig2", about: fig2::ABOUT, run: fig2::run, draw: fig2::draw },
     #[cfg(feature = "neural")]

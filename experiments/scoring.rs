@@ -3,10 +3,11 @@
 use crate::Context;
 use crate::contenders::{self, Set, THRESHOLD};
 use nashguard::Result;
-use nashguard::data::{Language, Seeds};
+use nashguard::data::{Benchmark, Language, Seeds};
 use nashguard::metrics::{Confusion, auroc};
 use nashguard::neural::{Guardrail, GuardrailConfig};
 use nashguard::report::Cell;
+use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::sync::Arc;
 
 /// What was scored on, in a note.
@@ -108,6 +109,25 @@ pub fn means(sets: &[Arc<Set>], scores: &[Score], language: Language) -> Score {
     }
 }
 
+/// A figure of one classifier in one language, from its scores on all sets.
+pub type Value<'a> = Box<dyn Fn(&[Score], Language) -> Option<f64> + 'a>;
+
+pub const XSTEST_FPR: &str = "XSTest FPR";
+
+/// The figures that classifiers are compared by.
+pub fn figures(sets: &[Arc<Set>]) -> [(&'static str, Value<'_>); 4] {
+    let xstest = |scores: &[Score], language: Language| {
+        let of = |s: &Arc<Set>| s.benchmark == Some(Benchmark::XsTest) && s.language == language;
+        sets.iter().position(of).and_then(|i| scores[i].fpr)
+    };
+    [
+        ("F1", Box::new(|s, l| Some(means(sets, s, l).f1))),
+        ("AUROC", Box::new(|s, l| means(sets, s, l).auroc)),
+        ("FPR", Box::new(|s, l| means(sets, s, l).fpr)),
+        (XSTEST_FPR, Box::new(xstest)),
+    ]
+}
+
 /// The mean, of something.
 pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     let (count, sum) = values.fold((0_u32, 0.0), |(n, sum), v| (n + 1, sum + v));
@@ -117,4 +137,13 @@ pub fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 /// A number, or what stands where there is none.
 pub fn cell(value: Option<f64>) -> Cell {
     contenders::cell(value, "-")
+}
+
+/// Half the width of the mean's 95 % interval (Student's t), of two values or more.
+pub fn half_width(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = mean(values.iter().copied())?;
+    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
+    Some(t.inverse_cdf(0.975) * (variance / n).sqrt())
 }

@@ -12,6 +12,9 @@ pub struct Reported {
     /// Table 1: F1 by model.
     #[serde(rename = "model")]
     pub models: Vec<ReportedModel>,
+    /// Table 2: mean F1 on other bases.
+    #[serde(rename = "base")]
+    pub bases: Vec<ReportedBase>,
     /// Inference latency by model.
     pub latency: Vec<ReportedLatency>,
     /// Figure 5: what French seeds add to English ones, by the language scored in.
@@ -45,6 +48,20 @@ pub struct ReportedModel {
     /// F1 by language and benchmark; every pair is present.
     pub f1: BTreeMap<Language, BTreeMap<Benchmark, f64>>,
     /// The average over the six benchmarks, as printed.
+    pub average: BTreeMap<Language, f64>,
+}
+
+/// One row of Table 2: mean F1 over six benchmarks by language, in percent, as printed.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedBase {
+    /// The classifier.
+    pub name: String,
+    /// What it was fine-tuned from.
+    pub base: String,
+    /// Its number of parameters.
+    pub size: String,
+    /// Every language is present.
     pub average: BTreeMap<Language, f64>,
 }
 
@@ -84,6 +101,11 @@ fn parse(source: &str) -> Result<Reported> {
                 let (name, size) = (&model.name, &model.size);
                 return Err(invalid(format!("{name} {size} lacks a number for {language:?}")));
             }
+        }
+    }
+    for base in &reported.bases {
+        if base.average.len() != Language::ALL.len() {
+            return Err(invalid(format!("{} {} lacks a language", base.base, base.size)));
         }
     }
     Ok(reported)
