@@ -15,7 +15,7 @@ use crate::scoring::{
 use nashguard::Result;
 use nashguard::data::{Label, Language, Row, Seeds};
 use nashguard::neural::Guardrail;
-use nashguard::neural::rounds::{added_rows, kept_rows};
+use nashguard::neural::rounds::{Verdict, added_rows};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
 use nashguard::report::{Cell, Column, Report, Table};
 use rand::{SeedableRng, seq::SliceRandom};
@@ -49,7 +49,8 @@ type Runs = Vec<Vec<Score>>;
 pub fn run(context: &Context) -> Result<Report> {
     let (seeds, _) = seeds(context)?;
     let sets = sets(context, &seeds.validation)?;
-    let mut conditions = conditions(context)?;
+    let games = longest(context)?;
+    let mut conditions = conditions(&games)?;
     // As many rows of each game, so that what differs is which.
     let count = conditions.iter().map(|c| c.rows.len()).min().unwrap_or(0);
     let mut tables = Vec::new();
@@ -60,7 +61,7 @@ pub fn run(context: &Context) -> Result<Report> {
             condition.rows.shuffle(&mut rng);
             condition.rows.truncate(count);
         }
-        conditions.extend(remedies(context)?);
+        conditions.extend(remedies(context, &games)?);
         tables = trained(context, &seeds, &sets, &conditions)?;
         tables.push(made);
     }
@@ -82,8 +83,8 @@ pub fn run(context: &Context) -> Result<Report> {
                      the same training seed."
                 ),
             },
-            "\"drawn once\" is every text of a game's first round that no filter dropped, whether or not it fooled \
-             the classifier: the same generator, no adversary."
+            "Of games of different lengths only the longest are compared. \"drawn once\" is every text of the first \
+             game's first round that no filter dropped, whether or not it fooled the classifier: the same generator, no adversary."
                 .into(),
             "Remedies: \"all drawn\" is every text of every game that no filter dropped; \"nearest\" the half of them \
              that the shipped encoder finds nearest to their seeds, \"likeliest\" the half whose labels the shipped \
@@ -100,35 +101,43 @@ pub fn run(context: &Context) -> Result<Report> {
     })
 }
 
+/// The games that were played longest.
+fn longest(context: &Context) -> Result<Vec<Game>> {
+    let mut games = games(context)?;
+    let most = games.iter().map(|game| game.rounds).max();
+    games.retain(|game| Some(game.rounds) == most);
+    Ok(games)
+}
+
 /// One condition a game, and one of texts drawn once.
-fn conditions(context: &Context) -> Result<Vec<Condition>> {
+fn conditions(games: &[Game]) -> Result<Vec<Condition>> {
     let mut conditions = Vec::new();
-    for Game { name, folder, rounds } in games(context)? {
+    for game in games {
         if conditions.is_empty() {
-            let rows = kept_rows(&folder, 1)?.into_iter().map(|(row, _)| row).collect();
-            conditions.push(Condition { name: format!("drawn once ({name})"), rows });
+            let rows = game.kept(1)?.iter().map(Verdict::row).collect::<Result<_>>()?;
+            conditions.push(Condition { name: "drawn once".into(), rows });
         }
         let mut rows = Vec::new();
-        for round in 1..=rounds {
-            rows.extend(added_rows(&folder, round)?);
+        for round in 1..=game.rounds {
+            rows.extend(added_rows(&game.folder, round)?);
         }
-        conditions.push(Condition { name, rows });
+        conditions.push(Condition { name: format!("game {}", game.name), rows });
     }
     conditions.retain(|c| !c.rows.is_empty());
     Ok(conditions)
 }
 
 /// What may make the texts of all games better rows to learn from.
-fn remedies(context: &Context) -> Result<Vec<Condition>> {
+fn remedies(context: &Context, games: &[Game]) -> Result<Vec<Condition>> {
     let mut drawn = Vec::new();
     let mut known = HashSet::new();
-    for Game { folder, rounds, .. } in games(context)? {
-        for round in 1..=rounds {
-            let kept = kept_rows(&folder, round)?;
-            drawn.extend(kept.into_iter().filter(|(row, _)| known.insert(row.text.clone())));
+    for game in games {
+        for round in 1..=game.rounds {
+            let kept = game.kept(round)?;
+            drawn.extend(kept.into_iter().filter(|v| known.insert(v.text.clone())));
         }
     }
-    let rows: Vec<Row> = drawn.iter().map(|(row, _)| row.clone()).collect();
+    let rows = drawn.iter().map(Verdict::row).collect::<Result<Vec<_>>>()?;
     let mut unsafe_rows = 0;
     let two_safe = rows.iter().filter(|row| {
         unsafe_rows += usize::from(row.label == Label::Unsafe);
@@ -168,8 +177,8 @@ fn likelihoods(rows: &[Row]) -> Result<Vec<f32>> {
     Ok(rows.iter().zip(scores).map(of).collect())
 }
 
-/// Cosines between texts and their seeds, whose names stand beside them; `None` where the seeds are not at hand.
-fn cosines(context: &Context, drawn: &[(Row, String)]) -> Result<Option<Vec<f32>>> {
+/// Cosines between texts and their seeds; `None` where the seeds are not at hand.
+fn cosines(context: &Context, drawn: &[Verdict]) -> Result<Option<Vec<f32>>> {
     let Some(encoder) = Guardrail::shipped()?.encoder() else { return Ok(None) };
     let Some([train, _]) = context.data.as_ref().map(|d| d.seed_origins()).transpose()?.flatten()
     else {
@@ -177,9 +186,9 @@ fn cosines(context: &Context, drawn: &[(Row, String)]) -> Result<Option<Vec<f32>
     };
     let named: HashMap<String, String> =
         train.into_iter().map(|(row, origin)| (origin.id, row.text)).collect();
-    let cosine = |(row, seed): &(Row, String)| -> Result<Option<f32>> {
-        let Some(seed) = named.get(seed) else { return Ok(None) };
-        let (a, b) = (encoder.encode(&row.text)?, encoder.encode(seed)?);
+    let cosine = |v: &Verdict| -> Result<Option<f32>> {
+        let Some(seed) = named.get(&v.seed) else { return Ok(None) };
+        let (a, b) = (encoder.encode(&v.text)?, encoder.encode(seed)?);
         let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
         Ok(Some(dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt()))
     };

@@ -1,6 +1,7 @@
 //! Finished games of `nashguard play`, below `--models`.
 
 use crate::Context;
+use nashguard::neural::rounds::{RoundsConfig, Verdict, verdicts};
 use nashguard::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,17 @@ pub struct Game {
     pub folder: PathBuf,
     /// Rounds that are over.
     pub rounds: usize,
+    /// Its settings, but for the number of rounds.
+    pub config: RoundsConfig,
+}
+
+impl Game {
+    /// Texts of a round that no filter dropped.
+    pub fn kept(&self, round: usize) -> Result<Vec<Verdict>> {
+        let mut texts = verdicts(&self.folder, round)?;
+        texts.retain(|v| v.dropped.is_none());
+        Ok(texts)
+    }
 }
 
 /// Levels of folders that are looked through.
@@ -26,13 +38,24 @@ pub fn games(context: &Context) -> Result<Vec<Game>> {
     Ok(found)
 }
 
+/// What game.json says.
+fn settings(path: &Path) -> Result<RoundsConfig> {
+    let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
+    let mut about: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+    serde_json::from_value(about["config"].take()).map_err(|e| {
+        let problem = format!("it describes no game ({e})");
+        Error::invalid(path.display().to_string(), problem, "move the folder away from --models")
+    })
+}
+
 fn search(folder: &Path, levels: usize, found: &mut Vec<Game>) -> Result<()> {
     if folder.join("game.json").is_file() {
         let over = |round: &usize| folder.join(format!("round-{round}/summary.json")).is_file();
         let rounds = (1..).take_while(over).count();
         if rounds > 0 {
             let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            found.push(Game { name, folder: folder.to_path_buf(), rounds });
+            let config = settings(&folder.join("game.json"))?;
+            found.push(Game { name, folder: folder.to_path_buf(), rounds, config });
         }
         return Ok(());
     }

@@ -34,6 +34,8 @@ mod table2;
 mod texts;
 mod theory;
 #[cfg(feature = "neural")]
+mod warmstart;
+#[cfg(feature = "neural")]
 mod weighting;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -115,6 +117,13 @@ const EXPERIMENTS: &[Experiment] = &[
         about: ablations::ABOUT,
         run: ablations::run,
         draw: ablations::draw,
+    },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "warmstart",
+        about: warmstart::ABOUT,
+        run: warmstart::run,
+        draw: warmstart::draw,
     },
 ];
 

@@ -28,5 +28,5 @@ pub use config::{ClassifierConfig, GeneratorConfig, RoundsConfig, Teaching};
 pub use guard::Guard;
 pub use players::{Scribe, Written};
 pub use run::{Event, Material, Stage, run};
-pub use stages::{added_rows, kept_rows};
+pub use stages::{Verdict, added_rows, verdicts};
 pub use summary::{BenchmarkScore, Summary};

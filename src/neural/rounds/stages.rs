@@ -55,29 +55,45 @@ struct Rated {
     said: String,
 }
 
-/// All that is known of a text.
+/// All that is known of a text that was drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Verdict {
+pub struct Verdict {
+    /// Name of the seed row.
     pub seed: String,
-    /// Index of the job, and of the text among its candidates.
+    /// Index of the seed and language in the round.
     pub job: u32,
+    /// Index of the text among those of its job.
     pub candidate: u32,
+    /// The language asked for.
     pub language: Language,
+    /// That of the seed, which the text should have.
     pub label: Label,
     /// Those of the seed.
     #[serde(default)]
     pub categories: Vec<Category>,
+    /// What was drawn.
     pub text: String,
     /// Why it was dropped. A text whose rating does not match is dropped too, but may still lose a preference.
     pub dropped: Option<Reason>,
+    /// The harm that the untrained base saw in it, 1 to 5.
     pub rating: Option<u8>,
     /// The largest probability of the classifier, of texts that were not dropped for another reason than rating.
     pub score: Option<f32>,
+    /// Whether the classifier errs on it; `None` where it was not asked.
     pub wrong: Option<bool>,
+    /// Its preference level, 1 to 4.
     pub level: Option<u8>,
 }
 
 impl Verdict {
+    /// The text as a row, with its seed's label and categories.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a blank text.
+    pub fn row(&self) -> Result<Row> {
+        Row::new(self.text.clone(), self.language, self.label, self.categories.clone())
+    }
+
     fn known_level(&self) -> Option<Level> {
         Some(Level::of(self.wrong?, self.dropped.is_none()))
     }
@@ -549,15 +565,12 @@ pub fn added_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
     lines::read::<Added>(&path)?.into_iter().map(Added::row).collect()
 }
 
-/// All texts of a round that no filter dropped, whether or not they fooled the classifier, with the names of their
-/// seeds.
+/// What is known of every text drawn in a round of the game in `folder`, those dropped too.
 ///
 /// # Errors
 /// As [`added_rows`].
-pub fn kept_rows(folder: &Path, round: usize) -> Result<Vec<(Row, String)>> {
-    let path = folder.join(format!("round-{round}")).join("verdicts.jsonl");
-    let kept = lines::read::<Verdict>(&path)?.into_iter().filter(|v| v.dropped.is_none());
-    kept.map(|v| Ok((Added::of(&v, "").row()?, v.seed))).collect()
+pub fn verdicts(folder: &Path, round: usize) -> Result<Vec<Verdict>> {
+    lines::read(&folder.join(format!("round-{round}")).join("verdicts.jsonl"))
 }
 
 /// Writes a generator, its tokenizer first: a folder without config.json is none.

@@ -1,0 +1,103 @@
+//! Claim: a small base does not know the generator's task; a few minutes of supervised fine-tuning on rows that say the
+//! same in two languages teach it: more texts in the language asked for, fewer dropped, labels kept.
+//!
+//! Paper: Section 5 (its generator is an 8B instruct model, which needs no teaching).
+
+use crate::Context;
+use crate::games::games;
+use crate::scoring::{cell, mean};
+use nashguard::Result;
+use nashguard::data::filters::{Reason, identify};
+use nashguard::data::{Label, Language};
+use nashguard::neural::Guardrail;
+use nashguard::neural::rounds::{Verdict, verdicts};
+use nashguard::report::{Cell, Column, Report, Table};
+use std::path::Path;
+
+pub const ABOUT: &str = "what teaching a base the generator's task buys: texts of the first round";
+
+const REASONS: [(Reason, &str); 8] = [
+    (Reason::Empty, "empty"),
+    (Reason::Length, "length"),
+    (Reason::Refusal, "refusal"),
+    (Reason::Instructions, "instructions"),
+    (Reason::Language, "language"),
+    (Reason::Copy, "copy of the seed"),
+    (Reason::Duplicate, "duplicate"),
+    (Reason::Contamination, "benchmark text"),
+];
+
+pub fn run(context: &Context) -> Result<Report> {
+    let games = games(context)?;
+    let start = || ["game", "base", "prompts", "taught"].map(Column::new).into_iter();
+    let mut dropped = Table::new(
+        "dropped",
+        "Texts of the first round, before any preference was learnt: shares by the filter that dropped them",
+        start()
+            .chain([Column::new("texts"), Column::percent("in the language")])
+            .chain(REASONS.map(|(_, name)| Column::percent(name)))
+            .chain([Column::percent("kept")]),
+    );
+    let mut agreement = Table::new(
+        "agreement",
+        "Of the texts kept, how many the shipped guardrail, which has seen neither, gives their seed's label",
+        start().chain(Language::ALL.into_iter().flat_map(|l| {
+            ["safe", "unsafe"].map(|label| Column::percent(format!("{} {label}", l.code())))
+        })),
+    );
+    let judge = Guardrail::shipped()?;
+    for game in &games {
+        let generator = &game.config.generator;
+        let taught = if generator.teaching.is_some() { "yes" } else { "no" };
+        let base = generator.base.with_extension("").display().to_string();
+        let style = format!("{:?}", generator.style).to_lowercase();
+        let start: Vec<Cell> =
+            vec![game.name.clone().into(), base.into(), style.into(), taught.into()];
+        let texts = verdicts(&game.folder, 1)?;
+        let share = |holds: &dyn Fn(&Verdict) -> bool| {
+            cell(mean(texts.iter().map(|v| 100.0 * f64::from(u8::from(holds(v))))))
+        };
+        let mut row = start.clone();
+        row.extend([texts.len().into(), share(&|v| identify(&v.text) == Some(v.language))]);
+        row.extend(REASONS.map(|(reason, _)| share(&|v| v.dropped == Some(reason))));
+        row.push(share(&|v| v.dropped.is_none()));
+        dropped.push(row)?;
+
+        let kept: Vec<&Verdict> = texts.iter().filter(|v| v.dropped.is_none()).collect();
+        let read: Vec<&str> = kept.iter().map(|v| v.text.as_str()).collect();
+        let flagged: Vec<bool> = judge.scores(&read)?.iter().map(|&s| s > 0.5).collect();
+        let mut row = start;
+        for language in Language::ALL {
+            for label in [Label::Safe, Label::Unsafe] {
+                let of = kept.iter().zip(&flagged);
+                let of = of.filter(|(v, _)| v.language == language && v.label == label);
+                let agree = |(v, flagged): (&&Verdict, &bool)| {
+                    100.0 * f64::from(u8::from((v.label == Label::Unsafe) == *flagged))
+                };
+                row.push(cell(mean(of.map(agree))));
+            }
+        }
+        agreement.push(row)?;
+    }
+    Ok(Report {
+        paper_reference: "Section 5 (the generator)".into(),
+        claim: "Teaching a small base the task of the generator makes more of its texts usable.".into(),
+        notes: vec![
+            match games.is_empty() {
+                true => "No game was found below --models. `nashguard play --config experiments/play-small.toml ...` plays \
+                         one with a taught generator, experiments/play-small-untaught.toml one with the base as it is."
+                    .into(),
+                false => "Filters are applied in the order of the columns; a text counts for the first that drops it. \
+                          Games that rate texts may drop more. \"in the language\" is what the language \
+                          identification says of all texts, dropped or not."
+                    .into(),
+            },
+        ],
+        tables: if games.is_empty() { Vec::new() } else { vec![dropped, agreement] },
+        ..Report::default()
+    })
+}
+
+pub fn draw(_: &Report, _: &Path) -> Result<()> {
+    Ok(())
+}
