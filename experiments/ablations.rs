@@ -7,7 +7,7 @@
 
 use crate::Context;
 use crate::contenders::{Set, THRESHOLD, seeds, sets};
-use crate::games::{Game, games};
+use crate::games::{Game, games, seed_texts};
 use crate::scoring::{
     Score, Value, XSTEST_FPR, cell, config, config_note, figures, half_width, mean, scores,
     sets_note, train,
@@ -180,12 +180,7 @@ fn likelihoods(rows: &[Row]) -> Result<Vec<f32>> {
 /// Cosines between texts and their seeds; `None` where the seeds are not at hand.
 fn cosines(context: &Context, drawn: &[Verdict]) -> Result<Option<Vec<f32>>> {
     let Some(encoder) = Guardrail::shipped()?.encoder() else { return Ok(None) };
-    let Some([train, _]) = context.data.as_ref().map(|d| d.seed_origins()).transpose()?.flatten()
-    else {
-        return Ok(None);
-    };
-    let named: HashMap<String, String> =
-        train.into_iter().map(|(row, origin)| (origin.id, row.text)).collect();
+    let Some(named) = seed_texts(context)? else { return Ok(None) };
     let cosine = |v: &Verdict| -> Result<Option<f32>> {
         let Some(seed) = named.get(&v.seed) else { return Ok(None) };
         let (a, b) = (encoder.encode(&v.text)?, encoder.encode(seed)?);

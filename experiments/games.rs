@@ -1,8 +1,10 @@
 //! Finished games of `nashguard play`, below `--models`.
 
 use crate::Context;
+use nashguard::data::{Origin, Row};
 use nashguard::neural::rounds::{RoundsConfig, Verdict, verdicts};
 use nashguard::{Error, Result};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// A game's folder.
@@ -23,6 +25,14 @@ impl Game {
         texts.retain(|v| v.dropped.is_none());
         Ok(texts)
     }
+}
+
+/// Seed texts by the names of their rows; `None` without real seeds.
+pub fn seed_texts(context: &Context) -> Result<Option<HashMap<String, String>>> {
+    let origins = context.data.as_ref().map(|d| d.seed_origins()).transpose()?.flatten();
+    let named =
+        |rows: Vec<(Row, Origin)>| rows.into_iter().map(|(row, o)| (o.id, row.text)).collect();
+    Ok(origins.map(|[train, _]| named(train)))
 }
 
 /// Levels of folders that are looked through.

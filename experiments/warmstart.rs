@@ -4,7 +4,7 @@
 //! Paper: Section 5 (its generator is an 8B instruct model, which needs no teaching).
 
 use crate::Context;
-use crate::games::games;
+use crate::games::{games, seed_texts};
 use crate::scoring::{cell, mean};
 use nashguard::Result;
 use nashguard::data::filters::{Reason, identify};
@@ -12,10 +12,12 @@ use nashguard::data::{Label, Language};
 use nashguard::neural::Guardrail;
 use nashguard::neural::rounds::{Verdict, verdicts};
 use nashguard::report::{Cell, Column, Report, Table};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 pub const ABOUT: &str = "what teaching a base the generator's task buys: texts of the first round";
 
+const LABELS: [Label; 2] = [Label::Safe, Label::Unsafe];
 const REASONS: [(Reason, &str); 8] = [
     (Reason::Empty, "empty"),
     (Reason::Length, "length"),
@@ -40,11 +42,13 @@ pub fn run(context: &Context) -> Result<Report> {
     );
     let mut agreement = Table::new(
         "agreement",
-        "Of the texts kept, how many the shipped guardrail, which has seen neither, gives their seed's label",
-        start().chain(Language::ALL.into_iter().flat_map(|l| {
-            ["safe", "unsafe"].map(|label| Column::percent(format!("{} {label}", l.code())))
-        })),
+        "Of the texts kept, how many the shipped guardrail gives their seed's label; and of \
+         these seeds themselves, many of which it was trained on",
+        start().chain(["seeds"].into_iter().chain(Language::ALL.map(|l| l.code())).flat_map(
+            |of| ["safe", "unsafe"].map(|label| Column::percent(format!("{of} {label}"))),
+        )),
     );
+    let named = seed_texts(context)?.unwrap_or_default();
     let judge = Guardrail::shipped()?;
     for game in &games {
         let generator = &game.config.generator;
@@ -64,17 +68,24 @@ pub fn run(context: &Context) -> Result<Report> {
         dropped.push(row)?;
 
         let kept: Vec<&Verdict> = texts.iter().filter(|v| v.dropped.is_none()).collect();
-        let read: Vec<&str> = kept.iter().map(|v| v.text.as_str()).collect();
-        let flagged: Vec<bool> = judge.scores(&read)?.iter().map(|&s| s > 0.5).collect();
         let mut row = start;
+        let agreeing = |of: &[(&str, Label)]| -> Result<Cell> {
+            let scores = judge.scores(&of.iter().map(|(text, _)| *text).collect::<Vec<_>>())?;
+            let agree =
+                scores.iter().zip(of).map(|(&s, (_, l))| (s > 0.5) == (*l == Label::Unsafe));
+            Ok(cell(mean(agree.map(|yes| 100.0 * f64::from(u8::from(yes))))))
+        };
+        for label in LABELS {
+            let seeds: BTreeSet<&str> =
+                kept.iter().filter(|v| v.label == label).map(|v| v.seed.as_str()).collect();
+            let of = seeds.into_iter().filter_map(|seed| Some((named.get(seed)?.as_str(), label)));
+            row.push(agreeing(&of.collect::<Vec<_>>())?);
+        }
         for language in Language::ALL {
-            for label in [Label::Safe, Label::Unsafe] {
-                let of = kept.iter().zip(&flagged);
-                let of = of.filter(|(v, _)| v.language == language && v.label == label);
-                let agree = |(v, flagged): (&&Verdict, &bool)| {
-                    100.0 * f64::from(u8::from((v.label == Label::Unsafe) == *flagged))
-                };
-                row.push(cell(mean(of.map(agree))));
+            for label in LABELS {
+                let of = kept.iter().filter(|v| v.language == language && v.label == label);
+                let of: Vec<_> = of.map(|v| (v.text.as_str(), label)).collect();
+                row.push(agreeing(&of)?);
             }
         }
         agreement.push(row)?;
