@@ -4,7 +4,7 @@ use crate::interrupt;
 use crate::show::bar;
 use clap::Args;
 use indicatif::ProgressBar;
-use nashguard::data::{Benchmark, DataDir, Language, Origin, Row, Seeds, embedded};
+use nashguard::data::{Benchmark, Category, DataDir, Language, Origin, Row, Seeds, embedded};
 use nashguard::neural::generator::Writer;
 #[cfg(feature = "server")]
 use nashguard::neural::generator::{Server, ServerConfig};
@@ -166,6 +166,8 @@ fn material(config: &RoundsConfig, options: &Options) -> Result<Material> {
     }
     let seeds = config.selection.choose(train.clone(), validation, config.seed).seeds;
     let prompts = config.prompts.choose(train.clone(), Vec::new(), config.seed);
-    let prompts = prompts.seeds.train.into_iter().zip(prompts.origins).collect();
+    let mut prompts: Vec<_> = prompts.seeds.train.into_iter().zip(prompts.origins).collect();
+    // Nothing is written about the exploitation of children, whatever a classifier might learn from it.
+    prompts.retain(|(row, _)| !row.categories.contains(&Category::ChildExploitation));
     Ok(Material { seeds, prompts, all: train, benchmarks })
 }
