@@ -4,7 +4,7 @@
 use candle_core::{DType, Device, Tensor, Var};
 use nashguard::Error;
 use nashguard::data::{Category, Label, Language, Row, Seeds};
-use nashguard::neural::classifier::{Classifier, Reading};
+use nashguard::neural::classifier::{About, Classifier, Reading};
 use nashguard::neural::decoder::{Batch, Config, Decoder, Numbers, Tokenizer};
 use nashguard::neural::finetune::{
     Cache, Event, FinetuneConfig, Lora, Loss, Trained, Validation, finetune,
@@ -12,6 +12,7 @@ use nashguard::neural::finetune::{
 use nashguard::neural::loss::{Target, softmax_losses};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -29,7 +30,7 @@ const WORDS: usize = 30;
 fn tokenizer() -> Tokenizer {
     let vocabulary: BTreeMap<String, usize> =
         (0..WORDS).map(|i| (format!("w{i}"), i)).chain([("?".to_owned(), WORDS)]).collect();
-    let json = serde_json::json!({
+    let json = json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
         "normalizer": null, "pre_tokenizer": { "type": "Whitespace" }, "post_processor": null,
         "decoder": null,
@@ -283,7 +284,7 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
         let file = fs::File::create(at("seed").join(format!("{name}.jsonl.gz"))).unwrap();
         let mut file = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
         for row in rows {
-            let line = serde_json::json!({
+            let line = json!({
                 "text": row.text, "lang": row.language, "unsafe": row.label == Label::Unsafe,
                 "categories": row.categories, "source": "a/b#toy", "license": "MIT",
             });
@@ -334,6 +335,21 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
     }
     assert!(tool("killed", &["--resume"]).status().unwrap().success());
     assert!(numbers(&at("whole/model")) == numbers(&at("killed/model")));
+
+    // Rows added, and as many repeated, with another seed; guardrail.json tells them apart.
+    let row = r#"{"text": "w1 w2", "lang": "de", "unsafe": false, "categories": []}"#;
+    fs::write(at("added.jsonl"), format!("{row}\n{row}\n")).unwrap();
+    let training = |out: &str| About::load(at(out).join("model")).unwrap().training;
+    assert!(tool("added", &["--add", "added.jsonl", "--seed", "4"]).status().unwrap().success());
+    assert!(tool("repeated", &["--repeat", "2"]).status().unwrap().success());
+    let (added, repeated, whole) = (training("added"), training("repeated"), training("whole"));
+    assert_eq!((&added["base"], &added["settings"]["seed"]), (&json!("tiny"), &json!(4)));
+    assert_eq!((&added["rows"], &added["added_rows"]), (&json!(402), &json!(2)));
+    assert_eq!((&repeated["rows"], &repeated["repeated_rows"]), (&json!(402), &json!(2)));
+    assert_eq!((&whole["rows"], &whole["seed_rows"]), (&json!(400), &json!(400)));
+    let too_many = tool("none", &["--repeat", "401"]).stderr(Stdio::piped()).output().unwrap();
+    let said = String::from_utf8(too_many.stderr).unwrap();
+    assert!(said.contains("--repeat: there are only 400 rows"), "{said}");
 
     // A model that is missing is named, and how to get it.
     fs::write(at("tiny.toml"), toml.replace("\"tiny\"", "\"tinier\"")).unwrap();
@@ -515,7 +531,7 @@ fn experiments_score_the_classifiers_below_a_folder() {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let reading = Reading { max_tokens: 24, ..Reading::default() };
     let mut classifier = Classifier::new(decoder("llama"), tokenizer(), reading, &mut rng).unwrap();
-    classifier.about_mut().training = serde_json::json!({ "rows": 7, "tokens": 70 });
+    classifier.about_mut().training = json!({ "rows": 7, "tokens": 70 });
     let folder = path("models/tiny/model");
     classifier.save(&folder).unwrap();
     let run = || {
@@ -584,15 +600,15 @@ fn a_text_cannot_speak_for_the_model() {
         .collect();
     let vocabulary: BTreeMap<&String, usize> = letters.iter().zip(0..).collect();
     let special = |id: usize| {
-        serde_json::json!({
+        json!({
             "id": id, "content": letters[id], "special": true, "normalized": false,
             "single_word": false, "lstrip": false, "rstrip": false,
         })
     };
-    let bytes = serde_json::json!({
+    let bytes = json!({
         "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true,
     });
-    let json = serde_json::json!({
+    let json = json!({
         "version": "1.0", "truncation": null, "padding": null,
         "added_tokens": [special(0), special(1)], "normalizer": null, "pre_tokenizer": bytes,
         "post_processor": null, "decoder": bytes,
