@@ -9,8 +9,8 @@ use crate::Context;
 use crate::contenders::{Set, THRESHOLD, seeds, sets};
 use crate::games::{Game, games, seed_texts};
 use crate::scoring::{
-    Score, Value, XSTEST_FPR, cell, config, config_note, figures, half_width, mean, scores,
-    sets_note, train,
+    Score, Value, XSTEST_FPR, cell, config, config_note, figures, mean, scores, sets_note, spread,
+    train,
 };
 use nashguard::Result;
 use nashguard::data::{Label, Language, Row, Seeds};
@@ -282,10 +282,9 @@ fn tables(
                 let (mine, theirs) = (of(value, runs, language), of(value, control, language));
                 level.push(cell(mean(&mine)));
                 let gains: Vec<f64> = mine.iter().zip(&theirs).map(|(a, b)| a - b).collect();
-                if let Some(mean) = mean(&gains) {
-                    gained.insert((*what, language), mean);
-                }
-                difference.extend([cell(mean(&gains)), cell(half_width(&gains))]);
+                let (gain, half) = spread(&gains);
+                gained.extend(gain.map(|gain| ((*what, language), gain)));
+                difference.extend([cell(gain), cell(half)]);
             }
             levels.push(level)?;
             differences.push(difference)?;

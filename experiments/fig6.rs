@@ -4,14 +4,13 @@
 
 use crate::Context;
 use crate::contenders::{seeds, sets};
-use crate::scoring::{Score, cell, config, config_note, mean, means, scores, sets_note, train};
+use crate::scoring::{Score, cell, config, config_note, means, scores, sets_note, spread, train};
 use nashguard::Result;
 use nashguard::data::{Label, Language, Row, Seeds};
 use nashguard::report::plot::{Axis, Figure, Line, LineChart, Panel};
 use nashguard::report::{Cell, Column, Report, Series, Style, Table};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 use std::path::Path;
 
 pub const ABOUT: &str =
@@ -147,17 +146,6 @@ fn part(rows: &[Row], parts: usize, seed: u64) -> Vec<Row> {
     kept.into_iter().map(|i| rows[i].clone()).collect()
 }
 
-/// The mean, and half the width of its 95% interval by Student's t when there are two values or more.
-fn spread(values: &[f64]) -> (Option<f64>, Option<f64>) {
-    let n = values.len() as f64;
-    let Some(middle) = mean(values.iter().copied()) else { return (None, None) };
-    let half = StudentsT::new(0.0, 1.0, n - 1.0).ok().map(|t| {
-        let variance = values.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / (n - 1.0);
-        t.inverse_cdf(0.975) * (variance / n).sqrt()
-    });
-    (Some(middle), half)
-}
-
 pub fn draw(report: &Report, figures: &Path) -> Result<()> {
     let panel = |(name, _): (&str, Value)| {
         Panel::from(LineChart {
@@ -198,15 +186,5 @@ mod tests {
             }
         }
         assert_ne!(part(&rows, 2, 0), part(&rows, 2, 1));
-    }
-
-    /// Mean 2, deviation 1, t of two degrees of freedom 4.3027.
-    #[test]
-    fn the_interval_is_students() {
-        let (middle, half) = spread(&[1.0, 2.0, 3.0]);
-        assert_eq!(middle, Some(2.0));
-        assert!((half.unwrap() - 4.302_653 / 3_f64.sqrt()).abs() < 1e-5);
-        assert_eq!(spread(&[1.0]), (Some(1.0), None));
-        assert_eq!(spread(&[]), (None, None));
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::Context;
 use nashguard::data::{Origin, Row};
-use nashguard::neural::rounds::{RoundsConfig, Verdict, verdicts};
+use nashguard::neural::rounds::{RoundsConfig, Summary, Verdict, verdicts};
 use nashguard::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,19 @@ pub struct Game {
 }
 
 impl Game {
+    /// What every round came to, the start first.
+    pub fn summaries(&self) -> Result<Vec<Summary>> {
+        let read = |round: usize| {
+            let path = self.folder.join(format!("round-{round}/summary.json"));
+            let text = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
+            serde_json::from_slice(&text).map_err(|e| {
+                let remedy = "delete it and play on: the round is summed up again";
+                Error::invalid(path.display().to_string(), format!("it is damaged ({e})"), remedy)
+            })
+        };
+        (0..=self.rounds).map(read).collect()
+    }
+
     /// Texts of a round that no filter dropped.
     pub fn kept(&self, round: usize) -> Result<Vec<Verdict>> {
         let mut texts = verdicts(&self.folder, round)?;

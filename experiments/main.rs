@@ -12,9 +12,13 @@ mod dynamics;
 #[cfg(feature = "neural")]
 mod fig2;
 #[cfg(feature = "neural")]
+mod fig4;
+#[cfg(feature = "neural")]
 mod fig5;
 #[cfg(feature = "neural")]
 mod fig6;
+#[cfg(feature = "neural")]
+mod fig7;
 mod fig8;
 #[cfg(feature = "neural")]
 mod fig9;
@@ -84,9 +88,13 @@ const EXPERIMENTS: &[Experiment] = &[
     #[cfg(feature = "neural")]
     Experiment { name: "fig2", about: fig2::ABOUT, run: fig2::run, draw: fig2::draw },
     #[cfg(feature = "neural")]
+    Experiment { name: "fig4", about: fig4::ABOUT, run: fig4::run, draw: fig4::draw },
+    #[cfg(feature = "neural")]
     Experiment { name: "fig5", about: fig5::ABOUT, run: fig5::run, draw: fig5::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "fig6", about: fig6::ABOUT, run: fig6::run, draw: fig6::draw },
+    #[cfg(feature = "neural")]
+    Experiment { name: "fig7", about: fig7::ABOUT, run: fig7::run, draw: fig7::draw },
     Experiment { name: "fig8", about: fig8::ABOUT, run: fig8::run, draw: fig8::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "fig9", about: fig9::ABOUT, run: fig9::run, draw: fig9::draw },

@@ -139,11 +139,28 @@ pub fn cell(value: Option<f64>) -> Cell {
     contenders::cell(value, "-")
 }
 
-/// Half the width of the mean's 95 % interval (Student's t), of two values or more.
-pub fn half_width(values: &[f64]) -> Option<f64> {
+/// The mean, and half the width of its 95% interval by Student's t when there are two values or more.
+pub fn spread(values: &[f64]) -> (Option<f64>, Option<f64>) {
     let n = values.len() as f64;
-    let mean = mean(values.iter().copied())?;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
-    Some(t.inverse_cdf(0.975) * (variance / n).sqrt())
+    let Some(middle) = mean(values.iter().copied()) else { return (None, None) };
+    let half = StudentsT::new(0.0, 1.0, n - 1.0).ok().map(|t| {
+        let variance = values.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / (n - 1.0);
+        t.inverse_cdf(0.975) * (variance / n).sqrt()
+    });
+    (Some(middle), half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Mean 2, deviation 1, t of two degrees of freedom 4.3027.
+    #[test]
+    fn the_interval_is_students() {
+        let (middle, half) = spread(&[1.0, 2.0, 3.0]);
+        assert_eq!(middle, Some(2.0));
+        assert!((half.unwrap() - 4.302_653 / 3_f64.sqrt()).abs() < 1e-5);
+        assert_eq!(spread(&[1.0]), (Some(1.0), None));
+        assert_eq!(spread(&[]), (None, None));
+    }
 }

@@ -5,7 +5,7 @@
 
 use crate::Context;
 use crate::contenders::{Contender, Set, Source, Texts, benchmarks, thin, trained_by};
-use crate::scoring::{Score, cell, figures, half_width, mean, score, sets_note};
+use crate::scoring::{Score, cell, figures, mean, score, sets_note, spread};
 use nashguard::data::{Language, reported};
 use nashguard::report::{Cell, Column, Report, Table};
 use nashguard::{Error, Result};
@@ -177,7 +177,8 @@ fn ours(sets: &[Arc<Set>], bases: &BTreeMap<String, Base>) -> Result<Vec<Table>>
                         Some(value(mine, language)? - value(control, language)?)
                     })
                     .collect();
-                row.extend([cell(mean(gains.iter().copied())), cell(half_width(&gains))]);
+                let (gain, half) = spread(&gains);
+                row.extend([cell(gain), cell(half)]);
             }
             differences.push(row)?;
         }

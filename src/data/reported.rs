@@ -23,6 +23,8 @@ pub struct Reported {
     pub seed_rows: BTreeMap<Language, usize>,
     /// Their shares in percent, as printed.
     pub seed_shares: BTreeMap<Language, f64>,
+    /// Figure 7b: shares of the rows that the first iteration adds, in percent, as printed.
+    pub synthetic_shares: BTreeMap<Language, f64>,
 }
 
 /// F1 on OpenAI moderation, in percent, of a classifier trained on seeds only.
