@@ -2,6 +2,7 @@
 //! seeds and the six benchmarks. Scores are kept in files, one a set of texts, so that a slow backbone
 //! reads a text once, for whichever experiment, and goes on where it was stopped.
 
+use crate::games::is_game;
 use crate::{Context, Scale};
 use candle_core::{DType, Device};
 use indicatif::ProgressBar;
@@ -31,7 +32,7 @@ pub const HELD_OUT: &str = "held-out seeds";
 const FEW: usize = 2000;
 /// Rows of a benchmark at smoke scale.
 const SMOKE_ROWS: usize = 40;
-/// Levels of folders below `--models` that are looked through.
+/// Levels of folders below a root that are looked through.
 const LEVELS: usize = 3;
 /// Inputs timed one by one, by a small guardrail and by a decoder.
 const TIMED: [usize; 2] = [500, 40];
@@ -264,6 +265,28 @@ fn device() -> Result<(Device, DType)> {
     Ok((device, dtype))
 }
 
+/// The outermost folders in `root` that are what is looked for, sorted.
+pub fn search(root: &Path, is: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
+    fn look(
+        folder: &Path,
+        levels: usize,
+        is: &dyn Fn(&Path) -> bool,
+        found: &mut Vec<PathBuf>,
+    ) -> Result<()> {
+        if is(folder) {
+            found.push(folder.to_path_buf());
+        } else if levels > 0 {
+            for path in entries(folder)?.iter().filter(|path| path.is_dir()) {
+                look(path, levels - 1, is, found)?;
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    look(root, LEVELS, is, &mut found)?;
+    Ok(found)
+}
+
 /// Paths in a folder, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let io = |e| Error::io("read", folder, e);
@@ -441,25 +464,15 @@ pub fn trained_by(context: &Context) -> Result<Vec<(String, PathBuf, Value)>> {
 }
 
 /// Folders below `root` that hold a trained classifier, by name: the way to them, without the last
-/// `model` that the training adds.
+/// `model` that the training adds. Those inside games are the games' own.
 fn classifiers(root: &Path) -> Result<Vec<(String, PathBuf)>> {
-    fn look(folder: &Path, levels: usize, found: &mut Vec<PathBuf>) -> Result<()> {
-        if folder.join(ABOUT).is_file() {
-            found.push(folder.to_path_buf());
-        } else if levels > 0 {
-            for path in entries(folder)?.iter().filter(|path| path.is_dir()) {
-                look(path, levels - 1, found)?;
-            }
-        }
-        Ok(())
-    }
-    let mut found = Vec::new();
-    look(root, LEVELS, &mut found)?;
-    if found.is_empty() {
+    let is = |folder: &Path| folder.join(ABOUT).is_file() || is_game(folder);
+    let (games, found): (Vec<_>, Vec<_>) = search(root, &is)?.into_iter().partition(|f| is_game(f));
+    if found.is_empty() && games.is_empty() {
         return Err(Error::invalid(
             root.display().to_string(),
-            "no folder in it holds a trained classifier (guardrail.json)",
-            "name the folder that holds what `nashguard train` wrote",
+            "no folder in it holds a trained classifier (guardrail.json) or a game (game.json)",
+            "name the folder that holds what `nashguard train` or `nashguard play` wrote",
         ));
     }
     let name = |folder: &Path| {
@@ -518,6 +531,10 @@ mod tests {
         assert_eq!(own[0].0, "d");
         assert_eq!(classifiers(&root.path().join("b")).unwrap()[0].0, "model");
         assert!(classifiers(&root.path().join("none")).is_err());
+        // A game's own classifiers are left alone, and a folder of games alone is no mistake.
+        std::fs::write(root.path().join("c/game.json"), "{}").unwrap();
+        assert_eq!(classifiers(root.path()).unwrap().len(), 2);
+        assert!(classifiers(&root.path().join("c")).unwrap().is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Finished games of `nashguard play`, below `--models`.
 
 use crate::Context;
+use crate::contenders::search;
 use nashguard::data::{Origin, Row};
 use nashguard::neural::rounds::{RoundsConfig, Summary, Verdict, verdicts};
 use nashguard::{Error, Result};
@@ -48,16 +49,27 @@ pub fn seed_texts(context: &Context) -> Result<Option<HashMap<String, String>>> 
     Ok(origins.map(|[train, _]| named(train)))
 }
 
-/// Levels of folders that are looked through.
-const LEVELS: usize = 3;
+/// The file that says what a game is.
+const ABOUT: &str = "game.json";
+
+/// Whether a folder holds a game.
+pub fn is_game(folder: &Path) -> bool {
+    folder.join(ABOUT).is_file()
+}
 
 /// Every game with a round that is over, by name.
 pub fn games(context: &Context) -> Result<Vec<Game>> {
+    let Some(models) = &context.models else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    if let Some(models) = &context.models {
-        search(models, LEVELS, &mut found)?;
+    for folder in search(models, &is_game)? {
+        let over = |round: &usize| folder.join(format!("round-{round}/summary.json")).is_file();
+        let rounds = (1..).take_while(over).count();
+        if rounds > 0 {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let config = settings(&folder.join(ABOUT))?;
+            found.push(Game { name, folder, rounds, config });
+        }
     }
-    found.sort_by(|a, b| a.folder.cmp(&b.folder));
     Ok(found)
 }
 
@@ -69,28 +81,4 @@ fn settings(path: &Path) -> Result<RoundsConfig> {
         let problem = format!("it describes no game ({e})");
         Error::invalid(path.display().to_string(), problem, "move the folder away from --models")
     })
-}
-
-fn search(folder: &Path, levels: usize, found: &mut Vec<Game>) -> Result<()> {
-    if folder.join("game.json").is_file() {
-        let over = |round: &usize| folder.join(format!("round-{round}/summary.json")).is_file();
-        let rounds = (1..).take_while(over).count();
-        if rounds > 0 {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let config = settings(&folder.join("game.json"))?;
-            found.push(Game { name, folder: folder.to_path_buf(), rounds, config });
-        }
-        return Ok(());
-    }
-    if levels == 0 {
-        return Ok(());
-    }
-    let io = |e| Error::io("read", folder, e);
-    for entry in std::fs::read_dir(folder).map_err(io)? {
-        let path = entry.map_err(io)?.path();
-        if path.is_dir() {
-            search(&path, levels - 1, found)?;
-        }
-    }
-    Ok(())
 }
