@@ -157,9 +157,15 @@ fn shares(played: &[(&Game, Vec<Summary>)]) -> Result<Table> {
         &reported.seed_shares,
     )?;
     printed("iteration 1 (paper)", "-".into(), &reported.synthetic_shares)?;
+    let mut seeds = Vec::new();
     for (game, rounds) in played {
         let mut before = Language::ALL.map(|_| [0; 2]);
         for s in rounds {
+            // Games that start from the same seeds name them once.
+            if s.round == 0 && std::mem::replace(&mut seeds, vec![s.rows.clone()]).contains(&s.rows)
+            {
+                continue;
+            }
             let all = if s.round == 0 { &s.rows } else { &s.added };
             let counts = Language::ALL.map(|l| all.get(&l).copied().unwrap_or_default());
             let new: Vec<[usize; 2]> =

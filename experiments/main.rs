@@ -25,6 +25,8 @@ mod fig9;
 #[cfg(feature = "neural")]
 mod games;
 #[cfg(feature = "neural")]
+mod hyperparameters;
+#[cfg(feature = "neural")]
 mod overrefusal;
 mod phase;
 #[cfg(feature = "neural")]
@@ -85,6 +87,20 @@ const EXPERIMENTS: &[Experiment] = &[
     Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
     #[cfg(feature = "neural")]
     Experiment { name: "table2", about: table2::ABOUT, run: table2::run, draw: table2::draw },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "table3",
+        about: hyperparameters::CLASSIFIER,
+        run: hyperparameters::classifier,
+        draw: hyperparameters::draw,
+    },
+    #[cfg(feature = "neural")]
+    Experiment {
+        name: "table4",
+        about: hyperparameters::GENERATOR,
+        run: hyperparameters::generator,
+        draw: hyperparameters::draw,
+    },
     #[cfg(feature = "neural")]
     Experiment { name: "fig2", about: fig2::ABOUT, run: fig2::run, draw: fig2::draw },
     #[cfg(feature = "neural")]

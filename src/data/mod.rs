@@ -13,7 +13,10 @@ mod seeds;
 pub use benchmarks::{Benchmark, BenchmarkRows, Skipped};
 pub use directory::DataDir;
 pub use embedded::embedded;
-pub use reported::{Reported, ReportedLatency, ReportedModel, ReportedTransfer, reported};
+pub use reported::{
+    Reported, ReportedBase, ReportedLatency, ReportedModel, ReportedSetting, ReportedTransfer,
+    reported,
+};
 pub use seeds::{Origin, read_licensed_seed_file, read_seed_file, read_seed_origins};
 
 use crate::{Error, Result};

@@ -15,6 +15,9 @@ pub struct Reported {
     /// Table 2: mean F1 on other bases.
     #[serde(rename = "base")]
     pub bases: Vec<ReportedBase>,
+    /// Tables 3 and 4: settings of the trainings.
+    #[serde(rename = "setting")]
+    pub settings: Vec<ReportedSetting>,
     /// Inference latency by model.
     pub latency: Vec<ReportedLatency>,
     /// Figure 5: what French seeds add to English ones, by the language scored in.
@@ -65,6 +68,18 @@ pub struct ReportedBase {
     pub size: String,
     /// Every language is present.
     pub average: BTreeMap<Language, f64>,
+}
+
+/// A line of Table 3 or 4.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReportedSetting {
+    /// Whose training: `classifier` or `generator`.
+    pub player: String,
+    /// The setting.
+    pub name: String,
+    /// As printed.
+    pub value: String,
 }
 
 /// The latency of one model in milliseconds per input. The paper's two sources disagree.
