@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub const ABOUT: &str = "synthetic rows beside as many repeated seeds, on other pre-trained bases";
 
 /// Rows read of each benchmark and language at most, evenly spread: a decoder takes minutes for them.
-const ROWS: usize = 300;
+const ROWS: usize = 150;
 
 /// Classifiers of one base by the seed of their training: with repeated seeds, and with synthetic rows.
 #[derive(Default)]
