@@ -336,6 +336,10 @@ impl Game<'_> {
         self.spent(round, Stage::Sampling, started)?;
         let forbidden: Vec<&str> = self.material.benchmark_texts().collect();
         let mut filters = Filters::new(self.config.filters.clone(), forbidden)?;
+        for earlier in 1..round {
+            let kept = self::verdicts(self.out, earlier)?;
+            kept.iter().filter(|v| v.dropped.is_none()).for_each(|v| filters.remember(&v.text));
+        }
         let mut verdicts = Vec::new();
         for (job, (task, of_task)) in tasks.iter().zip(&drawn).enumerate() {
             for (candidate, text) in of_task.texts.iter().enumerate() {
