@@ -18,7 +18,7 @@ pub use batches::{by_length, row_weights};
 pub(super) use checkpoint::State;
 pub(super) use config::rate;
 pub use config::{Cache, FinetuneConfig, Lora, Loss, Trained};
-pub(super) use run::Metrics;
+pub(super) use run::{Metrics, Trial};
 pub use run::{Event, Place, Validation, finetune, finetune_from};
 pub use selection::{Selected, Selection};
 
