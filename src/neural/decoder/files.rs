@@ -91,7 +91,9 @@ impl Config {
                 let prefixed = format!("model.{stored}");
                 let name = if wanted.contains_key(&stored) { &stored } else { &prefixed };
                 match wanted.remove(name) {
-                    Some(asked) if asked != shape => return Err(misshapen(&file, name, &shape, &asked)),
+                    Some(asked) if asked != shape => {
+                        return Err(misshapen(&file, name, &shape, &asked));
+                    }
                     _ => {}
                 }
             }

@@ -1,7 +1,7 @@
 //! The settings of a training run.
 
-use crate::neural::classifier::Reading;
 use super::layer_of;
+use crate::neural::classifier::Reading;
 use crate::neural::decoder::Config;
 use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
 use crate::{Error, Result};

@@ -2,7 +2,7 @@
 
 use super::activations::Activations;
 use super::adamw::{AdamW, Gradients, added};
-use super::batches::{Example, by_length, epoch, examples, row_weights};
+use super::batches::{Example, by_length, epoch, examples, row_weights, shared};
 use super::checkpoint::{self, State};
 use super::config::{FinetuneConfig, Lora, Loss};
 use super::layer_of;
@@ -170,10 +170,11 @@ fn go(
     run.go(adamw, resume, watch)
 }
 
-/// Steps of a training that leaves no file: what they take is what those of [`finetune`] take.
+/// Parts of a training that leaves no file, to see how long they take in [`finetune`].
 pub(in crate::neural) struct Trial<'a> {
     run: Run<'a>,
     adamw: AdamW,
+    last: Gradients,
 }
 
 impl<'a> Trial<'a> {
@@ -186,20 +187,25 @@ impl<'a> Trial<'a> {
     ) -> Result<Self> {
         let (classifier, rng) = untrained(decoder, tokenizer, config, seeds)?;
         let (run, adamw) = Run::new(classifier, rng, config, seeds, Path::new(""))?;
-        Ok(Self { run, adamw })
+        Ok(Self { run, adamw, last: Gradients::new() })
     }
 
-    /// Trains on the first so many rows once; returns their tokens.
-    pub fn pass(&mut self, rows: usize) -> Result<usize> {
+    /// The gradients of the first so many rows; returns their tokens.
+    pub fn gradients(&mut self, rows: usize) -> Result<usize> {
+        let FinetuneConfig { batch_tokens, accumulate, workers, .. } = *self.run.config;
         let lengths: Vec<usize> =
             self.run.examples.iter().take(rows).map(|e| e.ids.len()).collect();
-        let batches = by_length(&lengths, self.run.config.batch_tokens);
-        for step in batches.chunks(self.run.config.accumulate) {
-            let total = self.run.gradients(step, None, &self.adamw)?;
-            let Run { config, .. } = self.run;
-            self.adamw.step(&total.gradients, config.clip, config.learning_rate)?;
+        for step in shared(&lengths, batch_tokens, workers).chunks(accumulate) {
+            self.last = self.run.gradients(step, None, &self.adamw)?.gradients;
         }
         Ok(lengths.iter().sum())
+    }
+
+    /// A step along the last of them.
+    pub fn step(&mut self) -> Result<()> {
+        let FinetuneConfig { clip, learning_rate, .. } = *self.run.config;
+        self.adamw.step(&self.last, clip, learning_rate)?;
+        Ok(())
     }
 
     /// The classifier so far.
@@ -455,9 +461,8 @@ impl<'a> Run<'a> {
         adamw: &AdamW,
     ) -> Result<Part> {
         let rows: usize = step.iter().map(Vec::len).sum();
-        let parts = parallel::each(self.config.workers, step, |batch| {
-            self.part(batch, rows, kept, adamw)
-        })?;
+        let parts =
+            parallel::each(self.config.workers, step, |batch| self.part(batch, rows, kept, adamw))?;
         sum(parts)
     }
 

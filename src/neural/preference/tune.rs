@@ -3,7 +3,7 @@
 use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
 use crate::neural::finetune::{
     AdamW, Gradients, Metrics, Place, State, Trained, added, by_length, checkpoint, epoch,
-    layer_of, rate,
+    layer_of, rate, shared,
 };
 use crate::neural::generator::Generator;
 use crate::neural::parallel;
@@ -231,12 +231,13 @@ pub fn tune(
     Ok(Some(generator))
 }
 
-/// Steps of a tuning that leaves no file: what they take is what those of [`tune`] take.
+/// Parts of a tuning that leaves no file, to see how long they take in [`tune`].
 pub(in crate::neural) struct Trial<'a, O> {
     generator: Generator,
     config: &'a TuneConfig,
     objective: &'a O,
     adamw: AdamW,
+    last: Gradients,
 }
 
 impl<'a, O: Objective> Trial<'a, O> {
@@ -247,19 +248,25 @@ impl<'a, O: Objective> Trial<'a, O> {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let variables = variables(&mut generator, &config.trained, &mut rng)?;
         let adamw = AdamW::new(variables, config.weight_decay)?;
-        Ok(Self { generator, config, objective, adamw })
+        Ok(Self { generator, config, objective, adamw, last: Gradients::new() })
     }
 
-    /// Tunes on the first so many examples once; returns their tokens.
-    pub fn pass(&mut self, examples: usize) -> Result<usize> {
+    /// The gradients of the first so many examples; returns their tokens.
+    pub fn gradients(&mut self, examples: usize) -> Result<usize> {
+        let TuneConfig { batch_tokens, accumulate, workers, .. } = *self.config;
         let mut lengths = self.objective.lengths();
         lengths.truncate(examples);
-        for step in by_length(&lengths, self.config.batch_tokens).chunks(self.config.accumulate) {
-            let (_, _, gradients) =
-                whole(&self.generator, self.config, self.objective, step, &self.adamw)?;
-            self.adamw.step(&gradients, self.config.clip, self.config.learning_rate)?;
+        for step in shared(&lengths, batch_tokens, workers).chunks(accumulate) {
+            let (generator, objective) = (&self.generator, self.objective);
+            self.last = whole(generator, self.config, objective, step, &self.adamw)?.2;
         }
         Ok(lengths.iter().sum())
+    }
+
+    /// A step along the last of them.
+    pub fn step(&mut self) -> Result<()> {
+        self.adamw.step(&self.last, self.config.clip, self.config.learning_rate)?;
+        Ok(())
     }
 }
 

@@ -199,8 +199,10 @@ struct Lengths {
 }
 
 impl Lengths {
-    fn of(texts: &[String], tokenizer: Option<&Tokenizer>) -> Result<Self> {
-        let all = texts.iter().map(|t| tokens(t, tokenizer)).collect::<Result<Vec<usize>>>()?;
+    /// Of texts that are cut off after `most` tokens.
+    fn of(texts: &[String], tokenizer: Option<&Tokenizer>, most: usize) -> Result<Self> {
+        let of = |text: &String| Ok(tokens(text, tokenizer)?.min(most));
+        let all = texts.iter().map(of).collect::<Result<Vec<usize>>>()?;
         let sum: usize = all.iter().sum();
         let longest = all.iter().copied().max().unwrap_or(1);
         Ok(Self { mean: (sum as f64 / all.len().max(1) as f64).max(1.0), longest })
@@ -255,6 +257,26 @@ fn speed(
         }
         n = (2 * n).min(most);
     }
+}
+
+/// Tokens of a step in the mean.
+fn a_step(lengths: &[usize], batch_tokens: usize, accumulate: usize) -> f64 {
+    let batches = by_length(lengths, batch_tokens).len().max(1);
+    (lengths.iter().sum::<usize>() * accumulate) as f64 / batches as f64
+}
+
+/// Tokens a second of steps of so many tokens, from those of their gradients and the seconds of the second of two
+/// steps: the first one touches memory that is new.
+fn with_steps(
+    rate: Option<f64>,
+    tokens: f64,
+    mut step: impl FnMut() -> Result<()>,
+) -> Result<Option<f64>> {
+    step()?;
+    let started = Instant::now();
+    step()?;
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(rate.map(|rate| tokens / (tokens / rate + seconds)))
 }
 
 impl Estimate {
@@ -329,15 +351,14 @@ impl Estimate {
         let tokenizer = found.tokenizer.as_ref();
         let some: Vec<&Task<'_>> = spread(tasks).collect();
         let asked: Vec<String> = some.iter().map(|task| words(&game.prompt(task))).collect();
-        let prompt = Lengths::of(&asked, tokenizer)?;
+        let prompt = Lengths::of(&asked, tokenizer, usize::MAX)?;
         let texts: Vec<String> = some.iter().map(|task| task.row.text.clone()).collect();
-        let text = Lengths::of(&texts, tokenizer)?;
-        let text = Lengths { mean: text.mean.min(sampling.max_tokens as f64), ..text };
+        let text = Lengths::of(&texts, tokenizer, sampling.max_tokens)?;
         let rates: Vec<String> = some
             .iter()
             .map(|task| words(&rating(generator.style, &task.row.text, task.language)))
             .collect();
-        let rated = Lengths::of(&rates, tokenizer)?;
+        let rated = Lengths::of(&rates, tokenizer, usize::MAX)?;
 
         let speeds = match server {
             Some(Ok(writer)) => self.asked(game, writer, &some, text),
@@ -357,7 +378,10 @@ impl Estimate {
                 "generator draws",
                 vec![
                     ("weights", rater.bytes(drawn)),
-                    ("keys and values", sampling.batch * longest * rater.cache_bytes(drawn.computed())),
+                    (
+                        "keys and values",
+                        sampling.batch * longest * rater.cache_bytes(drawn.computed()),
+                    ),
                     ("scores", sampling.batch * rater.vocabulary * 8),
                 ],
             );
@@ -372,7 +396,9 @@ impl Estimate {
         let (rounds, all) = (game.config.rounds, self.plan.texts as f64);
         let how = match (served, tokenizer) {
             (_, Some(_)) => "texts as long as their seeds",
-            (true, None) => "texts as long as their seeds, a token being 4 characters; texts are asked for side by side",
+            (true, None) => {
+                "texts as long as their seeds, a token being 4 characters; texts are asked for side by side"
+            }
             (false, None) => "texts as long as their seeds, a token being 4 characters",
         };
         if let (Some(teaching), Some(c)) = (teaching, player) {
@@ -381,18 +407,45 @@ impl Estimate {
         }
         if let Some(teaching) = teaching {
             let amount = (teaching.pairs * teaching.tune.epochs) as f64 * (prompt.mean + text.mean);
-            self.cost(Stage::Teaching, "steps", amount, "tokens", 1, speeds.teaching, format!("{} pairs", teaching.pairs));
+            self.cost(
+                Stage::Teaching,
+                "steps",
+                amount,
+                "tokens",
+                1,
+                speeds.teaching,
+                format!("{} pairs", teaching.pairs),
+            );
         }
-        self.cost(Stage::Sampling, "texts drawn", all * text.mean, "tokens", rounds, speeds.drawing, how.into());
+        self.cost(
+            Stage::Sampling,
+            "texts drawn",
+            all * text.mean,
+            "tokens",
+            rounds,
+            speeds.drawing,
+            how.into(),
+        );
         if game.config.rating {
             let amount = all * (rated.mean + game.rater().max_tokens as f64);
             let how = "no text is dropped before; tokens of questions and answers";
-            self.cost(Stage::Rating, "texts rated", amount, "tokens", rounds, speeds.rating, how.into());
+            self.cost(
+                Stage::Rating,
+                "texts rated",
+                amount,
+                "tokens",
+                rounds,
+                speeds.rating,
+                how.into(),
+            );
         }
         if let Some(dpo) = generator.dpo {
             if let Some(c) = player {
                 // Weighed by the first one too.
-                self.need("generator learns", tuned(c, c.bytes(dense), &generator.tune, 2 * length));
+                self.need(
+                    "generator learns",
+                    tuned(c, c.bytes(dense), &generator.tune, 2 * length),
+                );
                 let mut files = kept("generators", c, &generator.tune.trained, dense);
                 files.parts.iter_mut().for_each(|(_, bytes)| *bytes *= rounds);
                 self.disk.push(files);
@@ -406,15 +459,34 @@ impl Estimate {
                 "tokens",
                 rounds,
                 speeds.weighing,
-                format!("a pair a task (at most {}), weighed {times} times", candidates.saturating_sub(1).max(1)),
+                format!(
+                    "a pair a task (at most {}), weighed {times} times",
+                    candidates.saturating_sub(1).max(1)
+                ),
             );
             let amount = amount * generator.tune.epochs as f64;
-            self.cost(Stage::Generator, "steps", amount, "tokens", rounds, speeds.tuning, "a pair a task".into());
+            self.cost(
+                Stage::Generator,
+                "steps",
+                amount,
+                "tokens",
+                rounds,
+                speeds.tuning,
+                "a pair a task".into(),
+            );
         }
         if !served && game.config.evaluation > 0 {
             let amount = 2.0 * game.config.evaluation.min(tasks.len()) as f64 * text.mean;
             let how = "drawn by this generator and the last; weighing them is not counted";
-            self.cost(Stage::Evaluation, "texts drawn", amount, "tokens", rounds, speeds.drawing, how.into());
+            self.cost(
+                Stage::Evaluation,
+                "texts drawn",
+                amount,
+                "tokens",
+                rounds,
+                speeds.drawing,
+                how.into(),
+            );
         }
         Ok(())
     }
@@ -434,7 +506,9 @@ impl Estimate {
         let batch = game.config.sampling.batch;
         let drawing = first.and_then(|_| {
             let sampling = Sampling { max_tokens: text.mean.ceil() as usize, ..sampling };
-            speed(batch, batch, |n| drawn(writer, &jobs, n, game.config.candidates, &sampling, None))
+            speed(batch, batch, |n| {
+                drawn(writer, &jobs, n, game.config.candidates, &sampling, None)
+            })
         });
         match drawing {
             Ok(drawing) => Speeds { drawing, ..Speeds::default() },
@@ -446,7 +520,13 @@ impl Estimate {
     }
 
     /// The speeds of a model here.
-    fn measured(&mut self, game: &Game<'_>, found: &Found, some: &[&Task<'_>], text: Lengths) -> Speeds {
+    fn measured(
+        &mut self,
+        game: &Game<'_>,
+        found: &Found,
+        some: &[&Task<'_>],
+        text: Lengths,
+    ) -> Speeds {
         let mut speeds = Speeds::default();
         if let Err(e) = self.measure(game, found, some, text, &mut speeds) {
             self.problems.push(e);
@@ -466,17 +546,21 @@ impl Estimate {
         let teaching = generator.teaching.as_ref();
         let learns = generator.dpo.is_some() || teaching.is_some();
         // Twice its size while it is read.
-        let bytes = found.config.as_ref().map_or(0, |c| c.bytes(game.numbers(!learns).unwrap_or(Numbers::Quantised)));
+        let bytes = found
+            .config
+            .as_ref()
+            .map_or(0, |c| c.bytes(game.numbers(!learns).unwrap_or(Numbers::Quantised)));
         if !self.fits(2 * bytes) {
             return Ok(());
         }
         let mut player = game.load(&game.base(), !learns)?;
         if teaching.is_some_and(|t| t.trim_vocabulary) {
             let local = Local::new(player.clone())?;
-            let used: Result<BTreeSet<u32>> = some.iter().try_fold(BTreeSet::new(), |mut used, task| {
-                used.extend(local.encode(&game.prompt(task))?);
-                Ok(used)
-            });
+            let used: Result<BTreeSet<u32>> =
+                some.iter().try_fold(BTreeSet::new(), |mut used, task| {
+                    used.extend(local.encode(&game.prompt(task))?);
+                    Ok(used)
+                });
             player = game.trimmed(&player, used?)?;
         }
         speeds.trimmed = Some(player.decoder().config().clone());
@@ -490,7 +574,8 @@ impl Estimate {
         let tokenizer = Some(player.tokenizer());
         let (asked, batch) = (jobs(game, some), sampling.batch);
         let short = Sampling { max_tokens: text.mean.ceil() as usize, ..sampling.clone() };
-        speeds.drawing = speed(batch, 16 * batch, |n| drawn(&local, &asked, n, *candidates, &short, tokenizer))?;
+        speeds.drawing =
+            speed(batch, 16 * batch, |n| drawn(&local, &asked, n, *candidates, &short, tokenizer))?;
         if game.config.rating {
             let job = |(i, task): (usize, &&Task<'_>)| {
                 let prompt = rating(generator.style, &task.row.text, task.language);
@@ -500,7 +585,8 @@ impl Estimate {
             speeds.rating = speed(batch, asked.len(), |n| {
                 let n = n.min(asked.len());
                 let said = drawn(&local, &asked[..n], n, 1, &game.rater(), tokenizer)?;
-                let read = asked[..n].iter().map(|job| local.encode(&job.prompt).map(|ids| ids.len()));
+                let read =
+                    asked[..n].iter().map(|job| local.encode(&job.prompt).map(|ids| ids.len()));
                 Ok(said + read.sum::<Result<usize>>()?)
             })?;
         }
@@ -517,10 +603,16 @@ impl Estimate {
             .collect::<Result<Vec<(Vec<u32>, Vec<u32>)>>>()?;
         let most = written.len();
         if let Some(teaching) = teaching {
-            let passage = |(prompt, text): &(Vec<u32>, Vec<u32>)| Passage { prompt: prompt.clone(), text: text.clone() };
+            let passage = |(prompt, text): &(Vec<u32>, Vec<u32>)| Passage {
+                prompt: prompt.clone(),
+                text: text.clone(),
+            };
             let objective = Likelihood(written.iter().map(passage).collect());
-            let mut steps = Tuning::new(local.generator(), &teaching.tune, &objective)?;
-            speeds.teaching = speed(1, most, |n| steps.pass(n))?;
+            let mut trial = Tuning::new(local.generator(), &teaching.tune, &objective)?;
+            let rate = speed(4, most, |n| trial.gradients(n))?;
+            let step =
+                a_step(&objective.lengths(), teaching.tune.batch_tokens, teaching.tune.accumulate);
+            speeds.teaching = with_steps(rate, step, || trial.step())?;
         }
         if let Some(dpo) = generator.dpo {
             let pair = |(prompt, text): &(Vec<u32>, Vec<u32>)| {
@@ -530,11 +622,19 @@ impl Estimate {
             let pairs: Vec<Pair> = written.iter().map(pair).collect();
             // One reference, weighed once.
             let dpo = Dpo { tau: 0.0, beta: dpo.temperature(), ..dpo };
-            let weigh = |n: usize| Preferences::new(dpo, pairs[..n].to_vec(), local.generator(), local.generator());
-            speeds.weighing = speed(1, most, |n| Ok(weigh(n)?.lengths().iter().sum()))?;
-            let objective = weigh(16.min(most))?;
-            let mut steps = Tuning::new(local.generator(), &generator.tune, &objective)?;
-            speeds.tuning = speed(1, 16.min(most), |n| steps.pass(n))?;
+            let weigh = |n: usize| {
+                Preferences::new(dpo, pairs[..n].to_vec(), local.generator(), local.generator())
+            };
+            let mut objective = weigh(1)?;
+            speeds.weighing = speed(4, most, |n| {
+                objective = weigh(n)?;
+                Ok(objective.lengths().iter().sum())
+            })?;
+            let (lengths, tune) = (objective.lengths(), &generator.tune);
+            let mut trial = Tuning::new(local.generator(), tune, &objective)?;
+            let rate = speed(2, lengths.len(), |n| trial.gradients(n))?;
+            let step = a_step(&lengths, tune.batch_tokens, tune.accumulate);
+            speeds.tuning = with_steps(rate, step, || trial.step())?;
         }
         Ok(())
     }
@@ -548,12 +648,18 @@ impl Estimate {
         let Some(base) = &config.base else {
             let guardrail = &config.guardrail;
             guardrail.check().map_err(|e| e.within("classifier.guardrail"))?;
-            let characters = texts.iter().map(|t| t.chars().count()).sum::<usize>() / some.len().max(1);
+            let characters =
+                texts.iter().map(|t| t.chars().count()).sum::<usize>() / some.len().max(1);
             let f = &guardrail.features;
             let table = f.buckets * 12 * 4;
-            let grams = seeds.train.len() * characters * (f.char_max + 1).saturating_sub(f.char_min) * 8;
-            let fits = self.need("classifier is trained", vec![("weights", table), ("optimiser", table), ("n-grams", grams)]);
-            self.disk.push(Need { what: "classifiers", parts: vec![("weights", table * (rounds + 1))] });
+            let grams =
+                seeds.train.len() * characters * (f.char_max + 1).saturating_sub(f.char_min) * 8;
+            let fits = self.need(
+                "classifier is trained",
+                vec![("weights", table), ("optimiser", table), ("n-grams", grams)],
+            );
+            self.disk
+                .push(Need { what: "classifiers", parts: vec![("weights", table * (rounds + 1))] });
             let rows = &seeds.train[..seeds.train.len().min(1 << 16)];
             let (mut steps, mut score) = (None, None);
             if fits {
@@ -573,12 +679,21 @@ impl Estimate {
             let how = growth(guardrail.epochs, self.plan.texts as f64 / rows.max(1) as f64);
             self.cost(Stage::Classifier, "steps", amount, "rows", rounds + 1, steps, how);
             let how = "candidates and benchmarks";
-            self.cost(Stage::Evaluation, "texts scored", scored as f64, "texts", rounds, score, how.into());
+            self.cost(
+                Stage::Evaluation,
+                "texts scored",
+                scored as f64,
+                "texts",
+                rounds,
+                score,
+                how.into(),
+            );
             return Ok(());
         };
         let found = self.find("classifier", game.models.join(base), game.models);
         let finetune = &config.finetune;
-        let around = |text: &String| format!("{}{text}{}", finetune.reading.before, finetune.reading.after);
+        let around =
+            |text: &String| format!("{}{text}{}", finetune.reading.before, finetune.reading.after);
         let read: Vec<String> = texts.iter().map(around).collect();
         let most = finetune.reading.max_tokens;
         let lengths = read
@@ -595,7 +710,12 @@ impl Estimate {
             }
             let layers = finetune.depth.unwrap_or(c.layers).min(c.layers);
             // No scores of the vocabulary.
-            let c = Config { layers, windows: c.windows.iter().take(layers).copied().collect(), tied: true, ..c.clone() };
+            let c = Config {
+                layers,
+                windows: c.windows.iter().take(layers).copied().collect(),
+                tied: true,
+                ..c.clone()
+            };
             let tune = TuneConfig {
                 trained: finetune.trained.clone(),
                 batch_tokens: finetune.batch_tokens,
@@ -607,19 +727,25 @@ impl Estimate {
             fits = self.need("classifier is trained", parts);
             let mut files = kept("classifiers", &c, &finetune.trained, dense);
             if let Some(cache) = finetune.cache {
-                let numbers = (seeds.train.len() + seeds.validation.len()) as f64 * mean * c.hidden as f64;
+                let numbers =
+                    (seeds.train.len() + seeds.validation.len()) as f64 * mean * c.hidden as f64;
                 files.parts.push(("activations", numbers as usize * cache.dtype().size_in_bytes()));
             }
             files.parts.iter_mut().for_each(|(_, bytes)| *bytes *= rounds + 1);
             self.disk.push(files);
         }
         let (mut steps, mut score) = (None, None);
-        if fits && found.whole && let Some(tokenizer) = found.tokenizer {
+        if fits
+            && found.whole
+            && let Some(tokenizer) = found.tokenizer
+        {
             let measure = || -> Result<()> {
                 let decoder = Decoder::load(game.models.join(base), dense, &device)?;
                 let rows = Seeds { train: some.clone(), validation: Vec::new() };
                 let mut trial = Trial::new(decoder, tokenizer, finetune, &rows)?;
-                steps = speed(1, some.len(), |n| trial.pass(n))?;
+                let rate = speed(4, some.len(), |n| trial.gradients(n))?;
+                let step = a_step(&lengths, finetune.batch_tokens, finetune.accumulate);
+                steps = with_steps(rate, step, || trial.step())?;
                 let classifier = trial.classifier();
                 drop(trial);
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
@@ -641,7 +767,15 @@ impl Estimate {
         self.cost(Stage::Classifier, "steps", amount, "tokens", rounds + 1, steps, how);
         let scored = scored + seeds.validation.len() * finetune.epochs;
         let how = "candidates, benchmarks and rows to choose by, as long as rows of S(0)";
-        self.cost(Stage::Evaluation, "texts scored", scored as f64 * mean, "tokens", rounds, score, how.into());
+        self.cost(
+            Stage::Evaluation,
+            "texts scored",
+            scored as f64 * mean,
+            "tokens",
+            rounds,
+            score,
+            how.into(),
+        );
         Ok(())
     }
 
@@ -676,13 +810,19 @@ impl Estimate {
         if let (Some(need), Some(free)) = (most, self.machine.memory)
             && need.total() as u64 > free
         {
-            let problem = format!("\"{}\" needs {}, and {} are free", need.what, gib(need.total()), gib(free as usize));
+            let problem = format!(
+                "\"{}\" needs {}, and {} are free",
+                need.what,
+                gib(need.total()),
+                gib(free as usize)
+            );
             let remedy = "use a larger machine, smaller batches or fewer trained weights";
             self.problems.push(Error::invalid("memory", problem, remedy));
         }
         let all: usize = self.disk.iter().map(Need::total).sum();
         if let Some(free) = self.machine.disk.filter(|&free| all as u64 > free) {
-            let problem = format!("the game leaves {}, and {} are free", gib(all), gib(free as usize));
+            let problem =
+                format!("the game leaves {}, and {} are free", gib(all), gib(free as usize));
             self.problems.push(Error::invalid("disk", problem, "name another folder by --out"));
         }
     }
@@ -719,7 +859,8 @@ impl Batch<'_> {
         let learnt = trained.numbers(c);
         let (q, kv) = (c.heads * c.head_width, c.kv_heads * c.head_width);
         let n = self.longest.max(*batch_tokens);
-        let a_token = 8 * c.hidden + 5 * q + 6 * kv + 4 * c.intermediate + 2 * c.heads * self.longest;
+        let a_token =
+            8 * c.hidden + 5 * q + 6 * kv + 4 * c.intermediate + 2 * c.heads * self.longest;
         let layers = trained.layers.unwrap_or(c.layers).min(c.layers);
         let scores = (n as f64 * self.text) as usize * c.vocabulary * 12;
         let at_once = (*workers).min(*accumulate);
@@ -735,7 +876,10 @@ impl Batch<'_> {
 
 /// Files of a trained model, and of the training's checkpoint.
 fn kept(what: &'static str, c: &Config, trained: &Trained, numbers: Numbers) -> Need {
-    Need { what, parts: vec![("weights", c.bytes(numbers)), ("checkpoint", 12 * trained.numbers(c))] }
+    Need {
+        what,
+        parts: vec![("weights", c.bytes(numbers)), ("checkpoint", 12 * trained.numbers(c))],
+    }
 }
 
 fn growth(epochs: usize, share: f64) -> String {

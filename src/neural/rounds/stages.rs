@@ -9,8 +9,7 @@ use crate::data::{Category, Label, Language, Origin, Row, Seeds, is_blank};
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::encoder::Encoder;
 use crate::neural::generator::{
-    Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite,
-    teaching_pairs,
+    Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite, teaching_pairs,
 };
 use crate::neural::preference::{
     Level, Likelihood, Pair, Passage, Report, Sums, optimise, pairs, tune,
