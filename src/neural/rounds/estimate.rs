@@ -248,6 +248,8 @@ fn speed(
     mut work: impl FnMut(usize) -> Result<usize>,
 ) -> Result<Option<f64>> {
     let mut n = least.min(most);
+    // The first time touches memory that is new.
+    work(n)?;
     loop {
         let started = Instant::now();
         let done = work(n)?;
@@ -339,6 +341,11 @@ impl Estimate {
         let RoundsConfig { generator, sampling, candidates, .. } = game.config;
         let served = server.is_some();
         let found = match server {
+            None if generator.base.as_os_str().is_empty() => {
+                let remedy = "name one, or a server by --generator-url";
+                self.problems.push(Error::invalid("generator.base", "no model is named", remedy));
+                Found::default()
+            }
             None => self.find("generator", game.base(), game.models),
             Some(_) => Found::default(),
         };
@@ -491,7 +498,7 @@ impl Estimate {
         Ok(())
     }
 
-    /// The speed of a server, or why it has none.
+    /// The speeds of a server.
     fn asked(
         &mut self,
         game: &Game<'_>,
@@ -499,24 +506,25 @@ impl Estimate {
         some: &[&Task<'_>],
         text: Lengths,
     ) -> Speeds {
-        let jobs = jobs(game, some);
-        let sampling = Sampling { max_tokens: 4, ..game.config.sampling.clone() };
-        // One text says whether it answers at all.
-        let first = drawn(writer, &jobs, 1, 1, &sampling, None);
-        let batch = game.config.sampling.batch;
-        let drawing = first.and_then(|_| {
-            let sampling = Sampling { max_tokens: text.mean.ceil() as usize, ..sampling };
-            speed(batch, batch, |n| {
-                drawn(writer, &jobs, n, game.config.candidates, &sampling, None)
-            })
-        });
-        match drawing {
-            Ok(drawing) => Speeds { drawing, ..Speeds::default() },
-            Err(e) => {
-                self.problems.push(e);
-                Speeds::default()
+        let mut speeds = Speeds::default();
+        let mut ask = || -> Result<()> {
+            let jobs = jobs(game, some);
+            let RoundsConfig { sampling, candidates, .. } = game.config;
+            // One text says whether it answers at all.
+            let few = Sampling { max_tokens: 4, ..sampling.clone() };
+            drawn(writer, &jobs, 1, 1, &few, None)?;
+            let short = Sampling { max_tokens: text.mean.ceil() as usize, ..sampling.clone() };
+            let batch = sampling.batch;
+            let draw = |n| drawn(writer, &jobs, n, *candidates, &short, None);
+            speeds.drawing = speed(batch, batch, draw)?;
+            if game.config.rating {
+                speeds.rating = rated(game, writer, some, batch, None)?;
             }
-        }
+            Ok(())
+        };
+        let asked = ask();
+        self.problems.extend(asked.err());
+        speeds
     }
 
     /// The speeds of a model here.
@@ -577,18 +585,7 @@ impl Estimate {
         speeds.drawing =
             speed(batch, 16 * batch, |n| drawn(&local, &asked, n, *candidates, &short, tokenizer))?;
         if game.config.rating {
-            let job = |(i, task): (usize, &&Task<'_>)| {
-                let prompt = rating(generator.style, &task.row.text, task.language);
-                Job { prompt, number: i as u32 }
-            };
-            let asked: Vec<Job> = some.iter().enumerate().map(job).collect();
-            speeds.rating = speed(batch, asked.len(), |n| {
-                let n = n.min(asked.len());
-                let said = drawn(&local, &asked[..n], n, 1, &game.rater(), tokenizer)?;
-                let read =
-                    asked[..n].iter().map(|job| local.encode(&job.prompt).map(|ids| ids.len()));
-                Ok(said + read.sum::<Result<usize>>()?)
-            })?;
+            speeds.rating = rated(game, &local, some, some.len(), tokenizer)?;
         }
         drop(local);
         let local = Local::new(player)?;
@@ -889,6 +886,24 @@ fn growth(epochs: usize, share: f64) -> String {
 fn jobs(game: &Game<'_>, some: &[&Task<'_>]) -> Vec<Job> {
     let job = |(i, task): (usize, &&Task<'_>)| Job { prompt: game.prompt(task), number: i as u32 };
     some.iter().enumerate().map(job).collect()
+}
+
+/// How fast texts are rated, questions and answers counted.
+fn rated(
+    game: &Game<'_>,
+    writer: &dyn Writer,
+    some: &[&Task<'_>],
+    most: usize,
+    tokenizer: Option<&Tokenizer>,
+) -> Result<Option<f64>> {
+    let ask = |task: &Task<'_>| rating(game.config.generator.style, &task.row.text, task.language);
+    let job = |(i, task): (usize, &&Task<'_>)| Job { prompt: ask(task), number: i as u32 };
+    let jobs: Vec<Job> = some.iter().enumerate().map(job).collect();
+    speed(game.config.sampling.batch, most.min(jobs.len()), |n| {
+        let said = drawn(writer, &jobs, n, 1, &game.rater(), tokenizer)?;
+        let read = jobs[..n].iter().map(|job| tokens(&words(&job.prompt), tokenizer));
+        Ok(said + read.sum::<Result<usize>>()?)
+    })
 }
 
 /// Draws so many texts; their tokens, each with the one that ends it.
