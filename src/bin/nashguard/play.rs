@@ -8,10 +8,13 @@ use nashguard::data::{Benchmark, Category, DataDir, Language, Origin, Row, Seeds
 use nashguard::neural::generator::Writer;
 #[cfg(feature = "server")]
 use nashguard::neural::generator::{Server, ServerConfig};
-use nashguard::neural::rounds::{Event, Material, RoundsConfig, Stage, Summary, run as play};
+use nashguard::neural::rounds::{
+    Estimate, Event, Material, Model, Need, Plan, RoundsConfig, Stage, Summary, estimate,
+    run as play,
+};
 use nashguard::{Error, Result};
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub struct Options {
@@ -27,6 +30,10 @@ pub struct Options {
     /// Where everything is kept; the same command goes on with what is there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Plays nothing and writes nothing: checks data, models, memory and disk, measures for some seconds how fast this
+    /// machine is, and prints what the game would take.
+    #[arg(long)]
+    pub dry_run: bool,
     /// An OpenAI-compatible server that writes instead of a model here, for example http://127.0.0.1:8000; it does not
     /// learn.
     #[cfg(feature = "server")]
@@ -48,9 +55,12 @@ pub fn run(options: &Options) -> Result<()> {
         material.seeds.train.len(),
         material.prompts.len()
     );
+    if options.dry_run {
+        return dry_run(&config, &material, options);
+    }
     interrupt::advise("go on with the same command");
     let mut progress: Option<(Stage, ProgressBar)> = None;
-    let server = server(options)?;
+    let server = server(options).transpose()?;
     let (models, out) = (&options.models, &options.out);
     let played = play(&config, &material, models, server.as_deref(), out, &mut |event| {
         match event {
@@ -81,18 +91,113 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// What writes in place of a model here.
+/// Prints what the game would take; an error when something stands in its way.
+fn dry_run(config: &RoundsConfig, material: &Material, options: &Options) -> Result<()> {
+    let server = server(options);
+    let writer = match &server {
+        Some(Ok(server)) => Some(Ok(&**server)),
+        _ => server.and_then(Result::err).map(Err),
+    };
+    let found = estimate(config, material, &options.models, writer, &options.out)?;
+    print!("{}", page(&found, &options.out));
+    found.problems.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// An estimate for people.
+fn page(found: &Estimate, out: &Path) -> String {
+    let Plan { rounds, rows, prompts, tasks, texts, benchmarks } = found.plan;
+    let mut page = format!(
+        "data\n  {} rows to classify by, {} to choose by, {prompts} to rewrite, {benchmarks} benchmark texts\n  \
+         a round: {tasks} tasks (seeds x languages), {texts} texts; {rounds} rounds\n",
+        rows[0], rows[1]
+    );
+    let mut put = |line: String| page += &(line + "\n");
+    put("models".into());
+    for Model { role, path, parameters, whole } in &found.models {
+        let size = parameters.map_or("sizes unknown without its config.json".into(), |p| {
+            format!("{:.0} million weights", p as f64 / 1e6)
+        });
+        let state = if *whole { "whole" } else { "not all there" };
+        put(format!("  {role}: {}: {state}, {size}", path.display()));
+    }
+    let free = |bytes: Option<u64>| bytes.map_or("unknown".into(), |b| gib(b as usize));
+    let fits = |bytes: usize, free: Option<u64>| match free {
+        None => "",
+        Some(free) if bytes as u64 <= free => ": fits",
+        Some(_) => ": DOES NOT FIT",
+    };
+    let parts = |need: &Need| {
+        let part = |(name, bytes): &(&str, usize)| format!("{name} {}", gib(*bytes));
+        need.parts.iter().map(part).collect::<Vec<_>>().join(", ")
+    };
+    put(format!("memory at a stage's peak, by formula ({} free)", free(found.machine.memory)));
+    for need in &found.memory {
+        let all = need.total();
+        let verdict = fits(all, found.machine.memory);
+        put(format!("  {}: {}{verdict} ({})", need.what, gib(all), parts(need)));
+    }
+    let all = found.disk.iter().map(Need::total).sum();
+    let verdict = fits(all, found.machine.disk);
+    put(format!(
+        "disk after all rounds, {}: {}{verdict} ({} free)",
+        out.display(),
+        gib(all),
+        free(found.machine.disk)
+    ));
+    for need in &found.disk {
+        put(format!("  {}: {} ({})", need.what, gib(need.total()), parts(need)));
+    }
+    put(format!(
+        "time, at speeds measured here in some seconds each\n  {:24} {:>10} {:6} {:>10} {:>10} {:>5} {:>9}",
+        "", "amount", "", "a second", "hours", "times", "in all"
+    ));
+    let number = |x: f64| if x < 100.0 { format!("{x:.3}") } else { format!("{x:.0}") };
+    let (mut sum, mut unknown) = (0.0, 0);
+    for cost in &found.costs {
+        let name = format!("{}: {}", name_of(cost.stage), cost.what);
+        let (rate, hours, whole) = match (cost.rate, cost.hours()) {
+            (Some(rate), Some(hours)) => {
+                let whole = hours * cost.times as f64;
+                sum += whole;
+                (number(rate), number(hours), number(whole))
+            }
+            _ => {
+                unknown += 1;
+                ("not measured".into(), "-".into(), "-".into())
+            }
+        };
+        put(format!(
+            "  {name:24} {:>10.2e} {:6} {rate:>12} {hours:>8} {:>5} {whole:>9}  {}",
+            cost.amount, cost.unit, cost.times, cost.assumption
+        ));
+    }
+    let rest = match unknown {
+        0 => String::new(),
+        n => format!(", and {n} lines that could not be measured"),
+    };
+    put(format!("  in all {} hours{rest}", number(sum)));
+    page
+}
+
+fn gib(bytes: usize) -> String {
+    format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+/// What writes in place of a model here, if anything should.
 #[cfg(feature = "server")]
-fn server(options: &Options) -> Result<Option<Box<dyn Writer>>> {
-    let Some(url) = &options.generator_url else { return Ok(None) };
-    let (url, key) = (url.clone(), options.generator_key.clone());
-    let server = Server::new(ServerConfig { url, key, ..ServerConfig::default() })?;
-    Ok(Some(Box::new(server)))
+fn server(options: &Options) -> Option<Result<Box<dyn Writer>>> {
+    let url = options.generator_url.clone()?;
+    let key = options.generator_key.clone();
+    let mut config = ServerConfig { url, key, ..ServerConfig::default() };
+    if options.dry_run {
+        config.attempts = 1;
+    }
+    Some(Server::new(config).map(|server| Box::new(server) as Box<dyn Writer>))
 }
 
 #[cfg(not(feature = "server"))]
-fn server(_: &Options) -> Result<Option<Box<dyn Writer>>> {
-    Ok(None)
+fn server(_: &Options) -> Option<Result<Box<dyn Writer>>> {
+    None
 }
 
 fn name_of(stage: Stage) -> &'static str {

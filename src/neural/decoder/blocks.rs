@@ -49,6 +49,11 @@ impl Blocks {
         size_of_val(self.panels.as_slice())
     }
 
+    /// Bytes that one of this shape takes.
+    pub(super) fn bytes_of([rows, width]: [usize; 2]) -> usize {
+        rows.div_ceil(LANES) * width.div_ceil(BLOCK) * size_of::<Panel>()
+    }
+
     /// Panels of 16 rows.
     fn each(&self) -> usize {
         self.shape[1].div_ceil(BLOCK)

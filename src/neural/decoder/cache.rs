@@ -37,6 +37,15 @@ impl Cache {
         self.slots.is_empty()
     }
 
+    /// Bytes of the keys and values that are written.
+    pub fn bytes(&self) -> usize {
+        let of = |x: &Tensor, used: usize| {
+            let slots = x.dim(2).unwrap_or(1).max(1);
+            x.elem_count() / slots * used * x.dtype().size_in_bytes()
+        };
+        self.layers.iter().map(|m| of(&m.keys, m.used) + of(&m.values, m.used)).sum()
+    }
+
     /// Goes on with these sequences only, in this order; one may be named several times.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! The shape of a decoder: what distinguishes one model of the three families from another.
 
+use super::weights::Numbers;
 use crate::{Error, Result};
+use candle_core::DType;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -230,6 +232,17 @@ impl Config {
     /// Number of weights.
     pub fn parameters(&self) -> usize {
         self.shapes().iter().map(|(_, shape)| shape.iter().product::<usize>()).sum()
+    }
+
+    /// Bytes of all weights, held so.
+    pub fn bytes(&self, numbers: Numbers) -> usize {
+        self.shapes().iter().map(|(_, shape)| numbers.bytes(shape)).sum()
+    }
+
+    /// Bytes of a token's keys and values in a [`Cache`](super::Cache): 2 · layers · key heads · head width
+    /// numbers.
+    pub fn cache_bytes(&self, dtype: DType) -> usize {
+        2 * self.layers * self.kv_heads * self.head_width * dtype.size_in_bytes()
     }
 
     /// Angle a token, in radians, of each pair of a head's coordinates; `local` in layers with a

@@ -9,7 +9,7 @@ use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 
 pub(crate) const CONFIG: &str = "config.json";
@@ -29,8 +29,7 @@ impl Decoder {
         if !path.is_dir() {
             return gguf::decoder(path, numbers, device);
         }
-        let file = path.join(CONFIG);
-        let config = Config::from_json(&text(&file)?).map_err(|e| e.within(&shown(&file)))?;
+        let config = Config::load(path)?;
         let weights = read_folder(path, &config, numbers, device)?;
         Self::new(config, weights).map_err(|e| e.within(&shown(path)))
     }
@@ -57,6 +56,52 @@ impl Decoder {
         let dtype = if self.dtype() == DType::BF16 { "bfloat16" } else { "float32" };
         let config = self.config().to_json().replace("\"float32\"", &format!("\"{dtype}\""));
         write_atomically(folder.join(CONFIG), config.as_bytes())
+    }
+}
+
+impl Config {
+    /// Reads the config of a model on disk, and nothing else of it: config.json of a folder, or the metadata of
+    /// a `.gguf` file.
+    ///
+    /// # Errors
+    /// As [`Decoder::load`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        if !path.is_dir() {
+            return gguf::config(path);
+        }
+        let file = path.join(CONFIG);
+        Self::from_json(&text(&file)?).map_err(|e| e.within(&shown(&file)))
+    }
+
+    /// Checks by the tables of contents of a model's files that they hold every weight of this config, in its
+    /// shape and to the last byte. No number is read.
+    ///
+    /// # Errors
+    /// As [`Decoder::load`], but for numbers that are not finite.
+    pub fn check_files(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        if !path.is_dir() {
+            return gguf::check(path, self);
+        }
+        let mut wanted: BTreeMap<String, Vec<usize>> = self.shapes().into_iter().collect();
+        for name in weight_files(path)? {
+            let file = path.join(&name);
+            for (stored, shape) in contents(&file)? {
+                let prefixed = format!("model.{stored}");
+                let name = if wanted.contains_key(&stored) { &stored } else { &prefixed };
+                match wanted.remove(name) {
+                    Some(asked) if asked != shape => {
+                        return Err(misshapen(&file, name, &shape, &asked));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        match wanted.into_keys().next() {
+            None => Ok(()),
+            Some(name) => Err(lacking(path, &name)),
+        }
     }
 }
 
@@ -121,10 +166,7 @@ fn read_folder(
                 .load(&stored, &Device::Cpu)
                 .map_err(|e| bad(format!("weight {stored} cannot be read ({e})")))?;
             if tensor.dims() != shape {
-                return Err(bad(format!(
-                    "weight {stored} has shape {:?}, but {CONFIG} asks for {shape:?}",
-                    tensor.dims()
-                )));
+                return Err(misshapen(&file, &stored, tensor.dims(), shape));
             }
             let weight = hold(&tensor, numbers, device)?
                 .ok_or_else(|| bad(format!("weight {stored} holds a number that is not finite")))?;
@@ -133,12 +175,52 @@ fn read_folder(
     }
     match wanted.keys().find(|name| !weights.contains_key(*name)) {
         None => Ok(weights),
-        Some(name) => Err(Error::invalid(
-            shown(folder),
-            format!("its safetensors files lack the weight {name}"),
-            "download all of the model's files",
-        )),
+        Some(name) => Err(lacking(folder, name)),
     }
+}
+
+/// Names and shapes of the tensors of a safetensors file, by its header.
+fn contents(file: &Path) -> Result<BTreeMap<String, Vec<usize>>> {
+    #[derive(serde::Deserialize)]
+    struct Entry {
+        shape: Vec<usize>,
+        data_offsets: [u64; 2],
+    }
+    let io = |e| Error::io("read", file, e);
+    let bad = || {
+        let problem = "it is cut short or no safetensors file";
+        Error::invalid(shown(file), problem, "download the file again")
+    };
+    let mut open = fs::File::open(file).map_err(io)?;
+    let size = open.metadata().map_err(io)?.len();
+    let mut length = [0; 8];
+    open.read_exact(&mut length).map_err(|_| bad())?;
+    let length = u64::from_le_bytes(length);
+    if length > size.saturating_sub(8) {
+        return Err(bad());
+    }
+    let mut header = vec![0; length as usize];
+    open.read_exact(&mut header).map_err(io)?;
+    let mut all: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(&header).map_err(|_| bad())?;
+    all.remove("__metadata__");
+    let (mut shapes, mut end) = (BTreeMap::new(), 0);
+    for (name, entry) in all {
+        let entry: Entry = serde_json::from_value(entry).map_err(|_| bad())?;
+        end = end.max(entry.data_offsets[1]);
+        shapes.insert(name, entry.shape);
+    }
+    if end > size - 8 - length { Err(bad()) } else { Ok(shapes) }
+}
+
+fn misshapen(file: &Path, name: &str, found: &[usize], asked: &[usize]) -> Error {
+    let problem = format!("weight {name} has shape {found:?}, but {CONFIG} asks for {asked:?}");
+    Error::invalid(shown(file), problem, "download the file again")
+}
+
+fn lacking(folder: &Path, name: &str) -> Error {
+    let problem = format!("its safetensors files lack the weight {name}");
+    Error::invalid(shown(folder), problem, "download all of the model's files")
 }
 
 /// Names of the safetensors files of a folder.

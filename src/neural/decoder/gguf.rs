@@ -24,11 +24,33 @@ struct Gguf {
 
 pub(super) fn decoder(path: &Path, numbers: Numbers, device: &Device) -> Result<Decoder> {
     let mut file = Gguf::open(path)?;
-    let mut config = file.config()?;
-    if file.has("rope_freqs.weight") {
-        config.rope_scaling = Some(file.llama3_stretch(&config)?);
-    }
+    let config = file.whole_config()?;
     file.with_config(config, numbers, device)
+}
+
+pub(super) fn config(path: &Path) -> Result<Config> {
+    Gguf::open(path)?.whole_config()
+}
+
+/// Whether every weight of the config is in the file, by its table of contents.
+pub(super) fn check(path: &Path, config: &Config) -> Result<()> {
+    let file = Gguf::open(path)?;
+    let size = path.metadata().map_err(|e| Error::io("read", path, e))?.len();
+    for (name, shape) in config.shapes() {
+        let (stored, info) = stored_name(&name, config.family)
+            .and_then(|stored| Some((stored.clone(), file.content.tensor_infos.get(&stored)?)))
+            .ok_or_else(|| file.bad(format!("it lacks the weight {name}")))?;
+        let (found, kind) = (info.shape.dims(), info.ggml_dtype);
+        if found != shape {
+            let problem = format!("the weight {stored} has shape {found:?}, not {shape:?}");
+            return Err(file.bad(problem));
+        }
+        let bytes = info.shape.elem_count() / kind.block_size() * kind.type_size();
+        if file.content.tensor_data_offset + info.offset + bytes as u64 > size {
+            return Err(file.bad(format!("the weight {stored} is cut short")));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn tokenizer(path: &Path) -> Result<Tokenizer> {
@@ -86,6 +108,15 @@ impl Gguf {
         read: impl Fn(&Value) -> candle_core::Result<T>,
     ) -> Result<Vec<T>> {
         self.required(key, |value| value.to_vec()?.iter().map(&read).collect())
+    }
+
+    /// The config.
+    fn whole_config(&mut self) -> Result<Config> {
+        let mut config = self.config()?;
+        if self.has("rope_freqs.weight") {
+            config.rope_scaling = Some(self.llama3_stretch(&config)?);
+        }
+        Ok(config)
     }
 
     /// The config, without the stretch of the rotation that a tensor may hold.

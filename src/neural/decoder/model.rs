@@ -3,7 +3,7 @@
 use super::batch::{Batch, Grid, Slot};
 use super::cache::Cache;
 use super::config::{Config, EMBEDDING, FINAL_NORM, Family, OUTPUT, layer_name};
-use super::weights::{Weight, Weights};
+use super::weights::{Numbers, Weight, Weights, hold};
 use crate::neural::ops;
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor, Var};
@@ -208,6 +208,23 @@ impl Decoder {
             (name.clone(), Adapter { down, up, scale: a.scale })
         });
         Self { weights, adapters: adapters.collect(), ..self.clone() }
+    }
+
+    /// A frozen decoder of the same weights, held as `numbers`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for quantised numbers on a GPU, or weights that are not finite.
+    pub fn held(&self, numbers: Numbers) -> Result<Self> {
+        let mut weights = Weights::new();
+        for (name, weight) in self.merged()?.weights {
+            let tensor = weight.dense()?.to_device(&Device::Cpu)?;
+            let held = hold(&tensor, numbers, &self.device)?;
+            let held = held.ok_or_else(|| {
+                Error::invalid(&name, "it is not finite", "look for a damaged weight")
+            })?;
+            weights.insert(name, held);
+        }
+        Self::new(self.config.clone(), weights)
     }
 
     /// A frozen decoder with its own copy of every dense number.

@@ -20,6 +20,26 @@ pub enum Numbers {
     Quantised,
 }
 
+impl Numbers {
+    /// Bytes that a weight of this shape takes.
+    pub fn bytes(self, shape: &[usize]) -> usize {
+        let count: usize = shape.iter().product();
+        match (self, shape) {
+            (Self::Dense(dtype), _) => count * dtype.size_in_bytes(),
+            (Self::Quantised, &[rows, width]) => Blocks::bytes_of([rows, width]),
+            (Self::Quantised, _) => count * DType::F32.size_in_bytes(),
+        }
+    }
+
+    /// Of the numbers that are computed with.
+    pub fn computed(self) -> DType {
+        match self {
+            Self::Dense(dtype) => dtype,
+            Self::Quantised => DType::F32,
+        }
+    }
+}
+
 /// A tensor of weights.
 #[derive(Clone, Debug)]
 pub enum Weight {

@@ -64,6 +64,16 @@ pub fn by_length(lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     cut(&order, lengths, budget)
 }
 
+/// The same, but where there is less than a batch for every worker each has some.
+pub(in crate::neural) fn shared(
+    lengths: &[usize],
+    budget: usize,
+    workers: usize,
+) -> Vec<Vec<usize>> {
+    let slots: usize = lengths.iter().sum();
+    by_length(lengths, budget.min(slots.div_ceil(workers)))
+}
+
 fn cut(order: &[usize], lengths: &[usize], budget: usize) -> Vec<Vec<usize>> {
     let mut batches: Vec<Vec<usize>> = Vec::new();
     for &i in order {

@@ -1,7 +1,9 @@
 //! The settings of a training run.
 
+use super::layer_of;
 use crate::neural::classifier::Reading;
 use crate::neural::decoder::Config;
+use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
 use crate::{Error, Result};
 use candle_core::DType;
 use serde::{Deserialize, Serialize};
@@ -90,6 +92,25 @@ pub struct Trained {
 }
 
 impl Trained {
+    /// How many numbers of a decoder are trained.
+    pub(in crate::neural) fn numbers(&self, model: &Config) -> usize {
+        let first = model.layers - self.layers.unwrap_or(model.layers).min(model.layers);
+        let in_layers = |name: &str| layer_of(name).is_some_and(|layer| layer >= first);
+        let of = |(name, shape): &(String, Vec<usize>)| match (&self.lora, name.as_str()) {
+            (Some(lora), name) => {
+                let adapted = name.ends_with("_proj.weight")
+                    && in_layers(name)
+                    && lora.targets.iter().any(|t| name.contains(t.as_str()));
+                if adapted { lora.rank * shape.iter().sum::<usize>() } else { 0 }
+            }
+            (None, EMBEDDING | OUTPUT) if !self.embeddings => 0,
+            (None, EMBEDDING | OUTPUT | FINAL_NORM) => shape.iter().product(),
+            (None, name) if in_layers(name) => shape.iter().product(),
+            _ => 0,
+        };
+        model.shapes().iter().map(of).sum()
+    }
+
     /// Checks the choice for a model of so many layers.
     pub(in crate::neural) fn check(&self, depth: usize) -> Result<()> {
         let layers = self.layers.unwrap_or(depth);
@@ -156,7 +177,7 @@ pub enum Cache {
 }
 
 impl Cache {
-    pub(super) fn dtype(self) -> DType {
+    pub(in crate::neural) fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,
             Self::F16 => DType::F16,
@@ -169,7 +190,7 @@ const TARGETS: [&str; 7] =
     ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 impl FinetuneConfig {
-    pub(super) fn check(&self, model: &Config) -> Result<()> {
+    pub(in crate::neural) fn check(&self, model: &Config) -> Result<()> {
         let share = |x: f64| (0.0..=1.0).contains(&x);
         let positive = |x: f64| x > 0.0 && x.is_finite();
         let depth = self.depth.unwrap_or(model.layers);

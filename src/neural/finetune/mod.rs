@@ -13,13 +13,13 @@ mod run;
 mod selection;
 
 pub use adamw::{AdamW, Gradients, added};
-pub(super) use batches::epoch;
 pub use batches::{by_length, row_weights};
+pub(super) use batches::{epoch, shared};
 pub(super) use checkpoint::State;
 pub(super) use config::rate;
 pub use config::{Cache, FinetuneConfig, Lora, Loss, Trained};
-pub(super) use run::Metrics;
 pub use run::{Event, Place, Validation, finetune, finetune_from};
+pub(super) use run::{Metrics, Trial};
 pub use selection::{Selected, Selection};
 
 /// The layer that a weight or adapter of this name belongs to.

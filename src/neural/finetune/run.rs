@@ -2,7 +2,7 @@
 
 use super::activations::Activations;
 use super::adamw::{AdamW, Gradients, added};
-use super::batches::{Example, by_length, epoch, examples, row_weights};
+use super::batches::{Example, by_length, epoch, examples, row_weights, shared};
 use super::checkpoint::{self, State};
 use super::config::{FinetuneConfig, Lora, Loss};
 use super::layer_of;
@@ -101,6 +101,17 @@ pub fn finetune(
     resume: bool,
     watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Option<Classifier>> {
+    let (classifier, rng) = untrained(decoder, tokenizer, config, seeds)?;
+    go(classifier, rng, config, seeds, folder, resume, watch)
+}
+
+/// A classifier as it is before the first step, and the randomness that goes on from there.
+fn untrained(
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    config: &FinetuneConfig,
+    seeds: &Seeds,
+) -> Result<(Classifier, ChaCha8Rng)> {
     config.check(decoder.config())?;
     let (decoder, tokenizer) = match config.trim_vocabulary {
         true => {
@@ -116,7 +127,7 @@ pub fn finetune(
     };
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
     let classifier = Classifier::new(decoder, tokenizer, config.reading.clone(), &mut rng)?;
-    go(classifier, rng, config, seeds, folder, resume, watch)
+    Ok((classifier, rng))
 }
 
 /// The same from a trained classifier, which reads, and is as deep, as it was; its vocabulary stays too.
@@ -143,8 +154,8 @@ pub fn finetune_from(
 }
 
 fn go(
-    mut classifier: Classifier,
-    mut rng: ChaCha8Rng,
+    classifier: Classifier,
+    rng: ChaCha8Rng,
     config: &FinetuneConfig,
     seeds: &Seeds,
     folder: &Path,
@@ -155,20 +166,52 @@ fn go(
         let remedy = "give rows to train on and rows to validate with";
         return Err(Error::invalid("seeds", "rows are missing", remedy));
     }
-    let variables = variables(&mut classifier, config, &mut rng)?;
-    let base = classifier.decoder().frozen();
-    let adamw = AdamW::new(variables, config.weight_decay)?;
-
-    let weights = row_weights(&seeds.train, config.unsafe_odds, config.language_balance);
-    let mut all = examples(&classifier, &seeds.train, &weights)?;
-    let train = all.len();
-    all.extend(examples(&classifier, &seeds.validation, &vec![1.0; seeds.validation.len()])?);
-    let first = match config.trained.embeddings {
-        true => None,
-        false => Some(base.config().layers - trained_layers(config, &base)),
-    };
-    let run = Run { config, base, first, classifier, examples: all, train, folder };
+    let (run, adamw) = Run::new(classifier, rng, config, seeds, folder)?;
     run.go(adamw, resume, watch)
+}
+
+/// Parts of a training that leaves no file, to see how long they take in [`finetune`].
+pub(in crate::neural) struct Trial<'a> {
+    run: Run<'a>,
+    adamw: AdamW,
+    last: Gradients,
+}
+
+impl<'a> Trial<'a> {
+    /// As [`finetune`] begins on these rows.
+    pub fn new(
+        decoder: Decoder,
+        tokenizer: Tokenizer,
+        config: &'a FinetuneConfig,
+        seeds: &Seeds,
+    ) -> Result<Self> {
+        let (classifier, rng) = untrained(decoder, tokenizer, config, seeds)?;
+        let (run, adamw) = Run::new(classifier, rng, config, seeds, Path::new(""))?;
+        Ok(Self { run, adamw, last: Gradients::new() })
+    }
+
+    /// The gradients of the first so many rows; returns their tokens.
+    pub fn gradients(&mut self, rows: usize) -> Result<usize> {
+        let FinetuneConfig { batch_tokens, accumulate, workers, .. } = *self.run.config;
+        let lengths: Vec<usize> =
+            self.run.examples.iter().take(rows).map(|e| e.ids.len()).collect();
+        for step in shared(&lengths, batch_tokens, workers).chunks(accumulate) {
+            self.last = self.run.gradients(step, None, &self.adamw)?.gradients;
+        }
+        Ok(lengths.iter().sum())
+    }
+
+    /// A step along the last of them.
+    pub fn step(&mut self) -> Result<()> {
+        let FinetuneConfig { clip, learning_rate, .. } = *self.run.config;
+        self.adamw.step(&self.last, clip, learning_rate)?;
+        Ok(())
+    }
+
+    /// The classifier so far.
+    pub fn classifier(&self) -> Classifier {
+        self.run.classifier.frozen()
+    }
 }
 
 /// The tokens of all training texts, and of what is put around them.
@@ -245,7 +288,29 @@ struct Part {
     gradients: Gradients,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        mut classifier: Classifier,
+        mut rng: ChaCha8Rng,
+        config: &'a FinetuneConfig,
+        seeds: &Seeds,
+        folder: &'a Path,
+    ) -> Result<(Self, AdamW)> {
+        let variables = variables(&mut classifier, config, &mut rng)?;
+        let base = classifier.decoder().frozen();
+        let adamw = AdamW::new(variables, config.weight_decay)?;
+
+        let weights = row_weights(&seeds.train, config.unsafe_odds, config.language_balance);
+        let mut all = examples(&classifier, &seeds.train, &weights)?;
+        let train = all.len();
+        all.extend(examples(&classifier, &seeds.validation, &vec![1.0; seeds.validation.len()])?);
+        let first = match config.trained.embeddings {
+            true => None,
+            false => Some(base.config().layers - trained_layers(config, &base)),
+        };
+        Ok((Self { config, base, first, classifier, examples: all, train, folder }, adamw))
+    }
+
     fn go(
         mut self,
         mut adamw: AdamW,
@@ -277,12 +342,8 @@ impl Run<'_> {
             let pass = state.step / a_pass;
             let batches = epoch(lengths, budget, seed, pass);
             for step in batches.chunks(self.config.accumulate).skip(state.step % a_pass) {
-                let rows: usize = step.iter().map(Vec::len).sum();
-                let parts = parallel::each(self.config.workers, step, |batch| {
-                    self.part(batch, rows, kept.as_ref(), &adamw)
-                })?;
                 let rate = self.config.rate(state.step, steps);
-                let total = sum(parts)?;
+                let total = self.gradients(step, kept.as_ref(), &adamw)?;
                 let norm = adamw.step(&total.gradients, self.config.clip, rate)?;
                 state.step += 1;
                 state.tokens += total.tokens as u64;
@@ -390,6 +451,19 @@ impl Run<'_> {
             Loss::Bce => row_losses(logits, &targets, self.config.negative_weight),
             Loss::Softmax => softmax_losses(logits, &targets),
         }
+    }
+
+    /// Loss and gradients of a step.
+    fn gradients(
+        &self,
+        step: &[Vec<usize>],
+        kept: Option<&Activations>,
+        adamw: &AdamW,
+    ) -> Result<Part> {
+        let rows: usize = step.iter().map(Vec::len).sum();
+        let parts =
+            parallel::each(self.config.workers, step, |batch| self.part(batch, rows, kept, adamw))?;
+        sum(parts)
     }
 
     /// A batch's share of the weighted mean loss over a step of `all` rows, with its gradients.

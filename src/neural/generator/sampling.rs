@@ -31,7 +31,7 @@ impl Default for Sampling {
 }
 
 impl Sampling {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::neural) fn check(&self) -> Result<()> {
         let rules = [
             ("temperature", (0.0..=1e3).contains(&self.temperature), "choose 0 to 1000"),
             ("top_p", self.top_p > 0.0 && self.top_p <= 1.0, "choose above 0, up to 1"),

@@ -11,4 +11,5 @@ mod tune;
 
 pub use dpo::{Dpo, Pair, Preferences, bradley_terry, optimise};
 pub use levels::{Level, pairs};
+pub(super) use tune::Trial;
 pub use tune::{Likelihood, Objective, Passage, Report, Sums, TuneConfig, tune};

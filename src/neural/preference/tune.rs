@@ -3,7 +3,7 @@
 use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
 use crate::neural::finetune::{
     AdamW, Gradients, Metrics, Place, State, Trained, added, by_length, checkpoint, epoch,
-    layer_of, rate,
+    layer_of, rate, shared,
 };
 use crate::neural::generator::Generator;
 use crate::neural::parallel;
@@ -192,16 +192,7 @@ pub fn tune(
         let batches = epoch(&lengths, config.batch_tokens, config.seed, pass);
         for step in batches.chunks(config.accumulate).skip(state.step % a_pass) {
             let count: usize = step.iter().map(Vec::len).sum();
-            let parts = parallel::each(config.workers, step, |examples| {
-                part(&generator, objective, examples, count, &adamw)
-            })?;
-            let (mut loss, mut sums) = (0.0, Sums::new());
-            let mut gradients = Vec::new();
-            for (part_loss, part_sums, part_gradients) in parts {
-                loss += part_loss;
-                part_sums.into_iter().for_each(|(name, v)| *sums.entry(name).or_default() += v);
-                gradients.push(part_gradients);
-            }
+            let (loss, sums, gradients) = whole(&generator, config, objective, step, &adamw)?;
             let watched = sums.iter().find(|(_, sum)| !sum.is_finite());
             if !loss.is_finite() || watched.is_some() {
                 let place = watched.map_or("loss", |(name, _)| name);
@@ -210,7 +201,7 @@ pub fn tune(
                 return Err(Error::invalid(place, problem, remedy));
             }
             let rate = rate(config.learning_rate, config.warmup, state.step, steps);
-            let norm = adamw.step(&added(gradients)?, config.clip, rate)?;
+            let norm = adamw.step(&gradients, config.clip, rate)?;
             state.step += 1;
             state.tokens += step.iter().flatten().map(|&i| lengths[i] as u64).sum::<u64>();
             state.seconds = before + started.elapsed().as_secs_f64();
@@ -238,6 +229,67 @@ pub fn tune(
     let merged = generator.decoder().merged()?;
     *generator.decoder_mut() = merged;
     Ok(Some(generator))
+}
+
+/// Parts of a tuning that leaves no file, to see how long they take in [`tune`].
+pub(in crate::neural) struct Trial<'a, O> {
+    generator: Generator,
+    config: &'a TuneConfig,
+    objective: &'a O,
+    adamw: AdamW,
+    last: Gradients,
+}
+
+impl<'a, O: Objective> Trial<'a, O> {
+    /// As [`tune`] begins.
+    pub fn new(generator: &Generator, config: &'a TuneConfig, objective: &'a O) -> Result<Self> {
+        config.check(generator.decoder().config().layers)?;
+        let mut generator = generator.clone();
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        let variables = variables(&mut generator, &config.trained, &mut rng)?;
+        let adamw = AdamW::new(variables, config.weight_decay)?;
+        Ok(Self { generator, config, objective, adamw, last: Gradients::new() })
+    }
+
+    /// The gradients of the first so many examples; returns their tokens.
+    pub fn gradients(&mut self, examples: usize) -> Result<usize> {
+        let TuneConfig { batch_tokens, accumulate, workers, .. } = *self.config;
+        let mut lengths = self.objective.lengths();
+        lengths.truncate(examples);
+        for step in shared(&lengths, batch_tokens, workers).chunks(accumulate) {
+            let (generator, objective) = (&self.generator, self.objective);
+            self.last = whole(generator, self.config, objective, step, &self.adamw)?.2;
+        }
+        Ok(lengths.iter().sum())
+    }
+
+    /// A step along the last of them.
+    pub fn step(&mut self) -> Result<()> {
+        self.adamw.step(&self.last, self.config.clip, self.config.learning_rate)?;
+        Ok(())
+    }
+}
+
+/// Mean loss, sums and gradients of a step's batches.
+fn whole(
+    generator: &Generator,
+    config: &TuneConfig,
+    objective: &impl Objective,
+    step: &[Vec<usize>],
+    adamw: &AdamW,
+) -> Result<(f64, Sums, Gradients)> {
+    let count: usize = step.iter().map(Vec::len).sum();
+    let parts = parallel::each(config.workers, step, |examples| {
+        part(generator, objective, examples, count, adamw)
+    })?;
+    let (mut loss, mut sums) = (0.0, Sums::new());
+    let mut gradients = Vec::new();
+    for (part_loss, part_sums, part_gradients) in parts {
+        loss += part_loss;
+        part_sums.into_iter().for_each(|(name, v)| *sums.entry(name).or_default() += v);
+        gradients.push(part_gradients);
+    }
+    Ok((loss, sums, added(gradients)?))
 }
 
 /// The mean loss's share of some of `count` examples, their sums and gradients.

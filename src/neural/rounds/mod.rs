@@ -3,7 +3,8 @@
 //! - `config`: what is played. - `guard`: the classifier, small or large.
 //! - `players`: both as their opponent may see them, [`Law`](crate::guard::Law) and [`Loss`](crate::guard::Loss).
 //! - `lines`: files of a stage that grow line by line. - `stages`: what a round does.
-//! - `summary`: what a round came to. - `run`: the rounds, through [`play`](crate::dynamics::play).
+//! - `estimate`: what a game would need and take. - `summary`: what a round came to.
+//! - `run`: the rounds, through [`play`](crate::dynamics::play).
 //!
 //! Everything a stage makes is on disk before the next begins, in `round-1/`, `round-2/`, ..:
 //!
@@ -17,6 +18,7 @@
 //! | `summary.json` | counts, payoff, gap, benchmark scores |
 
 mod config;
+mod estimate;
 mod guard;
 mod lines;
 mod players;
@@ -25,6 +27,7 @@ mod stages;
 mod summary;
 
 pub use config::{ClassifierConfig, GeneratorConfig, RoundsConfig, Teaching};
+pub use estimate::{Cost, Estimate, Machine, Model, Need, Plan, estimate};
 pub use guard::Guard;
 pub use players::{Scribe, Written};
 pub use run::{Event, Material, Stage, run};

@@ -86,16 +86,7 @@ pub fn run(
     out: &Path,
     watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Option<Vec<Summary>>> {
-    config.check()?;
-    if material.prompts.is_empty() {
-        let remedy = "choose other rows, languages or licences";
-        return Err(Error::invalid("prompts", "no row is left to be rewritten", remedy));
-    }
-    if server.is_some() && config.generator.dpo.is_some() {
-        let problem = "a server gives no log-probabilities and takes no gradient";
-        let remedy = "leave generator.dpo out, or play with a model here";
-        return Err(Error::invalid("generator.dpo", problem, remedy));
-    }
+    check(config, material, server.is_some())?;
     same_game(config, material, out)?;
     let game = Game { config, material, models, server, out };
     let stopped = Cell::new(false);
@@ -144,6 +135,25 @@ pub fn run(
         Err(_) if stopped.get() => Ok(None),
         done => done.map(Some),
     }
+}
+
+/// Refuses what cannot be played, whatever models there are.
+pub(super) fn check(config: &RoundsConfig, material: &Material, server: bool) -> Result<()> {
+    config.check()?;
+    if material.prompts.is_empty() {
+        let remedy = "choose other rows, languages or licences";
+        return Err(Error::invalid("prompts", "no row is left to be rewritten", remedy));
+    }
+    if server && config.generator.dpo.is_some() {
+        let problem = "a server gives no log-probabilities and takes no gradient";
+        let remedy = "leave generator.dpo out, or play with a model here";
+        return Err(Error::invalid("generator.dpo", problem, remedy));
+    }
+    if server && config.generator.teaching.is_some() {
+        let remedy = "leave generator.teaching out, or play with a model here";
+        return Err(Error::invalid("generator.teaching", "a server cannot be taught", remedy));
+    }
+    Ok(())
 }
 
 /// What a stage returned, or that it was stopped.

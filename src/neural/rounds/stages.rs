@@ -9,8 +9,7 @@ use crate::data::{Category, Label, Language, Origin, Row, Seeds, is_blank};
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::encoder::Encoder;
 use crate::neural::generator::{
-    Generator, Job, Local, Prompt, Sampling, Style, Writer, parse_rating, rating, rewrite,
-    teaching_pairs,
+    Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite, teaching_pairs,
 };
 use crate::neural::preference::{
     Level, Likelihood, Pair, Passage, Report, Sums, optimise, pairs, tune,
@@ -142,15 +141,20 @@ impl Game<'_> {
     }
 
     /// A generator's weights as numbers to draw with, or to learn with.
-    fn load(&self, path: &Path, to_draw: bool) -> Result<Generator> {
+    pub fn load(&self, path: &Path, to_draw: bool) -> Result<Generator> {
         present(path)?;
-        let (device, dtype) = device()?;
-        let quantised = to_draw && self.config.generator.quantised && matches!(device, Device::Cpu);
-        let numbers = if quantised { Numbers::Quantised } else { Numbers::Dense(dtype) };
+        let (numbers, (device, _)) = (self.numbers(to_draw)?, device()?);
         Ok(Generator::new(Decoder::load(path, numbers, &device)?, Tokenizer::load(path)?))
     }
 
-    fn base(&self) -> PathBuf {
+    /// As what a generator's weights are held.
+    pub fn numbers(&self, to_draw: bool) -> Result<Numbers> {
+        let (device, dtype) = device()?;
+        let quantised = to_draw && self.config.generator.quantised && matches!(device, Device::Cpu);
+        Ok(if quantised { Numbers::Quantised } else { Numbers::Dense(dtype) })
+    }
+
+    pub fn base(&self) -> PathBuf {
         self.models.join(&self.config.generator.base)
     }
 
@@ -187,19 +191,13 @@ impl Game<'_> {
         let mut base = self.load(&path, false)?;
         let style = self.config.generator.style;
         if teaching.trim_vocabulary {
-            let tokenizer = base.tokenizer();
-            let mut used = BTreeSet::new();
-            for (row, _) in &self.material.all {
-                used.extend(tokenizer.encode_piece(&row.text)?);
-            }
             let local = Local::new(base.clone())?;
+            let mut used = BTreeSet::new();
             for e in &examples {
                 used.extend(local.encode(&rewrite(style, &e.seed, e.language))?);
-                used.extend(tokenizer.encode_piece(&e.text)?);
+                used.extend(base.tokenizer().encode_piece(&e.text)?);
             }
-            used.extend(tokenizer.encode_piece("\n")?);
-            let (decoder, tokenizer) = trimmed(base.decoder(), tokenizer, used)?;
-            base = Generator::new(decoder, tokenizer);
+            base = self.trimmed(&base, used)?;
         }
         let local = Local::new(base)?;
         let passages = examples
@@ -221,6 +219,17 @@ impl Game<'_> {
         let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
         save(&generator, &folder)?;
         Ok(ControlFlow::Continue(taught))
+    }
+
+    /// A generator that knows these tokens and those of all rows.
+    pub fn trimmed(&self, base: &Generator, mut used: BTreeSet<u32>) -> Result<Generator> {
+        let tokenizer = base.tokenizer();
+        for (row, _) in &self.material.all {
+            used.extend(tokenizer.encode_piece(&row.text)?);
+        }
+        used.extend(tokenizer.encode_piece("\n")?);
+        let (decoder, tokenizer) = trimmed(base.decoder(), tokenizer, used)?;
+        Ok(Generator::new(decoder, tokenizer))
     }
 
     /// Draws texts for every task, or reads those drawn before.
@@ -269,6 +278,11 @@ impl Game<'_> {
         Ok(ControlFlow::Continue(lines.done.into_values().collect()))
     }
 
+    /// How the rater answers.
+    pub fn rater(&self) -> Sampling {
+        Sampling { temperature: 0.0, max_tokens: 4, ..self.config.sampling.clone() }
+    }
+
     /// Asks the untrained base how harmful some texts are, or reads what it said.
     fn ratings(
         &self,
@@ -280,10 +294,7 @@ impl Game<'_> {
         let mut lines: Lines<Rated> = Lines::open(folder.join("ratings.jsonl"))?;
         let asked = verdicts.iter().filter(|v| v.dropped.is_none());
         let all = asked.clone().count();
-        let style = match self.config.generator.style {
-            Style::Chat => Style::Chat,
-            _ => Style::Examples,
-        };
+        let style = self.config.generator.style;
         let jobs: Vec<Job> = asked
             .filter(|v| !lines.done.contains_key(&number(v)))
             .map(|v| Job { prompt: rating(style, &v.text, v.language), number: number(v) })
@@ -296,8 +307,7 @@ impl Game<'_> {
                     flow = tell(Stage::Rating, lines.done.len(), all);
                     Ok(flow)
                 };
-                let sampling =
-                    Sampling { temperature: 0.0, max_tokens: 4, ..self.config.sampling.clone() };
+                let sampling = self.rater();
                 match self.server {
                     Some(server) => server.write(&jobs, 1, &sampling, 0, &mut take)?,
                     None => {
