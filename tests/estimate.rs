@@ -1,11 +1,15 @@
 //! The estimate of a game against what is really there: tensors, checkpoints, files of a game that was played.
 #![cfg(feature = "neural")]
 
+#[path = "common/bytes.rs"]
+mod bytes;
+
+use bytes::tokenizer;
 use candle_core::{DType, Device};
 use nashguard::Error;
 use nashguard::data::{Category, Label, Language, Origin, Row, Seeds};
 use nashguard::neural::classifier::Reading;
-use nashguard::neural::decoder::{Batch, Cache, Config, Decoder, Numbers, Tokenizer};
+use nashguard::neural::decoder::{Batch, Cache, Config, Decoder, Numbers};
 use nashguard::neural::finetune::{FinetuneConfig, Lora, Trained};
 use nashguard::neural::generator::{Job, Sampling, Style, Take, Writer};
 use nashguard::neural::preference::{Dpo, TuneConfig};
@@ -18,25 +22,6 @@ use serde_json::json;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
-
-/// A tokenizer of single bytes.
-fn tokenizer() -> Tokenizer {
-    let plain = |b: &u32| matches!(b, 33..=126 | 161..=172 | 174..=255);
-    let mut vocabulary = serde_json::Map::new();
-    let mut odd = 256;
-    for b in 0..256_u32 {
-        let code = if plain(&b) { b } else { odd };
-        odd += u32::from(!plain(&b));
-        vocabulary.insert(char::from_u32(code).unwrap().to_string(), json!(b));
-    }
-    let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
-    let json = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
-        "normalizer": null, "pre_tokenizer": byte_level, "post_processor": null, "decoder": byte_level,
-        "model": { "type": "BPE", "vocab": vocabulary, "merges": [] },
-    });
-    Tokenizer::from_json(&json.to_string()).unwrap()
-}
 
 fn shape(family: &str, tied: bool) -> Config {
     let about = json!({

@@ -1,12 +1,16 @@
 //! The game with networks, small: every file it leaves, and that a stop anywhere changes none of them.
 #![cfg(feature = "neural")]
 
+#[path = "common/bytes.rs"]
+mod bytes;
+
+use bytes::tokenizer;
 use candle_core::{DType, Device};
 use nashguard::Error;
 use nashguard::data::filters::FilterConfig;
 use nashguard::data::{Category, Label, Language, Origin, Row, Seeds};
 use nashguard::neural::GuardrailConfig;
-use nashguard::neural::decoder::{Config, Decoder, Tokenizer};
+use nashguard::neural::decoder::{Config, Decoder};
 use nashguard::neural::features::Features;
 use nashguard::neural::finetune::Trained;
 use nashguard::neural::generator::{Generator, Job, Local, Sampling, Style, Take, Writer, rewrite};
@@ -21,25 +25,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
-
-/// A tokenizer of single bytes.
-fn tokenizer() -> Tokenizer {
-    let plain = |b: &u32| matches!(b, 33..=126 | 161..=172 | 174..=255);
-    let mut vocabulary = serde_json::Map::new();
-    let mut odd = 256;
-    for b in 0..256_u32 {
-        let code = if plain(&b) { b } else { odd };
-        odd += u32::from(!plain(&b));
-        vocabulary.insert(char::from_u32(code).unwrap().to_string(), json!(b));
-    }
-    let byte_level = json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false });
-    let json = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
-        "normalizer": null, "pre_tokenizer": byte_level, "post_processor": null, "decoder": byte_level,
-        "model": { "type": "BPE", "vocab": vocabulary, "merges": [] },
-    });
-    Tokenizer::from_json(&json.to_string()).unwrap()
-}
 
 /// A folder with a model that has learnt to begin texts of either label after either.
 fn models(folder: &Path) {
