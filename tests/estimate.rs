@@ -198,11 +198,11 @@ fn a_dry_run_counts_what_a_game_does_and_writes_nothing() {
     }
     // Tokens of the classifier's training, as its own journal counts them.
     let journal = fs::read_to_string(out.join("round-0/classifier/metrics.jsonl")).unwrap();
-    let tokens = journal.lines().filter_map(|line| {
+    let mut tokens = journal.lines().filter_map(|line| {
         serde_json::from_str::<serde_json::Value>(line).unwrap().get("tokens")?.as_f64()
     });
     let cost = asked.costs.iter().find(|cost| cost.stage == Stage::Classifier).unwrap();
-    assert!((cost.amount - tokens.last().unwrap()).abs() < 1e-6);
+    assert!((cost.amount - tokens.next_back().unwrap()).abs() < 1e-6);
 
     // A checkpoint holds three f32 a trained weight, the head's 12 outputs, and a header.
     let size = |name: &str| fs::metadata(out.join("round-0/classifier").join(name)).unwrap().len();

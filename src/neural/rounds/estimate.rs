@@ -599,7 +599,10 @@ impl Estimate {
             })
             .collect::<Result<Vec<(Vec<u32>, Vec<u32>)>>>()?;
         let most = written.len();
-        if let Some(teaching) = teaching {
+        let (c, dense) = (local.generator().decoder().config(), game.numbers(false)?);
+        // Batches are small here: weights, gradients and moments are what must fit.
+        let room = |trained: &Trained| self.fits(c.bytes(dense) + 16 * trained.numbers(c));
+        if let Some(teaching) = teaching.filter(|t| room(&t.tune.trained)) {
             let passage = |(prompt, text): &(Vec<u32>, Vec<u32>)| Passage {
                 prompt: prompt.clone(),
                 text: text.clone(),
@@ -628,6 +631,9 @@ impl Estimate {
                 Ok(objective.lengths().iter().sum())
             })?;
             let (lengths, tune) = (objective.lengths(), &generator.tune);
+            if !room(&tune.trained) {
+                return Ok(());
+            }
             let mut trial = Tuning::new(local.generator(), tune, &objective)?;
             let rate = speed(2, lengths.len(), |n| trial.gradients(n))?;
             let step = a_step(&lengths, tune.batch_tokens, tune.accumulate);
