@@ -21,7 +21,8 @@ use nashguard::report::{Cell, Column, Report, Table};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -201,7 +202,7 @@ fn trained(
     let mut all = Vec::new();
     for condition in conditions {
         let count = condition.rows.len();
-        if !controls.contains_key(&count) {
+        if let Entry::Vacant(control) = controls.entry(count) {
             let mut runs = Vec::new();
             for seed in 0..SEEDS {
                 let mut rng = ChaCha8Rng::seed_from_u64(context.seed + seed);
@@ -210,7 +211,7 @@ fn trained(
                 rows.truncate(count);
                 runs.push(once(context, seeds, sets, NONE, seed, &rows)?);
             }
-            controls.insert(count, runs);
+            control.insert(runs);
         }
         let runs = (0..SEEDS)
             .map(|seed| once(context, seeds, sets, &condition.name, seed, &condition.rows));
