@@ -15,6 +15,11 @@
 //! holds the weights, `sampling.batch` sequences' keys and values
 //! ([`cache_bytes`](crate::neural::decoder::Config::cache_bytes)) at the longest length, and 8 V bytes each.
 
+mod machine;
+mod speeds;
+
+pub use machine::{Machine, Need};
+
 use super::config::RoundsConfig;
 use super::guard::device;
 use super::run::{Material, Stage, check};
@@ -22,22 +27,16 @@ use super::stages::{Game, Task, Verdict};
 use crate::data::{Row, Seeds};
 use crate::neural::Guardrail;
 use crate::neural::decoder::{Config, Decoder, Numbers, Tokenizer};
-use crate::neural::finetune::{Trained, Trial, by_length};
-use crate::neural::generator::{Generator, Job, Local, Prompt, Sampling, Writer, rating};
-use crate::neural::preference::{
-    Dpo, Likelihood, Objective, Pair, Passage, Preferences, Trial as Tuning, TuneConfig,
-};
+use crate::neural::finetune::{Trial, by_length};
+use crate::neural::generator::{Prompt, Writer, rating};
+use crate::neural::preference::TuneConfig;
 use crate::{Error, Result};
-use std::collections::BTreeSet;
-use std::ops::ControlFlow;
+use machine::{Batch, free_disk, free_memory, gib, kept};
+use speeds::{Speeds, a_step, speed, with_steps};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Instant;
 
 /// Texts whose tokens are counted.
 const SAMPLE: usize = 2000;
-/// Seconds that settle a speed.
-const ENOUGH: f64 = 2.0;
 /// Slots by which a cache grows.
 const ROOM: usize = 64;
 const ARCHITECTURES: &str = include_str!("../../../experiments/architectures.toml");
@@ -89,31 +88,6 @@ pub struct Model {
     pub parameters: Option<usize>,
     /// Whether all of its files are there.
     pub whole: bool,
-}
-
-/// Bytes, and what they are for.
-#[derive(Clone, Debug)]
-pub struct Need {
-    /// The stage or files.
-    pub what: &'static str,
-    /// The parts, in bytes.
-    pub parts: Vec<(&'static str, usize)>,
-}
-
-impl Need {
-    /// Bytes in all.
-    pub fn total(&self) -> usize {
-        self.parts.iter().map(|(_, bytes)| bytes).sum()
-    }
-}
-
-/// What is free, in bytes, where it can be told.
-#[derive(Clone, Copy, Debug)]
-pub struct Machine {
-    /// Memory; of a GPU it cannot.
-    pub memory: Option<u64>,
-    /// Room on the disk that is written to.
-    pub disk: Option<u64>,
 }
 
 /// A piece of work.
@@ -228,57 +202,6 @@ fn words(prompt: &Prompt) -> String {
         Prompt::Line(text) => text.clone(),
         Prompt::Chat(messages) => messages.iter().map(|m| m.content.as_str()).collect(),
     }
-}
-
-/// How fast a generator was, in tokens a second, and what it came to after its vocabulary was cut.
-#[derive(Default)]
-struct Speeds {
-    drawing: Option<f64>,
-    rating: Option<f64>,
-    weighing: Option<f64>,
-    tuning: Option<f64>,
-    teaching: Option<f64>,
-    trimmed: Option<Config>,
-}
-
-/// Units a second of work that is doubled until it takes long enough, or there is no more.
-fn speed(
-    least: usize,
-    most: usize,
-    mut work: impl FnMut(usize) -> Result<usize>,
-) -> Result<Option<f64>> {
-    let mut n = least.min(most);
-    // The first time touches memory that is new.
-    work(n)?;
-    loop {
-        let started = Instant::now();
-        let done = work(n)?;
-        let seconds = started.elapsed().as_secs_f64();
-        if seconds >= ENOUGH || n >= most {
-            return Ok(Some(done as f64 / seconds.max(1e-9)));
-        }
-        n = (2 * n).min(most);
-    }
-}
-
-/// Tokens of a step in the mean.
-fn a_step(lengths: &[usize], batch_tokens: usize, accumulate: usize) -> f64 {
-    let batches = by_length(lengths, batch_tokens).len().max(1);
-    (lengths.iter().sum::<usize>() * accumulate) as f64 / batches as f64
-}
-
-/// Tokens a second of steps of so many tokens, from those of their gradients and the seconds of the second of two
-/// steps: the first one touches memory that is new.
-fn with_steps(
-    rate: Option<f64>,
-    tokens: f64,
-    mut step: impl FnMut() -> Result<()>,
-) -> Result<Option<f64>> {
-    step()?;
-    let started = Instant::now();
-    step()?;
-    let seconds = started.elapsed().as_secs_f64();
-    Ok(rate.map(|rate| tokens / (tokens / rate + seconds)))
 }
 
 impl Estimate {
@@ -498,150 +421,6 @@ impl Estimate {
         Ok(())
     }
 
-    /// The speeds of a server.
-    fn asked(
-        &mut self,
-        game: &Game<'_>,
-        writer: &dyn Writer,
-        some: &[&Task<'_>],
-        text: Lengths,
-    ) -> Speeds {
-        let mut speeds = Speeds::default();
-        let mut ask = || -> Result<()> {
-            let jobs = jobs(game, some);
-            let RoundsConfig { sampling, candidates, .. } = game.config;
-            // One text says whether it answers at all.
-            let few = Sampling { max_tokens: 4, ..sampling.clone() };
-            drawn(writer, &jobs, 1, 1, &few, None)?;
-            let short = Sampling { max_tokens: text.mean.ceil() as usize, ..sampling.clone() };
-            let batch = sampling.batch;
-            let draw = |n| drawn(writer, &jobs, n, *candidates, &short, None);
-            speeds.drawing = speed(batch, batch, draw)?;
-            if game.config.rating {
-                speeds.rating = rated(game, writer, some, batch, None)?;
-            }
-            Ok(())
-        };
-        let asked = ask();
-        self.problems.extend(asked.err());
-        speeds
-    }
-
-    /// The speeds of a model here.
-    fn measured(
-        &mut self,
-        game: &Game<'_>,
-        found: &Found,
-        some: &[&Task<'_>],
-        text: Lengths,
-    ) -> Speeds {
-        let mut speeds = Speeds::default();
-        if let Err(e) = self.measure(game, found, some, text, &mut speeds) {
-            self.problems.push(e);
-        }
-        speeds
-    }
-
-    fn measure(
-        &self,
-        game: &Game<'_>,
-        found: &Found,
-        some: &[&Task<'_>],
-        text: Lengths,
-        speeds: &mut Speeds,
-    ) -> Result<()> {
-        let RoundsConfig { generator, sampling, candidates, .. } = game.config;
-        let teaching = generator.teaching.as_ref();
-        let learns = generator.dpo.is_some() || teaching.is_some();
-        // Twice its size while it is read.
-        let bytes = found
-            .config
-            .as_ref()
-            .map_or(0, |c| c.bytes(game.numbers(!learns).unwrap_or(Numbers::Quantised)));
-        if !self.fits(2 * bytes) {
-            return Ok(());
-        }
-        let mut player = game.load(&game.base(), !learns)?;
-        if teaching.is_some_and(|t| t.trim_vocabulary) {
-            let local = Local::new(player.clone())?;
-            let used: Result<BTreeSet<u32>> =
-                some.iter().try_fold(BTreeSet::new(), |mut used, task| {
-                    used.extend(local.encode(&game.prompt(task))?);
-                    Ok(used)
-                });
-            player = game.trimmed(&player, used?)?;
-        }
-        speeds.trimmed = Some(player.decoder().config().clone());
-        let local = Local::new(match learns {
-            true => Generator::new(
-                player.decoder().held(game.numbers(true)?)?,
-                player.tokenizer().clone(),
-            ),
-            false => player.clone(),
-        })?;
-        let tokenizer = Some(player.tokenizer());
-        let (asked, batch) = (jobs(game, some), sampling.batch);
-        let short = Sampling { max_tokens: text.mean.ceil() as usize, ..sampling.clone() };
-        speeds.drawing =
-            speed(batch, 16 * batch, |n| drawn(&local, &asked, n, *candidates, &short, tokenizer))?;
-        if game.config.rating {
-            speeds.rating = rated(game, &local, some, some.len(), tokenizer)?;
-        }
-        drop(local);
-        let local = Local::new(player)?;
-        let written = some
-            .iter()
-            .take(256)
-            .map(|task| {
-                let prompt = game.prompt(task);
-                let text = local.ended(&prompt, &task.row.text.replace('\n', " "))?;
-                Ok((local.encode(&prompt)?, text))
-            })
-            .collect::<Result<Vec<(Vec<u32>, Vec<u32>)>>>()?;
-        let most = written.len();
-        let (c, dense) = (local.generator().decoder().config(), game.numbers(false)?);
-        // Batches are small here: weights, gradients and moments are what must fit.
-        let room = |trained: &Trained| self.fits(c.bytes(dense) + 16 * trained.numbers(c));
-        if let Some(teaching) = teaching.filter(|t| room(&t.tune.trained)) {
-            let passage = |(prompt, text): &(Vec<u32>, Vec<u32>)| Passage {
-                prompt: prompt.clone(),
-                text: text.clone(),
-            };
-            let objective = Likelihood(written.iter().map(passage).collect());
-            let mut trial = Tuning::new(local.generator(), &teaching.tune, &objective)?;
-            let rate = speed(4, most, |n| trial.gradients(n))?;
-            let step =
-                a_step(&objective.lengths(), teaching.tune.batch_tokens, teaching.tune.accumulate);
-            speeds.teaching = with_steps(rate, step, || trial.step())?;
-        }
-        if let Some(dpo) = generator.dpo {
-            let pair = |(prompt, text): &(Vec<u32>, Vec<u32>)| {
-                let texts = [text.clone(), text.clone()];
-                Pair { prompt: prompt.clone(), texts, preferred: 1.0 }
-            };
-            let pairs: Vec<Pair> = written.iter().map(pair).collect();
-            // One reference, weighed once.
-            let dpo = Dpo { tau: 0.0, beta: dpo.temperature(), ..dpo };
-            let weigh = |n: usize| {
-                Preferences::new(dpo, pairs[..n].to_vec(), local.generator(), local.generator())
-            };
-            let mut objective = weigh(1)?;
-            speeds.weighing = speed(4, most, |n| {
-                objective = weigh(n)?;
-                Ok(objective.lengths().iter().sum())
-            })?;
-            let (lengths, tune) = (objective.lengths(), &generator.tune);
-            if !room(&tune.trained) {
-                return Ok(());
-            }
-            let mut trial = Tuning::new(local.generator(), tune, &objective)?;
-            let rate = speed(2, lengths.len(), |n| trial.gradients(n))?;
-            let step = a_step(&lengths, tune.batch_tokens, tune.accumulate);
-            speeds.tuning = with_steps(rate, step, || trial.step())?;
-        }
-        Ok(())
-    }
-
     fn classifier(&mut self, game: &Game<'_>) -> Result<()> {
         let (config, seeds) = (&game.config.classifier, &game.material.seeds);
         let rounds = game.config.rounds;
@@ -845,92 +624,8 @@ impl Estimate {
     }
 }
 
-/// The largest batch of a training.
-struct Batch<'a> {
-    tune: &'a TuneConfig,
-    /// Tokens of its longest sequence.
-    longest: usize,
-    /// Share of the tokens whose scores are computed.
-    text: f64,
-}
-
-impl Batch<'_> {
-    /// Peak of a training, with so many bytes of another model beside it.
-    fn parts(&self, c: &Config, beside: usize, numbers: Numbers) -> Vec<(&'static str, usize)> {
-        let TuneConfig { trained, batch_tokens, accumulate, workers, .. } = self.tune;
-        let size = numbers.computed().size_in_bytes();
-        let learnt = trained.numbers(c);
-        let (q, kv) = (c.heads * c.head_width, c.kv_heads * c.head_width);
-        let n = self.longest.max(*batch_tokens);
-        let a_token =
-            8 * c.hidden + 5 * q + 6 * kv + 4 * c.intermediate + 2 * c.heads * self.longest;
-        let layers = trained.layers.unwrap_or(c.layers).min(c.layers);
-        let scores = (n as f64 * self.text) as usize * c.vocabulary * 12;
-        let at_once = (*workers).min(*accumulate);
-        let master = if size < 4 { 4 * learnt } else { 0 };
-        vec![
-            ("weights", c.bytes(numbers) + beside),
-            ("gradients", size * learnt * accumulate),
-            ("moments", 8 * learnt + master),
-            ("activations", at_once * (size * layers * n * a_token + scores)),
-        ]
-    }
-}
-
-/// Files of a trained model, and of the training's checkpoint.
-fn kept(what: &'static str, c: &Config, trained: &Trained, numbers: Numbers) -> Need {
-    Need {
-        what,
-        parts: vec![("weights", c.bytes(numbers)), ("checkpoint", 12 * trained.numbers(c))],
-    }
-}
-
 fn growth(epochs: usize, share: f64) -> String {
     format!("S(0) {epochs} times; each round adds at most {share:.2} of S(0)")
-}
-
-fn jobs(game: &Game<'_>, some: &[&Task<'_>]) -> Vec<Job> {
-    let job = |(i, task): (usize, &&Task<'_>)| Job { prompt: game.prompt(task), number: i as u32 };
-    some.iter().enumerate().map(job).collect()
-}
-
-/// How fast texts are rated, questions and answers counted.
-fn rated(
-    game: &Game<'_>,
-    writer: &dyn Writer,
-    some: &[&Task<'_>],
-    most: usize,
-    tokenizer: Option<&Tokenizer>,
-) -> Result<Option<f64>> {
-    let ask = |task: &Task<'_>| rating(game.config.generator.style, &task.row.text, task.language);
-    let job = |(i, task): (usize, &&Task<'_>)| Job { prompt: ask(task), number: i as u32 };
-    let jobs: Vec<Job> = some.iter().enumerate().map(job).collect();
-    speed(game.config.sampling.batch, most.min(jobs.len()), |n| {
-        let said = drawn(writer, &jobs, n, 1, &game.rater(), tokenizer)?;
-        let read = jobs[..n].iter().map(|job| tokens(&words(&job.prompt), tokenizer));
-        Ok(said + read.sum::<Result<usize>>()?)
-    })
-}
-
-/// Draws so many texts; their tokens, each with the one that ends it.
-fn drawn(
-    writer: &dyn Writer,
-    jobs: &[Job],
-    texts: usize,
-    candidates: usize,
-    sampling: &Sampling,
-    tokenizer: Option<&Tokenizer>,
-) -> Result<usize> {
-    let candidates = candidates.min(texts);
-    let jobs = &jobs[..texts.div_ceil(candidates).min(jobs.len())];
-    let mut all = 0;
-    writer.write(jobs, candidates, sampling, 1, &mut |_, texts| {
-        for text in &texts {
-            all += 1 + tokens(text, tokenizer)?;
-        }
-        Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(all)
 }
 
 /// A published architecture: its owner and name on the hub, and its sizes.
@@ -941,29 +636,4 @@ fn published(name: &str) -> Option<(String, Config)> {
     let owner = one.get("source")?.as_str()?.split(',').next()?.to_owned();
     let config = serde_json::to_string(one.get("config")?).ok()?;
     Some((owner, Config::from_json(&config).ok()?))
-}
-
-/// Bytes as people read them.
-fn gib(bytes: usize) -> String {
-    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
-}
-
-/// Memory that can be had, as Linux tells it.
-fn free_memory() -> Result<Option<u64>> {
-    if !device()?.0.is_cpu() {
-        return Ok(None);
-    }
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    Ok(number.map(|kib| kib * 1024))
-}
-
-/// Room on the disk of the nearest folder that is there, as `df` tells it.
-fn free_disk(out: &Path) -> Option<u64> {
-    let there = out.ancestors().find(|path| path.exists()).unwrap_or(Path::new("."));
-    let output = Command::new("df").arg("-Pk").arg(there).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let kib: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
-    Some(kib * 1024)
 }
