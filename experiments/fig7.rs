@@ -1,5 +1,5 @@
-//! Claim: the rows that rounds add are in the languages written in, and raise their scores; the first round does most of
-//! it. F1 rises in part because more is called unsafe: AUROC and FPR stand beside it.
+//! Claim: the rows that rounds add are in the languages written in and raise their scores, F1 in the first round above
+//! all; it rises in part because more is called unsafe, so that AUROC and FPR stand beside it.
 //!
 //! Paper: Figure 7 (score by iteration; language shares).
 
@@ -72,8 +72,8 @@ pub fn run(context: &Context) -> Result<Report> {
     let tables = [scores(&played)?, moves(&played)?, misclassified(&played)?, shares(&played)?];
     Ok(Report {
         paper_reference: "Figure 7 (score by iteration; language shares)".into(),
-        claim: "Added rows are in the languages written in and raise their scores, the first round's most; F1 rises in \
-                part because more is called unsafe."
+        claim: "Added rows are in the languages written in and raise their scores, F1 in the first round above all; it \
+                rises in part because more is called unsafe."
             .into(),
         notes,
         tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
