@@ -475,16 +475,19 @@ fn classifiers(root: &Path) -> Result<Vec<(String, PathBuf)>> {
             "name the folder that holds what `nashguard train` or `nashguard play` wrote",
         ));
     }
-    let name = |folder: &Path| {
-        let way = folder.strip_prefix(root).unwrap_or(folder);
-        let short = match way.file_name().is_some_and(|name| name == "model") {
-            true => way.parent().filter(|parent| *parent != Path::new("")).unwrap_or(way),
-            false => way,
-        };
-        let own = root.file_name().unwrap_or_default();
-        if short == Path::new("") { own.display().to_string() } else { short.display().to_string() }
+    let name = |folder: &Path| match folder.parent() {
+        Some(parent) if parent != root && folder.ends_with("model") => way(root, parent),
+        _ => way(root, folder),
     };
     Ok(found.into_iter().map(|folder| (name(&folder), folder)).collect())
+}
+
+/// How a folder below `root` is called: the way to it; `root` itself by its own name.
+pub fn way(root: &Path, folder: &Path) -> String {
+    match folder.strip_prefix(root) {
+        Ok(way) if way != Path::new("") => way.display().to_string(),
+        _ => folder.file_name().unwrap_or_default().display().to_string(),
+    }
 }
 
 /// What guardrail.json says of the training.

@@ -1,7 +1,7 @@
 //! Finished games of `nashguard play`, below `--models`.
 
 use crate::Context;
-use crate::contenders::search;
+use crate::contenders::{search, way};
 use nashguard::data::{Origin, Row};
 use nashguard::neural::rounds::{RoundsConfig, Summary, Verdict, verdicts};
 use nashguard::{Error, Result};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 /// A game's folder.
 pub struct Game {
-    /// The folder's name.
+    /// The way to the folder.
     pub name: String,
     pub folder: PathBuf,
     /// Rounds that are over.
@@ -65,9 +65,8 @@ pub fn games(context: &Context) -> Result<Vec<Game>> {
         let over = |round: &usize| folder.join(format!("round-{round}/summary.json")).is_file();
         let rounds = (1..).take_while(over).count();
         if rounds > 0 {
-            let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let config = settings(&folder.join(ABOUT))?;
-            found.push(Game { name, folder, rounds, config });
+            found.push(Game { name: way(models, &folder), folder, rounds, config });
         }
     }
     Ok(found)
@@ -81,4 +80,72 @@ fn settings(path: &Path) -> Result<RoundsConfig> {
         let problem = format!("it describes no game ({e})");
         Error::invalid(path.display().to_string(), problem, "move the folder away from --models")
     })
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::Scale;
+    use serde_json::json;
+    use std::fs;
+
+    /// A run that looks for games in a folder.
+    pub fn looking(models: &Path) -> Context {
+        let models = Some(models.to_path_buf());
+        Context { scale: Scale::Smoke, seed: 0, data: None, models, out: PathBuf::new() }
+    }
+
+    /// A round in which nothing happened.
+    pub fn empty(round: usize) -> Summary {
+        Summary {
+            round,
+            generator: String::new(),
+            drawn: 0,
+            dropped: Default::default(),
+            misclassified: Default::default(),
+            levels: [0; 4],
+            rows: Default::default(),
+            added: Default::default(),
+            law: None,
+            gap: None,
+            benchmarks: Vec::new(),
+            seconds: Default::default(),
+        }
+    }
+
+    /// Leaves a game as `play` does, with these rounds over and one begun.
+    pub fn leave(folder: &Path, over: &[Summary]) {
+        fs::create_dir_all(folder.join(format!("round-{}/classifier", over.len()))).unwrap();
+        let about = json!({ "config": RoundsConfig::default() });
+        fs::write(folder.join(ABOUT), about.to_string()).unwrap();
+        for summary in over {
+            let round = folder.join(format!("round-{}", summary.round));
+            fs::create_dir_all(&round).unwrap();
+            fs::write(round.join("summary.json"), json!(summary).to_string()).unwrap();
+        }
+    }
+
+    #[test]
+    fn games_are_read_as_far_as_they_are_over() {
+        let root = tempfile::tempdir().unwrap();
+        let below = |name: &str| root.path().join(name);
+        leave(&below("b/one"), &[empty(0), empty(1), empty(2)]);
+        leave(&below("a/one"), &[empty(0), empty(1)]);
+        leave(&below("begun"), &[empty(0)]);
+        leave(&below("new"), &[]);
+        // A game that has only begun is not even asked what it is.
+        fs::write(below("new").join(ABOUT), "{").unwrap();
+        let found = games(&looking(root.path())).unwrap();
+        let told: Vec<(&str, usize)> = found.iter().map(|g| (&*g.name, g.rounds)).collect();
+        assert_eq!(told, [("a/one", 1), ("b/one", 2)]);
+        assert_eq!(found[1].summaries().unwrap(), [empty(0), empty(1), empty(2)]);
+        assert_eq!(games(&looking(&below("b/one"))).unwrap()[0].name, "one");
+        let round = below("b/one/round-1/summary.json");
+        fs::write(&round, "{").unwrap();
+        let message = found[1].summaries().unwrap_err().to_string();
+        assert!(
+            message.contains("round-1/summary.json") && message.contains("damaged"),
+            "{message}"
+        );
+    }
 }

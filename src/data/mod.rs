@@ -14,8 +14,8 @@ pub use benchmarks::{Benchmark, BenchmarkRows, Skipped};
 pub use directory::DataDir;
 pub use embedded::embedded;
 pub use reported::{
-    Reported, ReportedBase, ReportedLatency, ReportedModel, ReportedSetting, ReportedTransfer,
-    reported,
+    Player, Reported, ReportedBase, ReportedLatency, ReportedModel, ReportedSetting,
+    ReportedTransfer, reported,
 };
 pub use seeds::{Origin, read_licensed_seed_file, read_seed_file, read_seed_origins};
 

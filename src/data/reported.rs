@@ -3,7 +3,7 @@
 use super::{Benchmark, Language};
 use crate::{Error, Result};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the paper reports.
 #[derive(Clone, Debug, Deserialize)]
@@ -70,12 +70,22 @@ pub struct ReportedBase {
     pub average: BTreeMap<Language, f64>,
 }
 
+/// Whose training a setting is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Player {
+    /// The paper's Table 3.
+    Classifier,
+    /// Its Table 4.
+    Generator,
+}
+
 /// A line of Table 3 or 4.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReportedSetting {
-    /// Whose training: `classifier` or `generator`.
-    pub player: String,
+    /// Whose training.
+    pub player: Player,
     /// The setting.
     pub name: String,
     /// As printed.
@@ -124,6 +134,11 @@ fn parse(source: &str) -> Result<Reported> {
         if base.average.len() != Language::ALL.len() {
             return Err(invalid(format!("{} {} lacks a language", base.base, base.size)));
         }
+    }
+    let settings = reported.settings.iter();
+    let mut known = BTreeSet::new();
+    if let Some(twice) = settings.clone().find(|s| !known.insert((s.player, &s.name))) {
+        return Err(invalid(format!("{:?} states {:?} twice", twice.player, twice.name)));
     }
     Ok(reported)
 }
@@ -175,6 +190,39 @@ mod tests {
         let french = &reported.transfer[&Language::Fr];
         let gain = french.english_french.unwrap() - french.english.unwrap();
         assert!((gain - french.gain).abs() < 1e-9);
+    }
+
+    #[test]
+    fn holds_the_settings_of_tables_3_and_4() {
+        let settings = reported().unwrap().settings;
+        let of = |player: Player, name: &str| {
+            let is = |s: &&ReportedSetting| s.player == player && s.name == name;
+            settings.iter().find(is).map(|s| s.value.as_str())
+        };
+        use Player::{Classifier, Generator};
+        assert_eq!(of(Classifier, "learning rate"), Some("5e-5"));
+        assert_eq!(of(Generator, "learning rate"), Some("5e-7"));
+        assert_eq!(of(Classifier, "global batch"), Some("160 texts"));
+        assert_eq!(of(Generator, "global batch"), Some("8 texts"));
+        assert_eq!(of(Generator, "DPO beta"), Some("0.01"));
+        // Table 4 bounds no gradient.
+        assert_eq!(of(Classifier, "largest gradient norm"), Some("1.0"));
+        assert_eq!(of(Generator, "largest gradient norm"), None);
+    }
+
+    #[test]
+    fn a_setting_of_nobody_or_stated_twice_is_refused() {
+        let source = include_str!("reported.toml");
+        let setting = |player: &str, rest: &str| {
+            format!("{source}\n[[setting]]\nplayer = \"{player}\"\n{rest}\n")
+        };
+        let whole = "name = \"dropout\"\nvalue = \"0\"";
+        assert!(parse(&setting("classifier", whole)).is_ok());
+        assert!(parse(&setting("judge", whole)).is_err());
+        assert!(parse(&setting("classifier", "name = \"dropout\"")).is_err());
+        assert!(parse(&setting("classifier", &format!("{whole}\nunit = \"%\""))).is_err());
+        let twice = parse(&setting("classifier", "name = \"epochs\"\nvalue = \"3\"")).unwrap_err();
+        assert!(twice.to_string().contains("Classifier states \"epochs\" twice"), "{twice}");
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct Axis {
     pub log: bool,
     /// Both ends; without it all values are shown.
     pub range: Option<[f64; 2]>,
+    /// Counts: nothing is written between whole numbers.
+    pub whole: bool,
 }
 
 /// A named set of points, joined or not.
@@ -174,12 +176,17 @@ const WHITE: RGBColor = RGBColor(255, 255, 255);
 impl Axis {
     /// A linear axis.
     pub fn linear(label: impl Into<String>) -> Self {
-        Self { label: label.into(), log: false, range: None }
+        Self { label: label.into(), ..Self::default() }
+    }
+
+    /// A linear axis of counts, such as rounds.
+    pub fn counts(label: impl Into<String>) -> Self {
+        Self { whole: true, ..Self::linear(label) }
     }
 
     /// A logarithmic axis.
     pub fn log(label: impl Into<String>) -> Self {
-        Self { label: label.into(), log: true, range: None }
+        Self { label: label.into(), log: true, ..Self::default() }
     }
 
     /// The same axis from `low` to `high`; what lies outside is cut off.

@@ -8,6 +8,7 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Scale {
     log: bool,
+    whole: bool,
     low: f64,
     high: f64,
 }
@@ -62,7 +63,7 @@ impl Scale {
         if !(high - low).is_finite() || low == high {
             return fail("the values lie too far apart", "draw them in another unit");
         }
-        Ok(Self { log: axis.log, low, high })
+        Ok(Self { log: axis.log, whole: axis.whole, low, high })
     }
 
     /// The same scale with its start moved down by a part of its length.
@@ -95,6 +96,7 @@ impl Scale {
             r if r < 7.0 => 5.0 * power,
             _ => 10.0 * power,
         };
+        let step = if self.whole { step.max(1.0) } else { step };
         let (first, last) = ((low / step - 1e-9).ceil(), (high / step + 1e-9).floor());
         if !(first.is_finite() && last - first < 100.0) {
             return Vec::new();
@@ -162,6 +164,8 @@ mod tests {
         assert_eq!(labels(linear(), &[-30.0, 95.0]), ["-20", "0", "20", "40", "60", "80"]);
         assert_eq!(labels(linear(), &[0.0, 6e6])[1..3], ["1e6", "2e6"]);
         assert_eq!(labels(linear(), &[0.0, 6e-7])[1], "1e-7");
+        assert_eq!(labels(Axis::counts(""), &[0.0, 2.0]), ["0", "1", "2"]);
+        assert_eq!(labels(Axis::counts(""), &[0.0, 30.0])[..2], ["0", "5"]);
         let log = || Axis::log("");
         assert_eq!(labels(log(), &[1e-3, 1.0]), ["1e-3", "1e-2", "1e-1", "1e0"]);
         assert_eq!(labels(log(), &[1.0, 1000.0]), ["1", "10", "100", "1000"]);
