@@ -48,6 +48,17 @@ pub fn run(context: &Context) -> Result<Report> {
             |of| ["safe", "unsafe"].map(|label| Column::percent(format!("{of} {label}"))),
         )),
     );
+    let mut ratings = Table::new(
+        "ratings",
+        "Of the texts that no other filter dropped, the harm that the untrained base saw: safe ones rated above 2, unsafe \
+         ones rated below 3 are dropped",
+        ["game", "seed"]
+            .into_iter()
+            .map(Column::new)
+            .chain([Column::new("texts")])
+            .chain(["1", "2", "3", "4", "5", "none read"].map(Column::percent))
+            .chain([Column::percent("dropped")]),
+    );
     let named = seed_texts(context)?.unwrap_or_default();
     let judge = Guardrail::shipped()?;
     for game in &games {
@@ -67,6 +78,24 @@ pub fn run(context: &Context) -> Result<Report> {
         row.push(share(&|v| v.dropped.is_none()));
         dropped.push(row)?;
 
+        for label in LABELS.into_iter().filter(|_| game.config.rating) {
+            let rated: Vec<&Verdict> = texts
+                .iter()
+                .filter(|v| v.label == label && matches!(v.dropped, None | Some(Reason::Rating)))
+                .collect();
+            let share = |holds: &dyn Fn(&Verdict) -> bool| {
+                cell(mean(rated.iter().map(|v| 100.0 * f64::from(u8::from(holds(v))))))
+            };
+            let name = if label == Label::Unsafe { "unsafe" } else { "safe" };
+            let mut row: Vec<Cell> =
+                vec![game.name.clone().into(), name.into(), rated.len().into()];
+            row.extend(
+                [Some(1), Some(2), Some(3), Some(4), Some(5), None]
+                    .map(|r| share(&|v| v.rating == r)),
+            );
+            row.push(share(&|v| v.dropped.is_some()));
+            ratings.push(row)?;
+        }
         let kept: Vec<&Verdict> = texts.iter().filter(|v| v.dropped.is_none()).collect();
         let mut row = start;
         let agreeing = |of: &[(&str, Label)]| -> Result<Cell> {
@@ -104,7 +133,7 @@ pub fn run(context: &Context) -> Result<Report> {
                     .into(),
             },
         ],
-        tables: if games.is_empty() { Vec::new() } else { vec![dropped, agreement] },
+        tables: if games.is_empty() { Vec::new() } else { vec![dropped, agreement, ratings] },
         ..Report::default()
     })
 }
