@@ -133,7 +133,7 @@ pub fn run(context: &Context) -> Result<Report> {
                     .into(),
             },
         ],
-        tables: if games.is_empty() { Vec::new() } else { vec![dropped, agreement, ratings] },
+        tables: [dropped, agreement, ratings].into_iter().filter(|t| !t.rows.is_empty()).collect(),
         ..Report::default()
     })
 }
