@@ -42,6 +42,14 @@ const BAR: [f64; 2] = [8.0, -1.0];
 struct Condition {
     name: String,
     rows: Vec<Row>,
+    /// So many of them, others with each seed of the training.
+    used: usize,
+}
+
+impl Condition {
+    fn new(name: impl Into<String>, rows: Vec<Row>) -> Self {
+        Self { name: name.into(), used: rows.len(), rows }
+    }
 }
 
 /// Figures of the trainings, one a seed.
@@ -57,11 +65,7 @@ pub fn run(context: &Context) -> Result<Report> {
     let mut tables = Vec::new();
     if count > 0 {
         let made = sources(&conditions)?;
-        for condition in &mut conditions {
-            let mut rng = ChaCha8Rng::seed_from_u64(context.seed);
-            condition.rows.shuffle(&mut rng);
-            condition.rows.truncate(count);
-        }
+        conditions.iter_mut().for_each(|condition| condition.used = count);
         conditions.extend(remedies(context, &games)?);
         tables = trained(context, &seeds, &sets, &conditions)?;
         tables.push(made);
@@ -80,8 +84,9 @@ pub fn run(context: &Context) -> Result<Report> {
                 _ => format!(
                     "Each game adds {count} synthetic rows, a remedy as many as the table says; the control, \
                      \"{NONE}\", has as many seed rows a second time, so that both classifiers take the same steps. \
-                     {SEEDS} trainings each; intervals are 95 % of Student's t on the differences from the control of \
-                     the same training seed."
+                     {SEEDS} trainings each, with other rows where there are more; intervals are 95 % of Student's t on the \
+                     differences from the control of the same training seed. That each game was played once, and that \
+                     benchmarks are samples too, is not in them."
                 ),
             },
             "Of games of different lengths only the longest are compared. \"drawn once\" is every text of the first \
@@ -89,7 +94,7 @@ pub fn run(context: &Context) -> Result<Report> {
                 .into(),
             "Remedies: \"all drawn\" is every text of every game that no filter dropped; \"nearest\" the half of them \
              that the shipped encoder finds nearest to their seeds, \"likeliest\" the half whose labels the shipped \
-             guardrail finds likeliest, both by language and label; \"two safe\" has half of the unsafe ones."
+             guardrail, a better classifier, finds likeliest, which is distillation, both by language and label; \"two safe\" has half of the unsafe ones."
                 .into(),
             format!(
                 "The bar: mean F1 up by at least {} points in es and de, down by at most {} anywhere, XSTest's FPR \
@@ -116,13 +121,13 @@ fn conditions(games: &[Game]) -> Result<Vec<Condition>> {
     for game in games {
         if conditions.is_empty() {
             let rows = game.kept(1)?.iter().map(Verdict::row).collect::<Result<_>>()?;
-            conditions.push(Condition { name: "drawn once".into(), rows });
+            conditions.push(Condition::new("drawn once", rows));
         }
         let mut rows = Vec::new();
         for round in 1..=game.rounds {
             rows.extend(added_rows(&game.folder, round)?);
         }
-        conditions.push(Condition { name: format!("game {}", game.name), rows });
+        conditions.push(Condition::new(format!("game {}", game.name), rows));
     }
     conditions.retain(|c| !c.rows.is_empty());
     Ok(conditions)
@@ -145,14 +150,13 @@ fn remedies(context: &Context, games: &[Game]) -> Result<Vec<Condition>> {
         row.label == Label::Safe || unsafe_rows % 2 == 1
     });
     let mut remedies = vec![
-        Condition { name: "two safe to one unsafe".into(), rows: two_safe.cloned().collect() },
-        Condition { name: "likeliest labels".into(), rows: best_half(&rows, &likelihoods(&rows)?) },
+        Condition::new("two safe to one unsafe", two_safe.cloned().collect()),
+        Condition::new("likeliest labels", best_half(&rows, &likelihoods(&rows)?)),
     ];
     if let Some(cosines) = cosines(context, &drawn)? {
-        remedies
-            .push(Condition { name: "nearest to seeds".into(), rows: best_half(&rows, &cosines) });
+        remedies.push(Condition::new("nearest to seeds", best_half(&rows, &cosines)));
     }
-    remedies.insert(0, Condition { name: "all drawn".into(), rows });
+    remedies.insert(0, Condition::new("all drawn", rows));
     Ok(remedies)
 }
 
@@ -201,23 +205,30 @@ fn trained(
     let mut controls: BTreeMap<usize, Runs> = BTreeMap::new();
     let mut all = Vec::new();
     for condition in conditions {
-        let count = condition.rows.len();
+        let count = condition.used;
         if let Entry::Vacant(control) = controls.entry(count) {
             let mut runs = Vec::new();
             for seed in 0..SEEDS {
-                let mut rng = ChaCha8Rng::seed_from_u64(context.seed + seed);
-                let mut rows = seeds.train.clone();
-                rows.shuffle(&mut rng);
-                rows.truncate(count);
+                let rows = some(&seeds.train, count, context.seed + seed);
                 runs.push(once(context, seeds, sets, NONE, seed, &rows)?);
             }
             control.insert(runs);
         }
-        let runs = (0..SEEDS)
-            .map(|seed| once(context, seeds, sets, &condition.name, seed, &condition.rows));
+        let runs = (0..SEEDS).map(|seed| {
+            let rows = some(&condition.rows, count, context.seed + seed);
+            once(context, seeds, sets, &condition.name, seed, &rows)
+        });
         all.push((condition, runs.collect::<Result<Runs>>()?));
     }
     tables(sets, &controls, &all)
+}
+
+/// So many of the rows at random.
+fn some(rows: &[Row], count: usize, seed: u64) -> Vec<Row> {
+    let mut rows = rows.to_vec();
+    rows.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+    rows.truncate(count);
+    rows
 }
 
 /// Trains on the seeds and `rows`, and scores.
@@ -273,11 +284,11 @@ fn tables(
         }
     }
     for (condition, runs) in all {
-        let control = &controls[&condition.rows.len()];
+        let control = &controls[&condition.used];
         let mut gained = HashMap::new();
         for (what, value) in &values {
             let row: Vec<Cell> =
-                vec![condition.name.clone().into(), condition.rows.len().into(), (*what).into()];
+                vec![condition.name.clone().into(), condition.used.into(), (*what).into()];
             let (mut level, mut difference) = (row.clone(), row);
             for language in Language::ALL {
                 let (mine, theirs) = (of(value, runs, language), of(value, control, language));

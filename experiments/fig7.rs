@@ -57,7 +57,8 @@ pub fn run(context: &Context) -> Result<Report> {
     if !games.is_empty() {
         notes.extend(played.iter().filter_map(|(game, rounds)| changes(&game.name, rounds)));
         notes.push(
-            "Payoff E[loss] - beta KL of generator against classifier after the round, in nats, on fresh draws; gap: \
+            "Loss E[loss] of the classifier on fresh draws after the round; payoff: less beta KL, so that payoffs of games of \
+             different beta are not comparable; both in nats; gap: \
              what both players gained by their moves from the strategies of the round before, on fresh draws: a lower \
              bound on the gap, which is never negative. A negative one says that the moves gained nothing on \
              these draws, and bounds nothing. KL to the first generator, nats a text; ± one standard error."
@@ -137,16 +138,19 @@ fn moves(played: &[(&Game, Vec<Summary>)]) -> Result<Table> {
         "moves",
         "What was drawn in each round, and where it left the players",
         start()
-            .chain([Column::new("tau"), Column::new("beta"), Column::new("texts")])
+            .chain([Column::new("tau"), Column::new("beta"), Column::new("minutes").decimals(1)])
+            .chain([Column::new("texts")])
             .chain(["dropped", "safe misclassified", "unsafe misclassified"].map(Column::percent))
-            .chain(["payoff", "payoff ±", "gap", "gap ±", "KL", "KL ±"].map(nats))
+            .chain(["loss", "loss ±", "payoff", "payoff ±", "gap", "gap ±", "KL", "KL ±"].map(nats))
             .chain([nats("entropy a token"), Column::percent("distinct pairs of words")]),
     );
     for (game, rounds) in played {
         let dpo = game.config.generator.dpo;
         for s in rounds {
             let mut row: Vec<Cell> = vec![game.name.clone().into(), s.round.into()];
-            row.extend([cell(dpo.map(|d| d.tau)), cell(dpo.map(|d| d.beta)), s.drawn.into()]);
+            let minutes = s.seconds.values().sum::<f64>() / 60.0;
+            row.extend([cell(dpo.map(|d| d.tau)), cell(dpo.map(|d| d.beta)), minutes.into()]);
+            row.push(s.drawn.into());
             let dropped: usize = s.dropped.values().sum();
             row.push(cell(share(dropped, s.drawn)));
             for label in ["safe", "unsafe"] {
@@ -156,6 +160,7 @@ fn moves(played: &[(&Game, Vec<Summary>)]) -> Result<Table> {
                 row.push(cell(share(wrong, all)));
             }
             let pair = |of: Option<[f64; 2]>| [cell(of.map(|v| v[0])), cell(of.map(|v| v[1]))];
+            row.extend(pair(s.law.map(|law| law.loss)));
             row.extend(pair(s.law.map(|law| law.payoff)));
             row.extend(pair(s.gap.map(|gap| gap.width)));
             row.extend(pair(s.law.map(|law| law.kl)));

@@ -1,5 +1,6 @@
 //! Claim: synthetic rows that one pair of networks made help classifiers on other bases too. The paper compares its
-//! data on three bases with one rival; here each base is its own control, trained on the seeds alone for as many steps.
+//! data on three bases with one rival; here each base is its own control, trained on as many rows, the
+//! added ones being seeds.
 //!
 //! Paper: Table 2.
 
@@ -55,17 +56,21 @@ pub fn run(context: &Context) -> Result<Report> {
         sets = contender.benchmarks.iter().map(|s| s.set.clone()).collect();
         let entry = bases.entry(plain(base)).or_default();
         let mine = [number("seed_rows").unwrap_or(0), added + repeated];
-        if entry.rows != [0, 0] && entry.rows[1] != mine[1] {
+        if entry.rows != [0, 0] && entry.rows != mine {
             let problem = format!(
-                "it adds {} rows, another classifier of its base {}",
-                mine[1], entry.rows[1]
+                "it was trained on {} and {} rows, another classifier of its base on {} and {}",
+                mine[0], mine[1], entry.rows[0], entry.rows[1]
             );
             let remedy = "compare as many synthetic rows as repeated seeds (train --add, --repeat)";
             return Err(Error::invalid(folder.display().to_string(), problem, remedy));
         }
         entry.rows = mine;
         let side = if added > 0 { &mut entry.synthetic } else { &mut entry.control };
-        side.insert(seed, scores);
+        if side.insert(seed, scores).is_some() {
+            let problem = format!("another classifier of its base and rows has seed {seed} too");
+            let remedy = "give --models a folder with one of them";
+            return Err(Error::invalid(folder.display().to_string(), problem, remedy));
+        }
     }
     let mut tables = vec![paper()?];
     if !bases.is_empty() {

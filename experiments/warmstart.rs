@@ -1,5 +1,5 @@
-//! Claim: a small base does not know the generator's task; a few minutes of supervised fine-tuning on rows that say the
-//! same in two languages teach it: more texts in the language asked for, fewer dropped, labels kept.
+//! Claim: worked examples in the prompt show a small base the generator's task nearly as well as a few minutes of
+//! supervised fine-tuning on rows that say the same in two languages; what is taught writes unsafe twins more readily.
 //!
 //! Paper: Section 5 (its generator is an 8B instruct model, which needs no teaching).
 
@@ -121,7 +121,9 @@ pub fn run(context: &Context) -> Result<Report> {
     }
     Ok(Report {
         paper_reference: "Section 5 (the generator)".into(),
-        claim: "Teaching a small base the task of the generator makes more of its texts usable.".into(),
+        claim: "Teaching a small base the generator's task keeps no more texts than examples in its prompts do, and \
+                makes its unsafe twins unsafe more often, its safe ones safe less often."
+            .into(),
         notes: vec![
             match games.is_empty() {
                 true => "No game was found below --models. `nashguard play --config experiments/play-small.toml ...` plays \

@@ -406,14 +406,14 @@ impl Estimate {
             );
         }
         if !served && game.config.evaluation > 0 {
-            let amount = 2.0 * game.config.evaluation.min(tasks.len()) as f64 * text.mean;
-            let how = "drawn by this generator and the last; weighing them is not counted";
+            let amount = game.config.evaluation.min(tasks.len()) as f64 * text.mean;
+            let how = "drawn by this generator and the last, by the first alone; weighing them is not counted";
             self.cost(
                 Stage::Evaluation,
                 "texts drawn",
                 amount,
                 "tokens",
-                rounds,
+                2 * rounds + 1,
                 speeds.drawing,
                 how.into(),
             );
@@ -426,7 +426,6 @@ impl Estimate {
         let rounds = game.config.rounds;
         let some: Vec<Row> = spread(&seeds.train).cloned().collect();
         let texts: Vec<String> = some.iter().map(|row| row.text.clone()).collect();
-        let scored = self.plan.texts + self.plan.benchmarks;
         let Some(base) = &config.base else {
             let guardrail = &config.guardrail;
             guardrail.check().map_err(|e| e.within("classifier.guardrail"))?;
@@ -460,16 +459,7 @@ impl Estimate {
             let amount = (rows * guardrail.epochs) as f64;
             let how = growth(guardrail.epochs, self.plan.texts as f64 / rows.max(1) as f64);
             self.cost(Stage::Classifier, "steps", amount, "rows", rounds + 1, steps, how);
-            let how = "candidates and benchmarks";
-            self.cost(
-                Stage::Evaluation,
-                "texts scored",
-                scored as f64,
-                "texts",
-                rounds,
-                score,
-                how.into(),
-            );
+            self.scored(1.0, "texts", score, String::new());
             return Ok(());
         };
         let found = self.find("classifier", game.models.join(base), game.models);
@@ -547,18 +537,28 @@ impl Estimate {
         let how = growth(finetune.epochs, self.plan.texts as f64 / rows.max(1) as f64);
         let how = format!("{how}; a step holds {sequences:.0} sequences in the mean");
         self.cost(Stage::Classifier, "steps", amount, "tokens", rounds + 1, steps, how);
-        let scored = scored + seeds.validation.len() * finetune.epochs;
-        let how = "candidates, benchmarks and rows to choose by, as long as rows of S(0)";
+        let chosen = (seeds.validation.len() * finetune.epochs) as f64 * mean;
+        let how = "rows to choose the epoch by";
         self.cost(
-            Stage::Evaluation,
+            Stage::Classifier,
             "texts scored",
-            scored as f64 * mean,
+            chosen,
             "tokens",
-            rounds,
+            rounds + 1,
             score,
             how.into(),
         );
+        self.scored(mean, "tokens", score, "as long as rows of S(0)".into());
         Ok(())
+    }
+
+    /// Candidates are scored in every round, benchmarks at the start too.
+    fn scored(&mut self, a_text: f64, unit: &'static str, rate: Option<f64>, how: String) {
+        let Plan { rounds, texts, benchmarks, .. } = self.plan;
+        let texts = texts as f64 * a_text;
+        self.cost(Stage::Evaluation, "candidates", texts, unit, rounds, rate, how.clone());
+        let texts = benchmarks as f64 * a_text;
+        self.cost(Stage::Evaluation, "benchmarks", texts, unit, rounds + 1, rate, how);
     }
 
     /// Candidates, verdicts and added rows: each text up to three times, and what is said of it.

@@ -177,6 +177,20 @@ impl Estimate {
             return Ok(());
         }
         let mut player = game.load(&game.base(), !learns)?;
+        let to_draw = |player: &Generator| -> Result<Local> {
+            Local::new(match learns {
+                true => Generator::new(
+                    player.decoder().held(game.numbers(true)?)?,
+                    player.tokenizer().clone(),
+                ),
+                false => player.clone(),
+            })
+        };
+        if game.config.rating {
+            // By the base with its whole vocabulary.
+            let tokenizer = Some(player.tokenizer());
+            speeds.rating = rated(game, &to_draw(&player)?, some, some.len(), tokenizer)?;
+        }
         if teaching.is_some_and(|t| t.trim_vocabulary) {
             let local = Local::new(player.clone())?;
             let used: Result<BTreeSet<u32>> =
@@ -187,21 +201,12 @@ impl Estimate {
             player = game.trimmed(&player, used?)?;
         }
         speeds.trimmed = Some(player.decoder().config().clone());
-        let local = Local::new(match learns {
-            true => Generator::new(
-                player.decoder().held(game.numbers(true)?)?,
-                player.tokenizer().clone(),
-            ),
-            false => player.clone(),
-        })?;
+        let local = to_draw(&player)?;
         let tokenizer = Some(player.tokenizer());
         let (asked, batch) = (jobs(game, some), sampling.batch);
         let short = Sampling { max_tokens: text.mean.ceil() as usize, ..sampling.clone() };
         speeds.drawing =
             speed(batch, 16 * batch, |n| drawn(&local, &asked, n, *candidates, &short, tokenizer))?;
-        if game.config.rating {
-            speeds.rating = rated(game, &local, some, some.len(), tokenizer)?;
-        }
         drop(local);
         let local = Local::new(player)?;
         let written = some
