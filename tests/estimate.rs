@@ -260,7 +260,7 @@ fn what_is_missing_is_named() {
         "{said}"
     );
     assert!(found.memory.is_empty() && found.costs.iter().all(|cost| cost.rate.is_none()));
-    assert!(found.costs.iter().all(|cost| cost.amount > 0.0));
+    assert!(found.costs.iter().all(|cost| cost.amount > 0.0), "{:?}", found.costs);
 
     // Of published sizes.
     let mut known = config();

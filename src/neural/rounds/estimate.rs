@@ -552,13 +552,15 @@ impl Estimate {
         Ok(())
     }
 
-    /// Candidates are scored in every round, benchmarks at the start too.
+    /// Candidates are scored in every round, benchmarks, where there are any, at the start too.
     fn scored(&mut self, a_text: f64, unit: &'static str, rate: Option<f64>, how: String) {
         let Plan { rounds, texts, benchmarks, .. } = self.plan;
         let texts = texts as f64 * a_text;
         self.cost(Stage::Evaluation, "candidates", texts, unit, rounds, rate, how.clone());
-        let texts = benchmarks as f64 * a_text;
-        self.cost(Stage::Evaluation, "benchmarks", texts, unit, rounds + 1, rate, how);
+        if benchmarks > 0 {
+            let texts = benchmarks as f64 * a_text;
+            self.cost(Stage::Evaluation, "benchmarks", texts, unit, rounds + 1, rate, how);
+        }
     }
 
     /// Candidates, verdicts and added rows: each text up to three times, and what is said of it.
