@@ -56,14 +56,14 @@ const MOVES: f64 = 0.05;
 const RETURNS: f64 = 0.25;
 
 const TEACHING: (usize, f64) = (200, 1e-2);
-const CLASSIFYING: f64 = 1e-2;
+const CLASSIFYING: f64 = 5e-2;
 const WRITING: f64 = 1e-2;
 
 pub fn run(context: &Context) -> Result<Report> {
     let count = context.scale.pick(1, 3, 5);
     let rounds = context.scale.pick(4, 14, 24);
     // Gradient steps a move.
-    let steps = context.scale.pick((15, 60), (100, 200), (200, 400));
+    let steps = context.scale.pick((15, 60), (100, 1000), (200, 1000));
     let writing = Effort { steps: steps.0, rate: WRITING };
     let classifying = Effort { steps: steps.1, rate: CLASSIFYING };
     let teaching = Effort { steps: TEACHING.0 / context.scale.pick(4, 1, 1), rate: TEACHING.1 };
@@ -109,7 +109,8 @@ pub fn run(context: &Context) -> Result<Report> {
                 "Generator: a Llama-like decoder of 2 layers and width 32 over the texts' words, first taught \
                  to write the candidates in proportion to exp(cos / {TEMPERATURE}); the taught network is the \
                  reference r, and `tabulate` of it the tables' reference. Its move: DPO without the likelihood \
-                 term from the current weights, {first} AdamW steps on all pairs (a, a + 1), (a, a + 3) of \
+                 term, from the current weights at tau > 0 and from r's at tau = 0, where the exact reply \
+                 depends on r alone, {first} AdamW steps on all pairs (a, a + 1), (a, a + 3) of \
                  every seed, with Bradley-Terry labels from the classifier's loss."
             ),
             format!(

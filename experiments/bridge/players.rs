@@ -109,8 +109,8 @@ impl Words {
         whole(tune(&blank, &config, &Likelihood(passages), &folder.0, &mut |_| GO_ON)?)
     }
 
-    /// The generator's move: a copy of `current`, tuned on pairs of candidates of every seed, each
-    /// preferred as Bradley and Terry say of the opponent's losses.
+    /// The generator's move: a copy of `current`, or of `base` where tau = 0, tuned on pairs of
+    /// candidates of every seed, each preferred as Bradley and Terry say of the opponent's losses.
     pub fn reply(
         &self,
         dpo: Dpo,
@@ -135,7 +135,9 @@ impl Words {
         let config = settings(effort);
         // Not `optimise`, to which a move of nothing is a failure: here it is a fixed point.
         let preferences = Preferences::new(dpo, pairs, current, base)?;
-        whole(tune(current, &config, &preferences, &folder.0, &mut |_| GO_ON)?)
+        // The exact reply at tau = 0 does not depend on `current`.
+        let from = if dpo.tau > 0.0 { current } else { base };
+        whole(tune(from, &config, &preferences, &folder.0, &mut |_| GO_ON)?)
     }
 
     /// The generator as its opponent sees it.
