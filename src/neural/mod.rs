@@ -14,6 +14,7 @@ pub mod parallel;
 mod pieces;
 pub mod preference;
 pub mod rounds;
+mod thin;
 pub mod train;
 
 pub use encoder::Encoder;
