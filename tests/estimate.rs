@@ -3,18 +3,21 @@
 
 #[path = "common/bytes.rs"]
 mod bytes;
+#[path = "common/material.rs"]
+mod material;
 
 use bytes::tokenizer;
 use candle_core::{DType, Device};
+use material::material;
 use nashguard::Error;
-use nashguard::data::{Category, Label, Language, Origin, Row, Seeds};
+use nashguard::data::Language;
 use nashguard::neural::classifier::Reading;
 use nashguard::neural::decoder::{Batch, Cache, Config, Decoder, Numbers};
 use nashguard::neural::finetune::{FinetuneConfig, Lora, Trained};
 use nashguard::neural::generator::{Job, Sampling, Style, Take, Writer};
 use nashguard::neural::preference::{Dpo, TuneConfig};
 use nashguard::neural::rounds::{
-    ClassifierConfig, Estimate, GeneratorConfig, Material, RoundsConfig, Stage, estimate, run,
+    ClassifierConfig, Estimate, GeneratorConfig, RoundsConfig, Stage, estimate, run,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -74,25 +77,6 @@ fn config() -> RoundsConfig {
         },
         evaluation: 0,
         ..RoundsConfig::default()
-    }
-}
-
-fn material() -> Material {
-    let row = |i: usize| {
-        let harmful = i % 2 == 1;
-        let (text, label, categories) = match harmful {
-            false => ("please water plant number", Label::Safe, vec![]),
-            true => ("I will hurt person number", Label::Unsafe, vec![Category::ViolentCrimes]),
-        };
-        Row::new(format!("{text} {i} today"), Language::En, label, categories).unwrap()
-    };
-    let rows: Vec<Row> = (0..24).map(row).collect();
-    let all: Vec<(Row, Origin)> = rows.iter().map(|r| (r.clone(), Origin::default())).collect();
-    Material {
-        seeds: Seeds { train: rows[..20].to_vec(), validation: rows[20..].to_vec() },
-        prompts: all[..20].to_vec(),
-        all,
-        benchmarks: Vec::new(),
     }
 }
 

@@ -3,12 +3,15 @@
 
 #[path = "common/bytes.rs"]
 mod bytes;
+#[path = "common/material.rs"]
+mod material;
 
 use bytes::tokenizer;
 use candle_core::{DType, Device};
+use material::material;
 use nashguard::Error;
+use nashguard::data::Language;
 use nashguard::data::filters::FilterConfig;
-use nashguard::data::{Category, Label, Language, Origin, Row, Seeds};
 use nashguard::neural::GuardrailConfig;
 use nashguard::neural::decoder::{Config, Decoder};
 use nashguard::neural::features::Features;
@@ -90,31 +93,6 @@ fn config() -> RoundsConfig {
         },
         evaluation: 6,
         ..RoundsConfig::default()
-    }
-}
-
-fn material() -> Material {
-    let row = |i: usize| {
-        let label = if i.is_multiple_of(2) { Label::Safe } else { Label::Unsafe };
-        let text = match label {
-            Label::Safe => format!("please water plant number {i} today"),
-            Label::Unsafe => format!("I will hurt person number {i} today"),
-        };
-        let categories =
-            if label == Label::Unsafe { vec![Category::ViolentCrimes] } else { Vec::new() };
-        Row::new(text, Language::En, label, categories).unwrap()
-    };
-    let rows: Vec<Row> = (0..24).map(row).collect();
-    let named = |row: &Row| {
-        let origin = Origin { id: row.text[..5].to_owned(), ..Origin::default() };
-        (row.clone(), origin)
-    };
-    let all: Vec<(Row, Origin)> = rows.iter().map(named).collect();
-    Material {
-        seeds: Seeds { train: rows[..20].to_vec(), validation: rows[20..].to_vec() },
-        prompts: all[..20].to_vec(),
-        all,
-        benchmarks: Vec::new(),
     }
 }
 
