@@ -4,13 +4,13 @@
 
 use crate::games::is_game;
 use crate::{Context, Scale};
-use candle_core::{DType, Device};
 use indicatif::ProgressBar;
 use nashguard::data::{Benchmark, BenchmarkRows, Label, Language, Row, Seeds, embedded};
 use nashguard::neural::Guardrail;
 use nashguard::neural::classifier::{About, Classifier};
 use nashguard::neural::decoder::Numbers;
 use nashguard::neural::guardrail::SHIPPED;
+use nashguard::neural::{device, device_name};
 use nashguard::report::{Cell, environment, write_atomically};
 use nashguard::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -258,13 +258,6 @@ impl Source {
 
 const ABOUT: &str = "guardrail.json";
 
-/// What decoders run on: a GPU in 16 bits, else the CPU in 32.
-fn device() -> Result<(Device, DType)> {
-    let device = Device::cuda_if_available(0)?;
-    let dtype = if device.is_cpu() { DType::F32 } else { DType::BF16 };
-    Ok((device, dtype))
-}
-
 /// The outermost folders in `root` that are what is looked for, sorted.
 pub fn search(root: &Path, is: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     fn look(
@@ -335,7 +328,7 @@ impl Contender {
         let all = || held_out.iter().chain(&texts.benchmarks);
         let bar =
             context.progress(&format!("scoring: {name}"), all().map(|set| set.texts.len()).sum());
-        let here = environment().device;
+        let here = if slow { device_name(&device()?.0) } else { environment().device };
         let mut model = None;
         let mut score = |set: &Arc<Set>| -> Result<(Scored, Kept)> {
             let path = folder.as_ref().map(|folder| folder.join(file(set)));

@@ -9,7 +9,7 @@ use crate::{Context, Scale};
 use candle_core::{DType, Device, Tensor};
 use nashguard::data::{Language, Reported, ReportedModel, reported};
 use nashguard::neural::decoder::{Batch, Config, Decoder};
-use nashguard::neural::{Encoder, Guardrail};
+use nashguard::neural::{Encoder, Guardrail, device, device_name};
 use nashguard::report::plot::{Axis, Figure, Line, LineChart, Note, Panel};
 use nashguard::report::{Column, Report, Series, Style, Table};
 use nashguard::{Error, Result};
@@ -107,16 +107,16 @@ pub fn run(context: &Context) -> Result<Report> {
     if context.scale == Scale::Smoke {
         all.truncate(1);
     }
-    let device = Device::Cpu;
+    let (device, dtype) = device()?;
     let mut measured: Vec<(Architecture, Config, Vec<Latency>)> = Vec::new();
     for (architecture, config) in all {
         let bar = context.progress(&format!("timing: {}", architecture.name), lengths.len());
         let mut latencies = Vec::new();
         let output = match architecture.classifier {
             true => 0.0,
-            false => output_time(&config, &device)?,
+            false => output_time(&config, dtype, &device)?,
         };
-        let decoder = random(shrunk(&config), context.seed, &device)?;
+        let decoder = random(shrunk(&config), context.seed, dtype, &device)?;
         for &tokens in &lengths {
             latencies.push(Latency { output, ..latency(&decoder, tokens)? });
             bar.inc(1);
@@ -124,7 +124,7 @@ pub fn run(context: &Context) -> Result<Report> {
         drop(decoder);
         // The smallest is small enough to be timed whole: a check of the others.
         if measured.is_empty() && context.scale != Scale::Smoke {
-            let whole = random(config.clone(), context.seed, &device)?;
+            let whole = random(config.clone(), context.seed, dtype, &device)?;
             for latency in &mut latencies {
                 let time = || states_time(&whole, latency.tokens, config.layers);
                 time()?;
@@ -157,6 +157,11 @@ pub fn run(context: &Context) -> Result<Report> {
     };
     let reported = reported()?;
     let mut notes = notes(context, &measured, short, texts.len(), timed.len());
+    notes.push(format!(
+        "The architectures computed on {} in {}.",
+        device_name(&device),
+        dtype.as_str()
+    ));
     if context.data.is_some() {
         notes.push(sets_note(&sets));
     }
@@ -194,8 +199,7 @@ fn shrunk(config: &Config) -> Config {
     Config { layers, windows, vocabulary: IDS, tied: true, ..config.clone() }
 }
 
-fn random(config: Config, seed: u64, device: &Device) -> Result<Decoder> {
-    let dtype = if device.is_cpu() { DType::F32 } else { DType::BF16 };
+fn random(config: Config, seed: u64, dtype: DType, device: &Device) -> Result<Decoder> {
     Decoder::random(config, dtype, device, &mut ChaCha8Rng::seed_from_u64(seed))
 }
 
@@ -211,8 +215,7 @@ fn states_time(decoder: &Decoder, tokens: usize, layers: usize) -> Result<f64> {
 }
 
 /// Seconds to score the whole vocabulary after one token.
-fn output_time(config: &Config, device: &Device) -> Result<f64> {
-    let dtype = if device.is_cpu() { DType::F32 } else { DType::BF16 };
+fn output_time(config: &Config, dtype: DType, device: &Device) -> Result<f64> {
     let weight = Tensor::ones((config.vocabulary, config.hidden), dtype, device)?;
     let state = Tensor::ones((1, config.hidden), dtype, device)?;
     let time = || {
@@ -451,7 +454,7 @@ fn notes(
     let padded = measured.iter().flat_map(|(_, _, l)| l).map(|l| l.tokens).max().unwrap_or(PADDED);
     vec![
         format!(
-            "Batch 1, f32, random weights. Padded: {padded} tokens, all computed, as the released script \
+            "Batch 1, random weights. Padded: {padded} tokens, all computed, as the released script \
              does with {PADDED}. True length: {short} tokens, {whose} median ({texts} texts, counted in \
              the word pieces of our encoder; other tokenizers differ somewhat)."
         ),

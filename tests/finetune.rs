@@ -88,6 +88,15 @@ fn train_on(
     config: &FinetuneConfig,
     folder: &Path,
 ) -> (Classifier, Vec<f64>, Validation) {
+    train_decoder(decoder("llama"), seeds, config, folder)
+}
+
+fn train_decoder(
+    decoder: Decoder,
+    seeds: &Seeds,
+    config: &FinetuneConfig,
+    folder: &Path,
+) -> (Classifier, Vec<f64>, Validation) {
     let (mut losses, mut last) = (vec![], None);
     let mut watch = |event| {
         match event {
@@ -97,7 +106,7 @@ fn train_on(
         }
         ControlFlow::Continue(())
     };
-    let trained = finetune(decoder("llama"), tokenizer(), config, seeds, folder, false, &mut watch);
+    let trained = finetune(decoder, tokenizer(), config, seeds, folder, false, &mut watch);
     (trained.unwrap().unwrap(), losses, last.unwrap())
 }
 
@@ -112,6 +121,20 @@ fn numbers(folder: &Path) -> BTreeMap<String, Vec<u32>> {
         }
     }
     all
+}
+
+/// What a GPU computes in; weights and moments are kept in 32 bits.
+#[test]
+fn training_in_sixteen_bits_follows_that_in_thirty_two() {
+    let (seeds, [whole, half]) = (seeds(60), [temporary(), temporary()]);
+    let (_, exact, _) = train_on(&seeds, &config(), whole.path());
+    let decoder = decoder("llama").held(Numbers::Dense(DType::BF16)).unwrap();
+    let (classifier, rounded, _) = train_decoder(decoder, &seeds, &config(), half.path());
+    assert_eq!(classifier.decoder().dtype(), DType::BF16);
+    assert_eq!(exact.len(), rounded.len());
+    let worst = exact.iter().zip(&rounded).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    let fall = exact[0] - exact[exact.len() - 1];
+    assert!(worst > 0.0 && worst < 0.2 * fall, "{worst} of {fall}: {exact:?} {rounded:?}");
 }
 
 fn temporary() -> tempfile::TempDir {

@@ -2,6 +2,7 @@
 
 pub mod classifier;
 pub mod decoder;
+mod device;
 pub mod encoder;
 pub mod features;
 pub mod finetune;
@@ -17,6 +18,7 @@ pub mod rounds;
 mod thin;
 pub mod train;
 
+pub use device::{device, name as device_name};
 pub use encoder::Encoder;
 pub use guardrail::{Guardrail, GuardrailConfig};
 pub use head::HeadConfig;

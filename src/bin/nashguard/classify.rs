@@ -1,11 +1,11 @@
 //! `nashguard classify`: texts in, one JSON line with the guardrail's verdict a text out.
 
-use candle_core::{DType, Device};
+use candle_core::Device;
 use clap::Args;
 use nashguard::data::Category;
-use nashguard::neural::Guardrail;
 use nashguard::neural::classifier::Classifier;
 use nashguard::neural::decoder::Numbers;
+use nashguard::neural::{Guardrail, device};
 use nashguard::{Error, Result};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -129,9 +129,12 @@ type Model = Box<dyn Fn(&[&str]) -> Result<Vec<[f32; Category::COUNT]>>>;
 /// A folder of a trained decoder, a small guardrail's file or folder, or the built-in one; and the threshold
 /// chosen on validation rows, where one was.
 fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
-    let numbers = if quantised { Numbers::Quantised } else { Numbers::Dense(DType::F32) };
     if let Some(path) = path.filter(|path| path.join("guardrail.json").is_file()) {
-        let large = Classifier::load(path, numbers, &Device::Cpu)?;
+        let (device, numbers) = match (quantised, device()?) {
+            (true, _) => (Device::Cpu, Numbers::Quantised),
+            (false, (device, dtype)) => (device, Numbers::Dense(dtype)),
+        };
+        let large = Classifier::load(path, numbers, &device)?;
         let chosen = large.about().chosen_threshold;
         return Ok((Box::new(move |texts| large.probabilities(texts)), chosen));
     }

@@ -3,12 +3,12 @@
 use crate::interrupt;
 use crate::show::bar;
 use crate::train::Options;
-use candle_core::{DType, Device};
 use indicatif::ProgressBar;
 use nashguard::data::{Label, Row, read_seed_file, read_seed_origins};
 use nashguard::metrics::{Confusion, auroc};
 use nashguard::neural::classifier::{About, Classifier};
 use nashguard::neural::decoder::{Decoder, Numbers, Tokenizer};
+use nashguard::neural::device;
 use nashguard::neural::finetune::{Event, FinetuneConfig, Selection, finetune};
 use nashguard::report::write_atomically;
 use nashguard::{Error, Result};
@@ -45,8 +45,7 @@ pub fn run(options: &Options, config: Config) -> Result<()> {
     let (seeds_used, added_rows) = (chosen.seeds.train.len(), added.len());
     chosen.seeds.train.extend(added);
     interrupt::advise("go on with the same command and --resume");
-    let device = Device::cuda_if_available(0)?;
-    let dtype = if device.is_cuda() { DType::BF16 } else { DType::F32 };
+    let (device, dtype) = device()?;
     let decoder = Decoder::load(&path, Numbers::Dense(dtype), &device)?;
     let tokenizer = Tokenizer::load(&path)?;
     eprintln!(

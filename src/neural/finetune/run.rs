@@ -11,11 +11,11 @@ use crate::metrics::{Confusion, auroc, choose_threshold};
 use crate::neural::classifier::{Classifier, probabilities, score};
 use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
 use crate::neural::decoder::{Batch, Decoder, Numbers, Tokenizer, trimmed};
+use crate::neural::device_name;
 use crate::neural::loss::{Target, row_losses, softmax_losses};
 use crate::neural::parallel;
-use crate::report::environment;
 use crate::{Error, Result};
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Tensor, Var};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -544,18 +544,10 @@ impl<'a> Run<'a> {
             "rows": self.train,
             "tokens": state.tokens,
             "minutes": (state.seconds / 6.0).round() / 10.0,
-            "device": device(&self.base),
+            "device": device_name(self.base.device()),
             "validation": validation,
         });
         self.classifier.save(self.folder.join("model"))
-    }
-}
-
-/// In words, what the training ran on.
-fn device(decoder: &Decoder) -> String {
-    match decoder.device() {
-        Device::Cpu => environment().device,
-        other => format!("{:?}", other.location()),
     }
 }
 

@@ -21,15 +21,14 @@ mod speeds;
 pub use machine::{Machine, Need};
 
 use super::config::RoundsConfig;
-use super::guard::device;
 use super::run::{Material, Stage, check};
 use super::stages::{Game, Task, Verdict};
 use crate::data::{Row, Seeds};
-use crate::neural::Guardrail;
 use crate::neural::decoder::{Config, Decoder, Numbers, Tokenizer};
 use crate::neural::finetune::{Trial, by_length};
 use crate::neural::generator::{Prompt, Writer, rating};
 use crate::neural::preference::TuneConfig;
+use crate::neural::{Guardrail, device};
 use crate::{Error, Result};
 use machine::{Batch, free_disk, free_memory, gib, kept};
 use speeds::{Speeds, a_step, speed, with_steps};

@@ -7,9 +7,8 @@ use crate::guard::Loss;
 use crate::neural::classifier::Classifier;
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer};
 use crate::neural::finetune::{Event, finetune, finetune_from};
-use crate::neural::{Guardrail, Step};
+use crate::neural::{Guardrail, Step, device};
 use crate::{Error, Result};
-use candle_core::{DType, Device};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread::available_parallelism;
@@ -129,13 +128,6 @@ impl Loss<Written> for Guard {
         };
         Ok(items.iter().zip(self.probabilities(&texts)?).map(loss).collect())
     }
-}
-
-/// The first GPU where there is one, and the numbers to compute with.
-pub(super) fn device() -> Result<(Device, DType)> {
-    let device = Device::cuda_if_available(0)?;
-    let dtype = if device.is_cuda() { DType::BF16 } else { DType::F32 };
-    Ok((device, dtype))
 }
 
 /// Threads to share work among.

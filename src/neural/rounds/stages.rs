@@ -1,12 +1,13 @@
 //! What a round does, each part from files to files.
 
 use super::config::RoundsConfig;
-use super::guard::{Guard, NOTHING, device, present, threads};
+use super::guard::{Guard, NOTHING, present, threads};
 use super::lines::{self, Lines};
 use super::run::{Material, Stage, Strategy};
 use crate::data::filters::{Filters, Reason, check_rating};
 use crate::data::{Category, Label, Language, Origin, Row, Seeds, is_blank};
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
+use crate::neural::device;
 use crate::neural::encoder::Encoder;
 use crate::neural::generator::{
     Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite, teaching_pairs,

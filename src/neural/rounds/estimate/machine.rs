@@ -1,8 +1,8 @@
 //! Bytes: what the parts of a game need, and what the machine has.
 
-use super::super::guard::device;
 use crate::Result;
 use crate::neural::decoder::{Config, Numbers};
+use crate::neural::device;
 use crate::neural::finetune::Trained;
 use crate::neural::preference::TuneConfig;
 use std::path::Path;
