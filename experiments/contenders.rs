@@ -10,7 +10,7 @@ use nashguard::neural::Guardrail;
 use nashguard::neural::classifier::{About, Classifier};
 use nashguard::neural::decoder::Numbers;
 use nashguard::neural::guardrail::SHIPPED;
-use nashguard::neural::{device, device_name};
+use nashguard::neural::{Ensemble, device, device_name};
 use nashguard::report::{Cell, environment, write_atomically};
 use nashguard::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -190,6 +190,8 @@ pub enum Source {
     Trained(Guardrail),
     /// The folder of a trained classifier.
     Folder(PathBuf),
+    /// The folder of an ensemble.
+    Ensemble(PathBuf),
 }
 
 /// A loaded source.
@@ -198,6 +200,8 @@ enum Model {
     Small(Guardrail),
     /// With the threads that share its batches.
     Large(Box<Classifier>, usize),
+    /// The same of several.
+    Several(Box<Ensemble>, usize),
 }
 
 impl Model {
@@ -212,6 +216,9 @@ impl Model {
             Self::Large(classifier, threads) => {
                 classifier.scores_by(texts, *threads, &|rows| bar.inc(rows as u64))
             }
+            Self::Several(all, threads) => {
+                all.scores_by(texts, *threads, &|rows| bar.inc(rows as u64))
+            }
         }
     }
 }
@@ -222,12 +229,20 @@ impl Source {
             Self::Always => Model::Always,
             Self::Shipped => Model::Small(Guardrail::shipped()?),
             Self::Trained(guardrail) => Model::Small(guardrail.clone()),
-            Self::Folder(folder) => {
+            Self::Folder(folder) | Self::Ensemble(folder) => {
                 let (device, dtype) = device()?;
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
                 let threads = if device.is_cpu() { cores } else { 1 };
-                let classifier = Classifier::load(folder, Numbers::Dense(dtype), &device)?;
-                Model::Large(Box::new(classifier), threads)
+                let numbers = Numbers::Dense(dtype);
+                match self {
+                    Self::Ensemble(_) => {
+                        Model::Several(Box::new(Ensemble::load(folder, numbers, &device)?), threads)
+                    }
+                    _ => {
+                        let classifier = Classifier::load(folder, numbers, &device)?;
+                        Model::Large(Box::new(classifier), threads)
+                    }
+                }
             }
         })
     }
@@ -238,6 +253,11 @@ impl Source {
         match self {
             Self::Always | Self::Trained(_) => return Ok(None),
             Self::Shipped => SHIPPED.hash(&mut hasher),
+            Self::Ensemble(folder) => {
+                for member in Ensemble::members(folder)? {
+                    member.map_or(Self::Shipped, Self::Folder).key()?.hash(&mut hasher);
+                }
+            }
             Self::Folder(folder) => {
                 format!("{:?}", device()?.1).hash(&mut hasher);
                 // Of guardrail.json only this: thresholds and provenance move no score.
@@ -320,7 +340,7 @@ impl Contender {
         texts: &Texts,
         note: &str,
     ) -> Result<Self> {
-        let slow = matches!(source, Source::Folder(_));
+        let slow = matches!(source, Source::Folder(_) | Source::Ensemble(_));
         let held_out = if slow { &texts.few.0 } else { &texts.held_out };
         let folder = source
             .key()?
@@ -390,7 +410,7 @@ impl Contender {
         let count = match model {
             Model::Always => return Ok(None),
             Model::Small(_) => TIMED[0],
-            Model::Large(..) => TIMED[1],
+            Model::Large(..) | Model::Several(..) => TIMED[1],
         };
         let mut texts: Vec<&String> = self.held_out.iter().flat_map(|s| &s.set.texts).collect();
         thin(&mut texts, count);
@@ -398,6 +418,7 @@ impl Contender {
             let start = Instant::now();
             match &model {
                 Model::Large(classifier, _) => classifier.scores(&[text.as_str()]).map(drop)?,
+                Model::Several(all, _) => all.probabilities(&[text.as_str()]).map(drop)?,
                 small => small.scores(&[text.as_str()], &ProgressBar::hidden()).map(drop)?,
             }
             Ok(start.elapsed().as_secs_f64() * 1e3)
@@ -430,7 +451,7 @@ fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
 }
 
-/// The shipped guardrail, then the classifiers below `--models`.
+/// The shipped guardrail, then the classifiers and the ensembles below `--models`.
 pub fn saved(context: &Context, texts: &Texts) -> Result<Vec<Contender>> {
     let folders = match &context.models {
         Some(root) => classifiers(root)?,
@@ -442,6 +463,15 @@ pub fn saved(context: &Context, texts: &Texts) -> Result<Vec<Contender>> {
     for (name, folder) in folders {
         let training = training(&About::load(&folder)?.training);
         contenders.push(Contender::new(context, &name, Source::Folder(folder), texts, &training)?);
+    }
+    for (name, folder) in context.models.as_deref().map(ensembles).transpose()?.unwrap_or_default()
+    {
+        let names: Vec<String> = Ensemble::members(&folder)?
+            .into_iter()
+            .map(|m| m.map_or("the shipped default".into(), |folder| way(&folder, &folder)))
+            .collect();
+        let note = format!("the mean of the logits of {}.", names.join(" and "));
+        contenders.push(Contender::new(context, &name, Source::Ensemble(folder), texts, &note)?);
     }
     Ok(contenders)
 }
@@ -473,6 +503,12 @@ fn classifiers(root: &Path) -> Result<Vec<(String, PathBuf)>> {
         _ => way(root, folder),
     };
     Ok(found.into_iter().map(|folder| (name(&folder), folder)).collect())
+}
+
+/// Folders below `root` that hold an ensemble, by the way to them.
+fn ensembles(root: &Path) -> Result<Vec<(String, PathBuf)>> {
+    let found = search(root, &|folder| folder.join(Ensemble::FILE).is_file())?;
+    Ok(found.into_iter().map(|folder| (way(root, &folder), folder)).collect())
 }
 
 /// How a folder below `root` is called: the way to it; `root` itself by its own name.

@@ -238,7 +238,7 @@ impl Classifier {
 
     /// Probabilities of texts in batches of like length, the batches shared among so many threads;
     /// `done` is told how many texts each had.
-    fn shared(
+    pub(super) fn shared(
         &self,
         texts: &[&str],
         threads: usize,

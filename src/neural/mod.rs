@@ -4,6 +4,7 @@ pub mod classifier;
 pub mod decoder;
 mod device;
 pub mod encoder;
+mod ensemble;
 pub mod features;
 pub mod finetune;
 pub mod generator;
@@ -20,6 +21,7 @@ pub mod train;
 
 pub use device::{device, name as device_name};
 pub use encoder::Encoder;
+pub use ensemble::Ensemble;
 pub use guardrail::{Guardrail, GuardrailConfig};
 pub use head::HeadConfig;
 pub use train::Step;

@@ -5,7 +5,7 @@ use clap::Args;
 use nashguard::data::Category;
 use nashguard::neural::classifier::Classifier;
 use nashguard::neural::decoder::Numbers;
-use nashguard::neural::{Guardrail, device};
+use nashguard::neural::{Ensemble, Guardrail, device};
 use nashguard::{Error, Result};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -126,14 +126,23 @@ pub fn run(options: &Options) -> Result<ExitCode> {
 /// Texts to probabilities of the categories.
 type Model = Box<dyn Fn(&[&str]) -> Result<Vec<[f32; Category::COUNT]>>>;
 
-/// A folder of a trained decoder, a small guardrail's file or folder, or the built-in one; and the threshold
+/// A folder of a trained decoder or an ensemble, a small guardrail's file or folder, or the built-in one; and the threshold
 /// chosen on validation rows, where one was.
 fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
-    if let Some(path) = path.filter(|path| path.join("guardrail.json").is_file()) {
-        let (device, numbers) = match (quantised, device()?) {
+    let holds = |file: &str| path.filter(|path| path.join(file).is_file());
+    let place = || {
+        Ok::<_, Error>(match (quantised, device()?) {
             (true, _) => (Device::Cpu, Numbers::Quantised),
             (false, (device, dtype)) => (device, Numbers::Dense(dtype)),
-        };
+        })
+    };
+    if let Some(path) = holds(Ensemble::FILE) {
+        let (device, numbers) = place()?;
+        let all = Ensemble::load(path, numbers, &device)?;
+        return Ok((Box::new(move |texts| all.probabilities(texts)), None));
+    }
+    if let Some(path) = holds("guardrail.json") {
+        let (device, numbers) = place()?;
         let large = Classifier::load(path, numbers, &device)?;
         let chosen = large.about().chosen_threshold;
         return Ok((Box::new(move |texts| large.probabilities(texts)), chosen));
