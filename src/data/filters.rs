@@ -127,7 +127,7 @@ impl Filters {
             Reason::Language => self.config.language && identify(text) != Some(language),
             Reason::Copy => language == seed.language && *words == words::words(&seed.text),
             Reason::Duplicate => self.kept.holds(words, self.config.duplicates),
-            Reason::Contamination => self.are_foreign(words),
+            Reason::Contamination => self.is_foreign(words),
             Reason::Rating => false,
         };
         use Reason::*;
@@ -136,12 +136,8 @@ impl Filters {
             .find(|&reason| dropped(reason))
     }
 
-    /// Whether a text is near one that must not be met again, or has over half of its runs of words from such.
-    pub fn is_foreign(&self, text: &str) -> bool {
-        self.are_foreign(&words::words(text))
-    }
-
-    fn are_foreign(&self, words: &[String]) -> bool {
+    /// Near a text that must not be met again, or over half of its runs of words from such texts.
+    fn is_foreign(&self, words: &[String]) -> bool {
         let (mut all, mut theirs) = (0, 0);
         for run in duplicates::runs(words, RUN) {
             all += 1;
