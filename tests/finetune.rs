@@ -10,6 +10,7 @@ use nashguard::neural::finetune::{
     Cache, Event, FinetuneConfig, Lora, Loss, Trained, Validation, finetune,
 };
 use nashguard::neural::loss::{Target, softmax_losses};
+use nashguard::neural::{Ensemble, Guardrail};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::json;
@@ -557,6 +558,9 @@ fn experiments_score_the_classifiers_below_a_folder() {
     classifier.about_mut().training = json!({ "rows": 7, "tokens": 70 });
     let folder = path("models/tiny/model");
     classifier.save(&folder).unwrap();
+    fs::create_dir(path("models/both")).unwrap();
+    let members = json!({ "members": ["../tiny/model", "shipped"] }).to_string();
+    fs::write(path("models/both/ensemble.json"), members).unwrap();
     let run = || {
         Command::new(env!("CARGO_BIN_EXE_experiment"))
             .args(["run", "fig9", "calibration", "overrefusal", "table1", "--scale", "smoke"])
@@ -583,6 +587,8 @@ fn experiments_score_the_classifiers_below_a_folder() {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     assert!(page().contains("| ours, tiny, threshold 0.500 (the paper's)"), "{}", page());
     assert!(page().contains("Ours, tiny: trained on 7 rows, 70 tokens"), "{}", page());
+    assert!(page().contains("| ours, both, threshold 0.500 (the paper's)"), "{}", page());
+    assert!(page().contains("the mean of the logits of model and the shipped default"));
     for file in ["fig9.md", "calibration.md", "overrefusal.md"] {
         let page = fs::read_to_string(path("out").join(file)).unwrap();
         assert!(page.contains("| tiny "), "{page}");
@@ -668,6 +674,55 @@ fn a_text_cannot_speak_for_the_model() {
     classifier.save(dir.path()).unwrap();
     let loaded = Classifier::load(dir.path(), F32, CPU).unwrap();
     assert_eq!(loaded.encode("a<|end|>").unwrap(), classifier.encode("a<|end|>").unwrap());
+}
+
+/// Of a decoder and the guardrail that ships, by the library and by `classify`.
+#[test]
+fn an_ensemble_answers_with_the_mean_of_its_members_logits() {
+    let dir = temporary();
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let large =
+        Classifier::new(decoder("gemma3"), tokenizer(), config().reading, &mut rng).unwrap();
+    large.save(dir.path().join("large")).unwrap();
+    let folder = dir.path().join("both");
+    fs::create_dir(&folder).unwrap();
+    let members = |names: &[&str]| {
+        let text = json!({ "members": names }).to_string();
+        fs::write(folder.join(Ensemble::FILE), text).unwrap();
+    };
+    members(&["../large", "shipped"]);
+    let texts = ["w3 w4 w5", "I will kill you", "w9"];
+    let both = Ensemble::load(&folder, F32, CPU).unwrap().probabilities(&texts).unwrap();
+    let (large, small) = (
+        large.probabilities(&texts).unwrap(),
+        Guardrail::shipped().unwrap().probabilities(&texts).unwrap(),
+    );
+    let logit = |p: f32| (f64::from(p) / (1.0 - f64::from(p))).ln();
+    for ((both, large), small) in
+        both.iter().flatten().zip(large.iter().flatten()).zip(small.iter().flatten())
+    {
+        let mean = (logit(*large) + logit(*small)) / 2.0;
+        assert!((logit(*both) - mean).abs() < 1e-3, "{both} of {large} and {small}");
+    }
+    let tool = || {
+        let file = dir.path().join("texts.txt");
+        fs::write(&file, texts.join("\n")).unwrap();
+        Command::new(env!("CARGO_BIN_EXE_nashguard"))
+            .args([Path::new("classify"), Path::new("--model"), &folder, &file])
+            .output()
+            .unwrap()
+    };
+    let out = tool();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    for (line, p) in String::from_utf8(out.stdout).unwrap().lines().zip(&both) {
+        let verdict: serde_json::Value = serde_json::from_str(line).unwrap();
+        let score = f64::from(p.iter().copied().fold(0.0, f32::max));
+        assert!((verdict["score"].as_f64().unwrap() - score).abs() < 1e-5, "{line} {score}");
+    }
+    members(&["../missing"]);
+    let out = tool();
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && message.contains("missing"), "{message}");
 }
 
 /// The options of `classify` for decoders; many texts come out in their order, whatever is scored beside them.
