@@ -451,7 +451,7 @@ fn plain(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect()
 }
 
-/// The shipped guardrail, then the classifiers and the ensembles below `--models`.
+/// The shipped guardrail, then the classifiers and ensembles below `--models`.
 pub fn saved(context: &Context, texts: &Texts) -> Result<Vec<Contender>> {
     let folders = match &context.models {
         Some(root) => classifiers(root)?,
@@ -461,17 +461,11 @@ pub fn saved(context: &Context, texts: &Texts) -> Result<Vec<Contender>> {
     let mut contenders =
         vec![Contender::new(context, "shipped default", Source::Shipped, texts, note)?];
     for (name, folder) in folders {
-        let training = training(&About::load(&folder)?.training);
-        contenders.push(Contender::new(context, &name, Source::Folder(folder), texts, &training)?);
-    }
-    for (name, folder) in context.models.as_deref().map(ensembles).transpose()?.unwrap_or_default()
-    {
-        let names: Vec<String> = Ensemble::members(&folder)?
-            .into_iter()
-            .map(|m| m.map_or("the shipped default".into(), |folder| way(&folder, &folder)))
-            .collect();
-        let note = format!("the mean of the logits of {}.", names.join(" and "));
-        contenders.push(Contender::new(context, &name, Source::Ensemble(folder), texts, &note)?);
+        let (note, source) = match is_ensemble(&folder) {
+            true => (members(&folder)?, Source::Ensemble(folder)),
+            false => (training(&About::load(&folder)?.training), Source::Folder(folder)),
+        };
+        contenders.push(Contender::new(context, &name, source, texts, &note)?);
     }
     Ok(contenders)
 }
@@ -483,18 +477,34 @@ pub fn trained_by(context: &Context) -> Result<Vec<(String, PathBuf, Value)>> {
         let training = About::load(&folder)?.training;
         Ok((name, folder, training))
     };
-    classifiers(root)?.into_iter().map(said).collect()
+    classifiers(root)?.into_iter().filter(|(_, folder)| !is_ensemble(folder)).map(said).collect()
 }
 
-/// Folders below `root` that hold a trained classifier, by name: the way to them, without the last
+fn is_ensemble(folder: &Path) -> bool {
+    folder.join(Ensemble::FILE).is_file()
+}
+
+/// What ensemble.json says.
+fn members(folder: &Path) -> Result<String> {
+    let said = |path: PathBuf| {
+        let way = path.strip_prefix(folder).unwrap_or(&path).display().to_string();
+        way.trim_start_matches("../").trim_end_matches("/model").to_owned()
+    };
+    let members = Ensemble::members(folder)?.into_iter();
+    let names: Vec<_> = members.map(|m| m.map_or("the shipped default".into(), said)).collect();
+    Ok(format!("the mean of the logits of {}.", names.join(" and ")))
+}
+
+/// Folders below `root` that hold a trained classifier or an ensemble, by name: the way to them, without the last
 /// `model` that the training adds. Those inside games are the games' own.
 fn classifiers(root: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let is = |folder: &Path| folder.join(ABOUT).is_file() || is_game(folder);
+    let is = |folder: &Path| folder.join(ABOUT).is_file() || is_ensemble(folder) || is_game(folder);
     let (games, found): (Vec<_>, Vec<_>) = search(root, &is)?.into_iter().partition(|f| is_game(f));
     if found.is_empty() && games.is_empty() {
         return Err(Error::invalid(
             root.display().to_string(),
-            "no folder in it holds a trained classifier (guardrail.json) or a game (game.json)",
+            "no folder in it holds a trained classifier (guardrail.json), an ensemble (ensemble.json) or a game \
+             (game.json)",
             "name the folder that holds what `nashguard train` or `nashguard play` wrote",
         ));
     }
@@ -503,12 +513,6 @@ fn classifiers(root: &Path) -> Result<Vec<(String, PathBuf)>> {
         _ => way(root, folder),
     };
     Ok(found.into_iter().map(|folder| (name(&folder), folder)).collect())
-}
-
-/// Folders below `root` that hold an ensemble, by the way to them.
-fn ensembles(root: &Path) -> Result<Vec<(String, PathBuf)>> {
-    let found = search(root, &|folder| folder.join(Ensemble::FILE).is_file())?;
-    Ok(found.into_iter().map(|folder| (way(root, &folder), folder)).collect())
 }
 
 /// How a folder below `root` is called: the way to it; `root` itself by its own name.
@@ -563,6 +567,12 @@ mod tests {
         assert_eq!(own[0].0, "d");
         assert_eq!(classifiers(&root.path().join("b")).unwrap()[0].0, "model");
         assert!(classifiers(&root.path().join("none")).is_err());
+        // An ensemble is found as they are, and not what is inside it.
+        std::fs::write(root.path().join("b").join(Ensemble::FILE), "{").unwrap();
+        let found = classifiers(root.path()).unwrap();
+        assert!(found.iter().any(|(name, folder)| name == "b" && is_ensemble(folder)));
+        assert_eq!(found.len(), 3);
+        std::fs::remove_file(root.path().join("b").join(Ensemble::FILE)).unwrap();
         // A game's own classifiers are left alone, and a folder of games alone is no mistake.
         std::fs::write(root.path().join("c/game.json"), "{}").unwrap();
         assert_eq!(classifiers(root.path()).unwrap().len(), 2);

@@ -588,7 +588,7 @@ fn experiments_score_the_classifiers_below_a_folder() {
     assert!(page().contains("| ours, tiny, threshold 0.500 (the paper's)"), "{}", page());
     assert!(page().contains("Ours, tiny: trained on 7 rows, 70 tokens"), "{}", page());
     assert!(page().contains("| ours, both, threshold 0.500 (the paper's)"), "{}", page());
-    assert!(page().contains("the mean of the logits of model and the shipped default"));
+    assert!(page().contains("the mean of the logits of tiny and the shipped default"));
     for file in ["fig9.md", "calibration.md", "overrefusal.md"] {
         let page = fs::read_to_string(path("out").join(file)).unwrap();
         assert!(page.contains("| tiny "), "{page}");
@@ -722,7 +722,8 @@ fn an_ensemble_answers_with_the_mean_of_its_members_logits() {
     members(&["../missing"]);
     let out = tool();
     let message = String::from_utf8_lossy(&out.stderr);
-    assert!(out.status.code() == Some(1) && message.contains("missing"), "{message}");
+    let named = message.contains("ensemble.json") && message.contains("missing holds no");
+    assert!(out.status.code() == Some(1) && named, "{message}");
 }
 
 /// The options of `classify` for decoders; many texts come out in their order, whatever is scored beside them.

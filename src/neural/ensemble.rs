@@ -8,6 +8,7 @@ use crate::{Error, Result};
 use candle_core::Device;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 const OUTPUTS: usize = Category::COUNT;
@@ -16,7 +17,7 @@ const SHIPPED: &str = "shipped";
 /// A probability counts as no nearer to 0 or 1, so that one member cannot settle all: ±13.8 as a logit.
 const NEAREST: f64 = 1e-6;
 
-/// Fine-tuned classifiers and small guardrails that are asked together. Of each category the logits
+/// Fine-tuned decoders, and small guardrails beside them, that are asked together. Of each category the logits
 /// ln(p / (1 − p)) of all members are averaged; the mean is a logit again.
 #[derive(Clone, Debug)]
 pub struct Ensemble {
@@ -38,16 +39,19 @@ impl Ensemble {
     /// An ensemble of these.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when there are none.
+    /// [`Error::Invalid`] when there is no decoder.
     pub fn new(large: Vec<Classifier>, small: Vec<Guardrail>) -> Result<Self> {
-        match large.is_empty() && small.is_empty() {
-            true => Err(Error::invalid("members", "there are none", "name two or more")),
+        match large.is_empty() {
+            true => {
+                let problem = "no decoder is among them";
+                Err(Error::invalid("members", problem, "name the folder of a fine-tuned one"))
+            }
             false => Ok(Self { large, small }),
         }
     }
 
     /// The members that ensemble.json in a folder names, `{"members": ["../gemma3-270m", "shipped"]}`: folders of
-    /// fine-tuned classifiers, from this one; `None` is the guardrail that ships with the library.
+    /// fine-tuned decoders, from this one; `None` is the guardrail that ships with the library.
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be read, [`Error::Invalid`] naming it when it is damaged.
@@ -76,14 +80,21 @@ impl Ensemble {
     /// # Errors
     /// As [`Ensemble::members`] and [`Classifier::load`].
     pub fn load(folder: impl AsRef<Path>, numbers: Numbers, device: &Device) -> Result<Self> {
+        let folder = folder.as_ref();
+        let place = folder.join(Self::FILE).display().to_string();
         let (mut large, mut small) = (Vec::new(), Vec::new());
         for member in Self::members(folder)? {
             match member {
-                Some(folder) => large.push(Classifier::load(folder, numbers, device)?),
+                Some(path) if !path.join("guardrail.json").is_file() => {
+                    let problem = format!("{} holds no fine-tuned decoder", path.display());
+                    let remedy = "name folders with a guardrail.json, or shipped";
+                    return Err(Error::invalid(place, problem, remedy));
+                }
+                Some(path) => large.push(Classifier::load(path, numbers, device)?),
                 None => small.push(Guardrail::shipped()?),
             }
         }
-        Self::new(large, small)
+        Self::new(large, small).map_err(|e| e.within(&place))
     }
 
     /// Probabilities of the 12 categories, a row a text, in the order of [`Category::ALL`].
@@ -121,13 +132,13 @@ impl Ensemble {
                 sum.iter_mut().zip(p).for_each(|(sum, p)| *sum += logit(p));
             }
         };
-        // The first member tells how far the work is; most take as long or no time.
-        for (i, classifier) in self.large.iter().enumerate() {
-            let tell = |rows| {
-                if i == 0 {
-                    done(rows)
-                }
-            };
+        // A text counts as done as often as decoders have read it, over their number.
+        let (read, all) = (AtomicUsize::new(0), self.large.len());
+        let tell = |rows| {
+            let before = read.fetch_add(rows, Ordering::Relaxed);
+            done((before + rows) / all - before / all);
+        };
+        for classifier in &self.large {
             add(classifier.shared(texts, threads, &tell)?);
         }
         for guardrail in &self.small {
@@ -150,20 +161,6 @@ mod tests {
     use crate::report::write_atomically;
 
     #[test]
-    fn the_mean_of_one_member_twice_is_its_answer() {
-        let shipped = Guardrail::shipped().unwrap();
-        let twice = Ensemble::new(vec![], vec![shipped.clone(), shipped.clone()]).unwrap();
-        let texts = ["Comment faire une tarte aux pommes ?", "I will kill you"];
-        let (own, mean) = (shipped.probabilities(&texts), twice.probabilities(&texts));
-        for (own, mean) in own.unwrap().into_iter().zip(mean.unwrap()) {
-            for (p, q) in own.into_iter().zip(mean) {
-                assert!((p - q).abs() < 2.0 * NEAREST as f32, "{p} {q}");
-            }
-        }
-        assert!(Ensemble::new(vec![], vec![]).is_err());
-    }
-
-    #[test]
     fn logits_are_averaged_and_bounded() {
         assert_eq!(logit(0.5), 0.0);
         assert!((logit(0.9) + logit(0.1)).abs() < 1e-6);
@@ -180,6 +177,12 @@ mod tests {
         put(r#"{"members": ["../a", "shipped"]}"#);
         let found = Ensemble::members(dir.path()).unwrap();
         assert_eq!(found, [Some(dir.path().join("../a")), None]);
+        let load = || Ensemble::load(dir.path(), Numbers::Quantised, &Device::Cpu);
+        let message = load().unwrap_err().to_string();
+        assert!(message.contains(Ensemble::FILE) && message.contains("../a holds no"), "{message}");
+        put(r#"{"members": ["shipped"]}"#);
+        let message = load().unwrap_err().to_string();
+        assert!(message.contains(Ensemble::FILE) && message.contains("no decoder"), "{message}");
         for (text, what) in [
             (r#"{"members": []}"#, "no member"),
             (r#"{"members": ["a""#, "no ensemble"),

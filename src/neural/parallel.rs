@@ -4,6 +4,7 @@
 //! at the end.
 
 use crate::{Error, Result};
+use candle_core::Device;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -63,6 +64,11 @@ pub fn map<P: Send, T: Send>(
             .map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     })
+}
+
+/// So many workers on the processor; one on a GPU, where what different threads ask for is done in no order.
+pub fn workers(asked: usize, device: &Device) -> usize {
+    if device.is_cpu() { asked } else { 1 }
 }
 
 /// `work` of every item, in order, the items shared among so many threads as [`map`] shares parts; one

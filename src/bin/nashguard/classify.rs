@@ -19,7 +19,7 @@ pub struct Options {
     /// A text a line, or JSON Lines with a "text" each; `-` reads standard input.
     #[arg(default_value = "-")]
     texts: PathBuf,
-    /// A trained guardrail: a file, or a folder with a `model.safetensors`; the built-in one if absent.
+    /// A trained guardrail: a file, or a folder with a `model.safetensors` or an `ensemble.json`; the built-in one if absent.
     #[arg(long, value_name = "DIR|FILE")]
     model: Option<PathBuf>,
     /// Reads JSON Lines; files named `*.jsonl` are read so anyway.
@@ -131,10 +131,11 @@ type Model = Box<dyn Fn(&[&str]) -> Result<Vec<[f32; Category::COUNT]>>>;
 fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
     let holds = |file: &str| path.filter(|path| path.join(file).is_file());
     let place = || {
-        Ok::<_, Error>(match (quantised, device()?) {
-            (true, _) => (Device::Cpu, Numbers::Quantised),
-            (false, (device, dtype)) => (device, Numbers::Dense(dtype)),
-        })
+        if quantised {
+            return Ok::<_, Error>((Device::Cpu, Numbers::Quantised));
+        }
+        let (device, dtype) = device()?;
+        Ok((device, Numbers::Dense(dtype)))
     };
     if let Some(path) = holds(Ensemble::FILE) {
         let (device, numbers) = place()?;

@@ -24,7 +24,11 @@ pub fn added(parts: Vec<Gradients>) -> Result<Gradients> {
         let sum = parts.into_iter().map(Ok).reduce(|a, b| a? + b?);
         Ok(sum.transpose()?.map(|sum| (name, sum)))
     };
-    let sums = all.into_par_iter().map(sum).collect::<Result<Vec<_>>>()?;
+    let here = all.values().flatten().all(on_cpu);
+    let sums: Vec<_> = match here {
+        true => all.into_par_iter().map(sum).collect::<Result<_>>()?,
+        false => all.into_iter().map(sum).collect::<Result<_>>()?,
+    };
     Ok(sums.into_iter().flatten().collect())
 }
 
@@ -87,7 +91,11 @@ impl AdamW {
             let sum = gradient(gradients, name)?.sqr()?.sum_all()?.to_dtype(DType::F32)?;
             Ok::<_, Error>(f64::from(sum.to_scalar::<f32>()?))
         };
-        let squares = names.par_iter().map(square).collect::<Result<Vec<f64>>>()?;
+        // On a GPU one thread: see parallel::workers.
+        let squares: Vec<f64> = match self.slots.values().all(|slot| on_cpu(&slot.var)) {
+            true => names.par_iter().map(square).collect::<Result<_>>()?,
+            false => names.iter().map(square).collect::<Result<_>>()?,
+        };
         let norm = squares.iter().sum::<f64>().sqrt();
         if !norm.is_finite() {
             let remedy = "lower the learning rate, or look for a damaged weight";

@@ -403,13 +403,17 @@ impl<'a> Run<'a> {
             &sequences,
             dtype,
             self.folder,
-            self.config.workers,
+            self.workers(),
             &mut tell,
         )?;
         Ok(match kept {
             None => ControlFlow::Break(()),
             kept => ControlFlow::Continue(kept),
         })
+    }
+
+    fn workers(&self) -> usize {
+        parallel::workers(self.config.workers, self.base.device())
     }
 
     /// Settings and rows, as far as the result depends on them.
@@ -462,7 +466,7 @@ impl<'a> Run<'a> {
     ) -> Result<Part> {
         let rows: usize = step.iter().map(Vec::len).sum();
         let parts =
-            parallel::each(self.config.workers, step, |batch| self.part(batch, rows, kept, adamw))?;
+            parallel::each(self.workers(), step, |batch| self.part(batch, rows, kept, adamw))?;
         sum(parts)
     }
 
@@ -500,7 +504,7 @@ impl<'a> Run<'a> {
         let lengths: Vec<usize> = self.examples[self.train..].iter().map(|e| e.ids.len()).collect();
         let mut batches = by_length(&lengths, VALIDATION_TOKENS);
         batches.iter_mut().flatten().for_each(|i| *i += self.train);
-        let scored = parallel::each(self.config.workers, &batches, |rows| {
+        let scored = parallel::each(self.workers(), &batches, |rows| {
             let logits = self.logits(&classifier, rows, kept)?;
             let losses = self.losses(&logits, rows)?.to_vec1::<f32>()?;
             Ok((losses, probabilities(&logits)?))

@@ -279,7 +279,8 @@ fn whole(
     adamw: &AdamW,
 ) -> Result<(f64, Sums, Gradients)> {
     let count: usize = step.iter().map(Vec::len).sum();
-    let parts = parallel::each(config.workers, step, |examples| {
+    let workers = parallel::workers(config.workers, generator.decoder().device());
+    let parts = parallel::each(workers, step, |examples| {
         part(generator, objective, examples, count, adamw)
     })?;
     let (mut loss, mut sums) = (0.0, Sums::new());
