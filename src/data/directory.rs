@@ -55,6 +55,17 @@ impl DataDir {
         }))
     }
 
+    /// Rough translations of the seed rows to train on, translated.jsonl.gz beside their folder, as
+    /// experiments/guardrail/translate.py makes them; `None` where there are none.
+    ///
+    /// # Errors
+    /// Those of [`read_seed_file`].
+    pub fn translations(&self) -> Result<Option<Vec<Row>>> {
+        let Some(root) = self.seed.as_ref().and_then(|seed| seed.parent()) else { return Ok(None) };
+        let path = root.join("translated.jsonl.gz");
+        path.is_file().then(|| read_seed_file(path)).transpose()
+    }
+
     /// The seed rows to train on and those to validate with, each with where it comes from; `None` when the
     /// layout has no seed folder.
     ///
