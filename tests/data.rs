@@ -378,6 +378,11 @@ fn our_layout_has_benchmarks_and_seeds() {
     write(&folder, "seed/validation.jsonl.gz", gz(SEEDS.lines().next().unwrap().as_bytes()));
     let seeds = data.seeds().unwrap().unwrap();
     assert_eq!((seeds.train.len(), seeds.validation.len()), (3, 1));
+    assert!(data.translations().unwrap().is_none());
+    write(&folder, "translated.jsonl.gz", gz(SEEDS.as_bytes()));
+    assert_eq!(data.translations().unwrap().unwrap(), seeds.train);
+    write(&folder, "translated.jsonl.gz", &gz(SEEDS.as_bytes())[..20]);
+    refused(data.translations(), &["translated.jsonl.gz"]);
 }
 
 #[test]
