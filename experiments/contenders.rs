@@ -10,7 +10,7 @@ use nashguard::neural::Guardrail;
 use nashguard::neural::classifier::{About, Classifier};
 use nashguard::neural::decoder::Numbers;
 use nashguard::neural::guardrail::SHIPPED;
-use nashguard::neural::{Ensemble, device, device_name};
+use nashguard::neural::{Ensemble, device, device_name, parallel};
 use nashguard::report::{Cell, environment, write_atomically};
 use nashguard::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -231,8 +231,7 @@ impl Source {
             Self::Trained(guardrail) => Model::Small(guardrail.clone()),
             Self::Folder(folder) | Self::Ensemble(folder) => {
                 let (device, dtype) = device()?;
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                let threads = if device.is_cpu() { cores } else { 1 };
+                let threads = parallel::threads(&device);
                 let numbers = Numbers::Dense(dtype);
                 match self {
                     Self::Ensemble(_) => {

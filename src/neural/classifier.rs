@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::thread::available_parallelism;
 
 const OUTPUTS: usize = Category::COUNT;
 /// Names of the head's weights, `(12, hidden)` and `(12)`.
@@ -229,11 +228,7 @@ impl Classifier {
     /// # Errors
     /// As [`Classifier::encode`].
     pub fn probabilities(&self, texts: &[&str]) -> Result<Vec<[f32; OUTPUTS]>> {
-        let threads = match self.decoder.device() {
-            Device::Cpu => available_parallelism().map_or(1, usize::from),
-            _ => 1,
-        };
-        self.shared(texts, threads, &|_| ())
+        self.shared(texts, parallel::threads(self.decoder.device()), &|_| ())
     }
 
     /// Probabilities of texts in batches of like length, the batches shared among so many threads;

@@ -3,13 +3,13 @@
 use super::classifier::{Classifier, score};
 use super::decoder::Numbers;
 use super::guardrail::Guardrail;
+use super::parallel;
 use crate::data::Category;
 use crate::{Error, Result};
 use candle_core::Device;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::available_parallelism;
 
 const OUTPUTS: usize = Category::COUNT;
 /// How the guardrail that ships with the library is named among members.
@@ -102,9 +102,8 @@ impl Ensemble {
     /// # Errors
     /// As [`Classifier::probabilities`] and [`Guardrail::probabilities`].
     pub fn probabilities(&self, texts: &[&str]) -> Result<Vec<[f32; OUTPUTS]>> {
-        let on_cpu = self.large.iter().all(|c| c.decoder().device().is_cpu());
-        let threads = if on_cpu { available_parallelism().map_or(1, usize::from) } else { 1 };
-        self.shared(texts, threads, &|_| ())
+        let threads = self.large.iter().map(|c| parallel::threads(c.decoder().device())).min();
+        self.shared(texts, threads.unwrap_or(1), &|_| ())
     }
 
     /// Score of each text, the largest of its 12 probabilities; as [`Classifier::scores_by`].

@@ -71,6 +71,11 @@ pub fn workers(asked: usize, device: &Device) -> usize {
     if device.is_cpu() { asked } else { 1 }
 }
 
+/// Threads to share work on this device among: a core each, and [`workers`]' one on a GPU.
+pub fn threads(device: &Device) -> usize {
+    workers(thread::available_parallelism().map_or(1, usize::from), device)
+}
+
 /// `work` of every item, in order, the items shared among so many threads as [`map`] shares parts; one
 /// thread means the caller's, which may share its products with others.
 ///

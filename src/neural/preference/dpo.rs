@@ -162,10 +162,7 @@ fn log_probs(generator: &Generator, pairs: &[Pair]) -> Result<Vec<[f64; 2]>> {
     *frozen.decoder_mut() = generator.decoder().frozen();
     let lengths: Vec<usize> = pairs.iter().map(length).collect();
     let batches = by_length(&lengths, BATCH_TOKENS);
-    let threads = match frozen.decoder().device() {
-        candle_core::Device::Cpu => std::thread::available_parallelism().map_or(1, usize::from),
-        _ => 1,
-    };
+    let threads = parallel::threads(frozen.decoder().device());
     let weighed = parallel::each(threads, &batches, |rows| {
         Ok(frozen.log_probs(&both(pairs, rows))?.to_vec1::<f32>()?)
     })?;

@@ -11,7 +11,6 @@ use crate::neural::{Guardrail, Step, device};
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::thread::available_parallelism;
 
 const SMALL: &str = "guardrail.safetensors";
 /// Nearest to 0 that a probability counts in a loss: what 32 bits tell from 1.
@@ -128,11 +127,6 @@ impl Loss<Written> for Guard {
         };
         Ok(items.iter().zip(self.probabilities(&texts)?).map(loss).collect())
     }
-}
-
-/// Threads to share work among.
-pub(super) fn threads() -> usize {
-    available_parallelism().map_or(1, usize::from)
 }
 
 /// [`Error::Invalid`] for a model that is not there.

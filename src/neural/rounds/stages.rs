@@ -1,7 +1,7 @@
 //! What a round does, each part from files to files.
 
 use super::config::RoundsConfig;
-use super::guard::{Guard, NOTHING, present, threads};
+use super::guard::{Guard, NOTHING, present};
 use super::lines::{self, Lines};
 use super::run::{Material, Stage, Strategy};
 use crate::data::filters::{Filters, Reason, check_rating};
@@ -632,12 +632,4 @@ pub(super) fn encoded(
     tasks: &[Task<'_>],
 ) -> Result<Vec<(Vec<u32>, Label)>> {
     tasks.iter().map(|task| Ok((local.encode(&game.prompt(task))?, task.row.label))).collect()
-}
-
-/// Threads for weighing texts: those of the processor, one on a GPU.
-pub(super) fn weighing_threads(generator: &Generator) -> usize {
-    match generator.decoder().device() {
-        Device::Cpu => threads(),
-        _ => 1,
-    }
 }

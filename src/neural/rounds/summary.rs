@@ -3,7 +3,7 @@
 use super::guard::Guard;
 use super::players::{Scribe, Written};
 use super::run::{Stage, Strategy};
-use super::stages::{Game, Tell, Verdict, encoded, hash, sub_seed, weighing_threads};
+use super::stages::{Game, Tell, Verdict, encoded, hash, sub_seed};
 use crate::data::filters::Reason;
 use crate::data::{Benchmark, Label, Language, Row};
 use crate::dynamics::Round;
@@ -11,6 +11,7 @@ use crate::exploit::{Bound, Gap};
 use crate::game::Estimate;
 use crate::guard::{Draws, Law, Loss};
 use crate::metrics::{Confusion, auroc};
+use crate::neural::parallel;
 use crate::report::write_atomically;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -235,7 +236,7 @@ fn measured(
     let scribe = |x: &Strategy| {
         let local = game.writer(x)?;
         let generator = local.after(asked.as_ref());
-        let threads = weighing_threads(generator);
+        let threads = parallel::threads(generator.decoder().device());
         Scribe::new(generator.clone(), &prompts, &game.config.sampling, threads)
     };
     let reference = scribe(first)?;
