@@ -30,6 +30,9 @@ pub struct Options {
     /// Where everything is kept; the same command goes on with what is there.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// Settles the randomness in the configuration's place.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
     /// Plays nothing and writes nothing: checks data, models, memory and disk, measures for some seconds how fast this
     /// machine is, and prints what the game would take.
     #[arg(long)]
@@ -47,7 +50,8 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<()> {
     let (name, text) = crate::read(&options.config)?;
-    let config: RoundsConfig = crate::train::parse(&name, &text)?;
+    let mut config: RoundsConfig = crate::train::parse(&name, &text)?;
+    config.seed = options.seed.unwrap_or(config.seed);
     config.check().map_err(|e| e.within(&name))?;
     let material = material(&config, options)?;
     eprintln!(
