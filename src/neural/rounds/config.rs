@@ -80,12 +80,11 @@ pub struct GeneratorConfig {
     pub tune: TuneConfig,
 }
 
-/// Supervised fine-tuning on rows that say the same in two languages, and on rows of one category.
+/// Supervised fine-tuning on rows that say the same in two languages, found by the shipped sentence encoder, and on rows
+/// of one category.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Teaching {
-    /// The file with the sentence encoder that finds them.
-    pub encoder: PathBuf,
     /// Sources, by the key after the `#`, in which rows of several languages say the same.
     pub parallel: Vec<String>,
     /// Share of pairs of one language, 0 to 0.9.
@@ -101,7 +100,6 @@ pub struct Teaching {
 impl Default for Teaching {
     fn default() -> Self {
         Self {
-            encoder: PathBuf::from("models/guardrail/model.safetensors"),
             parallel: PARALLEL.map(str::to_owned).to_vec(),
             same: 0.3,
             pairs: 4000,

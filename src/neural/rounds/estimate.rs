@@ -272,11 +272,6 @@ impl Estimate {
             Some(_) => Found::default(),
         };
         let teaching = generator.teaching.as_ref();
-        if let Some(path) = teaching.map(|t| &t.encoder).filter(|path| !path.exists()) {
-            let remedy = "name the file in generator.teaching.encoder";
-            let place = path.display().to_string();
-            self.problems.push(Error::invalid(place, "there is no such encoder", remedy));
-        }
         let tokenizer = found.tokenizer.as_ref();
         let some: Vec<&Task<'_>> = spread(tasks).collect();
         let asked: Vec<String> = some.iter().map(|task| words(&game.prompt(task))).collect();

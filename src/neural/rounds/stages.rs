@@ -6,9 +6,9 @@ use super::lines::{self, Lines};
 use super::run::{Material, Stage, Strategy};
 use crate::data::filters::{Filters, Reason, check_rating};
 use crate::data::{Category, Label, Language, Origin, Row, Seeds, is_blank};
+use crate::neural::Guardrail;
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::device;
-use crate::neural::encoder::Encoder;
 use crate::neural::generator::{
     Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite, teaching_pairs,
 };
@@ -182,7 +182,10 @@ impl Game<'_> {
         if folder.join("config.json").exists() {
             return Ok(ControlFlow::Continue(taught));
         }
-        let encoder = Encoder::load(&teaching.encoder)?;
+        let encoder = Guardrail::shipped()?.encoder().ok_or_else(|| {
+            let remedy = "train it with a head (experiments/guardrail.toml)";
+            Error::invalid("the shipped guardrail", "it has no encoder", remedy)
+        })?;
         let seed = sub_seed(self.config.seed, 0, 2);
         let parallel: Vec<&str> = teaching.parallel.iter().map(String::as_str).collect();
         let mut examples =
