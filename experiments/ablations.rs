@@ -7,7 +7,7 @@
 
 use crate::Context;
 use crate::contenders::{Set, THRESHOLD, seeds, sets};
-use crate::games::{Game, games, seed_texts};
+use crate::games::{Game, games, plays, seed_texts};
 use crate::scoring::{
     Score, Value, XSTEST_FPR, cell, config, config_note, figures, mean, scores, sets_note, spread,
     train,
@@ -41,14 +41,16 @@ const BAR: [f64; 2] = [8.0, -1.0];
 /// A way to come by synthetic rows.
 struct Condition {
     name: String,
-    rows: Vec<Row>,
+    /// Those of each play of a game; each seed of the training takes another play's.
+    plays: Vec<Vec<Row>>,
     /// So many of them, others with each seed of the training.
     used: usize,
 }
 
 impl Condition {
-    fn new(name: impl Into<String>, rows: Vec<Row>) -> Self {
-        Self { name: name.into(), used: rows.len(), rows }
+    fn new(name: impl Into<String>, plays: Vec<Vec<Row>>) -> Self {
+        let used = plays.iter().map(Vec::len).min().unwrap_or(0);
+        Self { name: name.into(), plays, used }
     }
 }
 
@@ -61,7 +63,7 @@ pub fn run(context: &Context) -> Result<Report> {
     let games = longest(context)?;
     let mut conditions = conditions(&games)?;
     // As many rows of each game, so that what differs is which.
-    let count = conditions.iter().map(|c| c.rows.len()).min().unwrap_or(0);
+    let count = conditions.iter().map(|c| c.used).min().unwrap_or(0);
     let mut tables = Vec::new();
     if count > 0 {
         let made = sources(&conditions)?;
@@ -87,8 +89,9 @@ pub fn run(context: &Context) -> Result<Report> {
                     "Each game adds {count} synthetic rows, a remedy as many as the table says; the control, \
                      \"{NONE}\", has as many seed rows a second time, so that both classifiers take the same steps. \
                      {SEEDS} trainings each, with other rows where there are more; intervals are 95 % of Student's t on the \
-                     differences from the control of the same training seed. That each game was played once, and that \
-                     benchmarks are samples too, is not in them."
+                     differences from the control of the same training seed. A game that was played with several seeds lends \
+                     each training another play, so that its intervals hold what its seed does; those of a game played once \
+                     do not, and that benchmarks are samples too is in none."
                 ),
             },
             "Of games of different lengths only the longest are compared. \"drawn once\" is every text of the first \
@@ -125,18 +128,20 @@ fn longest(context: &Context) -> Result<Vec<Game>> {
 /// One condition a game, and one of texts drawn once.
 fn conditions(games: &[Game]) -> Result<Vec<Condition>> {
     let mut conditions = Vec::new();
-    for game in games {
+    for (name, plays) in plays(games) {
         if conditions.is_empty() {
-            let rows = game.kept(1)?.iter().map(Verdict::row).collect::<Result<_>>()?;
-            conditions.push(Condition::new("drawn once", rows));
+            let drawn = |game: &&Game| game.kept(1)?.iter().map(Verdict::row).collect();
+            let drawn = plays.iter().map(drawn).collect::<Result<_>>()?;
+            conditions.push(Condition::new("drawn once", drawn));
         }
-        let mut rows = Vec::new();
-        for round in 1..=game.rounds {
-            rows.extend(added_rows(&game.folder, round)?);
-        }
-        conditions.push(Condition::new(format!("game {}", game.name), rows));
+        let added = |game: &&Game| -> Result<Vec<Row>> {
+            let rounds = (1..=game.rounds).map(|round| added_rows(&game.folder, round));
+            Ok(rounds.collect::<Result<Vec<_>>>()?.concat())
+        };
+        let added = plays.iter().map(added).collect::<Result<_>>()?;
+        conditions.push(Condition::new(format!("game {name}"), added));
     }
-    conditions.retain(|c| !c.rows.is_empty());
+    conditions.retain(|c| c.used > 0);
     Ok(conditions)
 }
 
@@ -157,13 +162,13 @@ fn remedies(context: &Context, games: &[Game]) -> Result<Vec<Condition>> {
         row.label == Label::Safe || unsafe_rows % 2 == 1
     });
     let mut remedies = vec![
-        Condition::new("two safe to one unsafe", two_safe.cloned().collect()),
-        Condition::new("likeliest labels", best_half(&rows, &likelihoods(&rows)?)),
+        Condition::new("two safe to one unsafe", vec![two_safe.cloned().collect()]),
+        Condition::new("likeliest labels", vec![best_half(&rows, &likelihoods(&rows)?)]),
     ];
     if let Some(cosines) = cosines(context, &drawn)? {
-        remedies.push(Condition::new("nearest to seeds", best_half(&rows, &cosines)));
+        remedies.push(Condition::new("nearest to seeds", vec![best_half(&rows, &cosines)]));
     }
-    remedies.insert(0, Condition::new("all drawn", rows));
+    remedies.insert(0, Condition::new("all drawn", vec![rows]));
     Ok(remedies)
 }
 
@@ -174,7 +179,7 @@ fn translated(context: &Context, counts: [usize; 2]) -> Result<Vec<Condition>> {
     rows.retain(|row| matches!(row.language, Language::Es | Language::De));
     let condition = |used: usize| Condition {
         name: format!("translated seeds, {used}"),
-        rows: rows.clone(),
+        plays: vec![rows.clone()],
         used,
     };
     Ok(counts.into_iter().filter(|&used| used <= rows.len()).map(condition).collect())
@@ -234,8 +239,8 @@ fn trained(
             }
             control.insert(runs);
         }
-        let runs = (0..SEEDS).map(|seed| {
-            let rows = some(&condition.rows, count, context.seed + seed);
+        let runs = (0..SEEDS).zip(condition.plays.iter().cycle()).map(|(seed, rows)| {
+            let rows = some(rows, count, context.seed + seed);
             once(context, seeds, sets, &condition.name, seed, &rows)
         });
         all.push((condition, runs.collect::<Result<Runs>>()?));
@@ -345,18 +350,24 @@ fn sources(conditions: &[Condition]) -> Result<Table> {
         .flat_map(|l| ["safe", "unsafe"].map(|label| Column::new(format!("{} {label}", l.code()))));
     let mut table = Table::new(
         "rows",
-        "Synthetic rows that each game made, of which as many were used",
+        "Synthetic rows that each game made, of which as many were used (the least)",
         [Column::new("condition"), Column::new("rows")].into_iter().chain(columns),
     );
     for condition in conditions {
-        let mut row: Vec<Cell> = vec![condition.name.clone().into(), condition.rows.len().into()];
-        for language in Language::ALL {
-            for label in [Label::Safe, Label::Unsafe] {
-                let of = |r: &&Row| r.language == language && r.label == label;
-                row.push(condition.rows.iter().filter(of).count().into());
+        for (i, rows) in condition.plays.iter().enumerate() {
+            let name = match condition.plays.len() {
+                1 => condition.name.clone(),
+                all => format!("{}, play {} of {all}", condition.name, i + 1),
+            };
+            let mut cells: Vec<Cell> = vec![name.into(), rows.len().into()];
+            for language in Language::ALL {
+                for label in [Label::Safe, Label::Unsafe] {
+                    let of = |r: &&Row| r.language == language && r.label == label;
+                    cells.push(rows.iter().filter(of).count().into());
+                }
             }
+            table.push(cells)?;
         }
-        table.push(row)?;
     }
     Ok(table)
 }

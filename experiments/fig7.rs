@@ -50,8 +50,8 @@ pub fn run(context: &Context) -> Result<Report> {
                  --data DIR --models DIR --out runs/NAME` plays one; then give --models runs."
             .into(),
         false => "Round 0 is the start: the classifier on seeds alone. Means of F1 (threshold 0.5) over six \
-                  benchmarks, of AUROC and FPR over the five with both classes. One game each: what its seed does is \
-                  not in these numbers. No benchmark row was trained or selected on."
+                  benchmarks, of AUROC and FPR over the five with both classes. A row is one play of a game: what its seed \
+                  does shows only where it was played with several. No benchmark row was trained or selected on."
             .into(),
     }];
     if !games.is_empty() {

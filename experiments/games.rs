@@ -72,6 +72,25 @@ pub fn games(context: &Context) -> Result<Vec<Game>> {
     Ok(found)
 }
 
+/// The games that differ in their seed alone, together, under a name for all: the first one's, without the number that
+/// ends it where there are several.
+pub fn plays(games: &[Game]) -> Vec<(String, Vec<&Game>)> {
+    let settings = |game: &Game| RoundsConfig { seed: 0, ..game.config.clone() };
+    let mut groups: Vec<Vec<&Game>> = Vec::new();
+    for game in games {
+        match groups.iter_mut().find(|group| settings(group[0]) == settings(game)) {
+            Some(group) => group.push(game),
+            None => groups.push(vec![game]),
+        }
+    }
+    let name = |group: &[&Game]| {
+        let name = &*group[0].name;
+        let plain = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('-');
+        if group.len() > 1 && !plain.is_empty() { plain } else { name }.to_owned()
+    };
+    groups.into_iter().map(|group| (name(&group), group)).collect()
+}
+
 /// What game.json says.
 fn settings(path: &Path) -> Result<RoundsConfig> {
     let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
@@ -123,6 +142,22 @@ pub mod tests {
             fs::create_dir_all(&round).unwrap();
             fs::write(round.join("summary.json"), json!(summary).to_string()).unwrap();
         }
+    }
+
+    #[test]
+    fn games_that_differ_in_their_seed_alone_are_plays_of_one() {
+        let game = |name: &str, seed, candidates| Game {
+            name: name.into(),
+            folder: PathBuf::new(),
+            rounds: 1,
+            config: RoundsConfig { seed, candidates, ..RoundsConfig::default() },
+        };
+        let games = [game("a-1", 1, 8), game("b-2", 1, 4), game("a-2", 2, 8)];
+        let told: Vec<(String, Vec<&str>)> = plays(&games)
+            .into_iter()
+            .map(|(name, group)| (name, group.into_iter().map(|g| &*g.name).collect()))
+            .collect();
+        assert_eq!(told, [("a".into(), vec!["a-1", "a-2"]), ("b-2".into(), vec!["b-2"])]);
     }
 
     #[test]
