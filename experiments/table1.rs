@@ -101,7 +101,7 @@ pub fn run(context: &Context) -> Result<Report> {
     Ok(Report {
         paper_reference: "Table 1".into(),
         claim: "Mean F1 over the six benchmarks alone proves nothing: always saying \"unsafe\" \
-                averages 64 to 66 more than four of the paper's five models. Our guardrails, beside \
+                averages 64 to 66, more than four of the paper's five models. Our guardrails, beside \
                 these."
             .into(),
         notes: notes(context, &contenders, &rows),

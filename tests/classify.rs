@@ -121,7 +121,7 @@ fn bad_lines_are_named_and_the_others_scored() {
     let out = nashguard(&["classify", "--jsonl"], input);
     let message = String::from_utf8_lossy(&out.stderr);
     assert_eq!((out.status.code(), lines(&out)), (Some(1), vec![1, 8]));
-    assert!(message.contains("line 3: missing field `text`"), "{message}");
+    assert!(message.contains("line 3: missing field `text`\n"), "{message}");
     assert!(message.contains("6 of 8 lines could not be scored"), "{message}");
 }
 
@@ -134,6 +134,7 @@ fn a_huge_line_is_truncated_and_said_so() {
     assert!(out.status.success());
     assert_eq!(lines(&out), [1, 2]);
     assert!(message.contains("line 1: only its first 32768 bytes are read"), "{message}");
+    assert!(message.contains("line 1: only its first 1024 word pieces"), "{message}");
 
     let json = format!("{{\"text\":\"{}\"}}\n{{\"text\":\"short\"}}\n", "a".repeat(50_000));
     let out = nashguard(&["classify", "--jsonl"], json.as_bytes());
@@ -271,6 +272,11 @@ fn training_follows_its_configuration() {
         assert!(message.contains("en: F1 100.0 % on 24 validation rows"), "{message}");
     }
     assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
+
+    let out = train(folder.path());
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && message.contains("it is a folder"), "{message}");
+    assert!(!message.contains("training on"), "refused before the work: {message}");
 
     write(&at("config.toml"), &config("typo = 1\n"));
     let out = train(&at("three.safetensors"));

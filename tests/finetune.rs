@@ -41,12 +41,16 @@ fn tokenizer() -> Tokenizer {
 }
 
 fn decoder(family: &str) -> Decoder {
+    decoder_of(family, 7)
+}
+
+fn decoder_of(family: &str, seed: u64) -> Decoder {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(family);
     let mut config =
         Config::from_json(&fs::read_to_string(folder.join("config.json")).unwrap()).unwrap();
     config.layers = 3;
     config.windows = (0..3).map(|i| config.windows[i % config.windows.len()]).collect();
-    Decoder::random(config, DType::F32, CPU, &mut ChaCha8Rng::seed_from_u64(7)).unwrap()
+    Decoder::random(config, DType::F32, CPU, &mut ChaCha8Rng::seed_from_u64(seed)).unwrap()
 }
 
 /// Unsafe (hate) where w3 occurs; some unsafe rows name no category.
@@ -404,17 +408,22 @@ fn a_killed_tool_goes_on_to_the_same_bits() {
 fn a_checkpoint_of_another_run_is_refused() {
     let dir = temporary();
     train(&config(), dir.path());
-    let go = |config: &FinetuneConfig, seeds: &Seeds| {
+    let go = |base: Decoder, config: &FinetuneConfig, seeds: &Seeds| {
         let watch = &mut |_| ControlFlow::Continue(());
-        finetune(decoder("llama"), tokenizer(), config, seeds, dir.path(), true, watch)
+        finetune(base, tokenizer(), config, seeds, dir.path(), true, watch)
     };
+    let base = || decoder("llama");
     let other = FinetuneConfig { learning_rate: 2e-2, ..config() };
-    for result in [go(&other, &seeds(60)), go(&config(), &seeds(61))] {
+    for result in [
+        go(base(), &other, &seeds(60)),
+        go(base(), &config(), &seeds(61)),
+        go(decoder_of("llama", 8), &config(), &seeds(60)),
+    ] {
         let error = result.unwrap_err().to_string();
-        assert!(error.contains("belongs to a run of other settings or rows"), "{error}");
+        assert!(error.contains("belongs to a run of other settings, rows or base"), "{error}");
     }
     fs::write(dir.path().join("checkpoint.safetensors"), b"short").unwrap();
-    assert!(go(&config(), &seeds(60)).unwrap_err().to_string().contains("cut short"));
+    assert!(go(base(), &config(), &seeds(60)).unwrap_err().to_string().contains("cut short"));
 }
 
 #[test]
@@ -778,6 +787,24 @@ fn decoders_classify_with_their_own_threshold_and_in_bytes() {
     classifier.save(&model).unwrap();
     assert!(verdicts(&["--threshold", "validation"]).iter().all(|v| v.2 == 0.125));
     assert_eq!(apart(&verdicts(&["--threshold", "0.25"])), 0.0);
+
+    fs::write(&file, format!("w1 w2\n{}\n", "w3 ".repeat(20))).unwrap();
+    let notes = said(&[]);
+    let note = "line 2: only its first 16 tokens are read";
+    assert!(notes.contains(note) && notes.lines().count() == 1, "{notes}");
+
+    // A category that is no number must not pass for a safe one.
+    let head = model.join("head.safetensors");
+    let mut tensors = candle_core::safetensors::load(&head, CPU).unwrap();
+    let (name, bias) = tensors.iter().find(|(_, t)| t.dims() == [12]).unwrap();
+    let (name, mut bias) = (name.clone(), bias.to_vec1::<f32>().unwrap());
+    bias[3] = f32::NAN;
+    tensors.insert(name, Tensor::new(bias, CPU).unwrap());
+    candle_core::safetensors::save(&tensors, &head).unwrap();
+    let out = tool(&[]);
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && out.stdout.is_empty(), "{message}");
+    assert!(message.contains("a logit that is no finite number"), "{message}");
 
     fs::remove_file(model.join("guardrail.json")).unwrap();
     assert!(said(&[]).contains("a pre-trained model, not yet a guardrail"));

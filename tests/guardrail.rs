@@ -361,6 +361,9 @@ fn invalid_input_is_an_error() {
         let message = guardrail.scores(&["fine", text]).unwrap_err().to_string();
         assert!(message.contains("texts[1]: it is empty"), "{message}");
     }
+    // Not blank, but too short for any n-gram: the others' scores are not lost for it.
+    let long = Features { char_min: 4, ..Features::default() };
+    assert!(long.bags(&["?"]).unwrap().row(0).0.is_empty());
     let none = Seeds { train: vec![], validation: vec![] };
     assert!(Guardrail::train(small(), &none, 1, &mut |_| ()).is_err());
     for config in [

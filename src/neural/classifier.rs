@@ -88,6 +88,15 @@ impl About {
         let text = format!("{:#}\n", serde_json::json!(self));
         write_atomically(folder.as_ref().join(ABOUT_FILE), text.as_bytes())
     }
+
+    /// Removes guardrail.json: what else is in the folder is no classifier then.
+    fn remove(folder: &Path) -> Result<()> {
+        let path = folder.join(ABOUT_FILE);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// A decoder that classifies texts.
@@ -213,6 +222,15 @@ impl Classifier {
         }
     }
 
+    /// How many tokens of a text are read, those around it included, where its end is cut off; `None` where it is not.
+    ///
+    /// # Errors
+    /// As [`Classifier::encode`].
+    pub fn cut(&self, text: &str) -> Result<Option<usize>> {
+        let (ids, cut) = self.encode(text)?;
+        Ok(cut.then_some(ids.len()))
+    }
+
     /// Logits of the outputs from states of last tokens: `(rows, hidden)` to `(rows, 12)`, f32 on the
     /// CPU, differentiable.
     ///
@@ -293,6 +311,8 @@ impl Classifier {
     /// [`Error::Io`] when a file cannot be written.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
+        // Otherwise an interruption leaves an older one's beside newer weights.
+        About::remove(folder)?;
         self.decoder.save(folder)?;
         self.tokenizer.save(folder)?;
         let cpu = |tensor: &Tensor| tensor.detach().to_device(&Device::Cpu);
@@ -331,9 +351,17 @@ impl Classifier {
     }
 }
 
-/// Rows of 12 logits as probabilities.
+/// Rows of 12 logits as probabilities; an error where one is no finite number, which would otherwise read as "safe".
 pub(super) fn probabilities(logits: &Tensor) -> Result<Vec<[f32; OUTPUTS]>> {
     let z = logits.flatten_all()?.to_vec1::<f32>()?;
+    if z.iter().any(|z| !z.is_finite()) {
+        let problem = "it answers with a logit that is no finite number";
+        return Err(Error::invalid(
+            "the guardrail",
+            problem,
+            "its weights are damaged: get them again",
+        ));
+    }
     let sigmoid = |row: &[f32; OUTPUTS]| row.map(|z| 1.0 / (1.0 + (-z).exp()));
     Ok(z.as_chunks::<OUTPUTS>().0.iter().map(sigmoid).collect())
 }

@@ -192,6 +192,11 @@ impl Encoder {
         self.pieces.numbers(text, LONGEST).len()
     }
 
+    /// [`LONGEST`], where the text is longer.
+    pub(super) fn cut(&self, text: &str) -> Option<usize> {
+        (self.pieces.numbers(text, LONGEST + 1).len() > LONGEST).then_some(LONGEST)
+    }
+
     /// From the sum over the pieces to the text.
     fn whole(&self, sum: Vec<f32>, length: f32) -> Result<Vec<f32>> {
         let pooled: Vec<f32> = product(sum, 1, &self.pool.weight)?

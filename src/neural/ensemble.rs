@@ -106,6 +106,15 @@ impl Ensemble {
         self.shared(texts, threads.unwrap_or(1), &|_| ())
     }
 
+    /// How many tokens of a text a decoder reads, where it does not read the end; the least of them.
+    ///
+    /// # Errors
+    /// As [`Classifier::cut`].
+    pub fn cut(&self, text: &str) -> Result<Option<usize>> {
+        let cuts = self.large.iter().map(|classifier| classifier.cut(text));
+        Ok(cuts.collect::<Result<Vec<_>>>()?.into_iter().flatten().min())
+    }
+
     /// Score of each text, the largest of its 12 probabilities; as [`Classifier::scores_by`].
     ///
     /// # Errors

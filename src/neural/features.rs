@@ -1,5 +1,6 @@
 //! Texts as sparse vectors of hashed n-grams, and their differentiable weighted sums.
 
+use crate::data::is_blank;
 use crate::{Error, Result};
 use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor, bail};
 use rayon::prelude::*;
@@ -43,7 +44,7 @@ impl Features {
         bags.ids.reserve(rows.iter().map(Vec::len).sum());
         bags.weights.reserve(bags.ids.capacity());
         for (i, ids) in rows.iter().enumerate() {
-            if ids.is_empty() {
+            if is_blank(texts[i].as_ref()) {
                 return Err(Error::invalid(
                     format!("texts[{i}]"),
                     "it is empty",

@@ -169,6 +169,11 @@ impl Guardrail {
         classifier::probabilities(&logits)
     }
 
+    /// How many word pieces of a text the encoder reads, where it does not read the end; n-grams are of the whole text.
+    pub fn cut(&self, text: &str) -> Option<usize> {
+        self.head.as_ref().and_then(|head| head.encoder.cut(text))
+    }
+
     /// Score of each text: the largest of its 12 probabilities.
     ///
     /// # Errors

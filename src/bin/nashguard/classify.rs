@@ -71,8 +71,8 @@ struct JsonLine {
 
 /// Exit code 1 when any line could not be scored; the others are.
 pub fn run(options: &Options) -> Result<ExitCode> {
-    let (probabilities, chosen) = model(options.model.as_deref(), options.quantised)?;
-    let threshold = threshold(&options.threshold, chosen)?;
+    let model = model(options.model.as_deref(), options.quantised)?;
+    let threshold = threshold(&options.threshold, model.chosen())?;
     let (name, input): (String, Box<dyn Read>) = if options.texts == Path::new("-") {
         ("standard input".into(), Box::new(std::io::stdin()))
     } else {
@@ -96,8 +96,13 @@ pub fn run(options: &Options) -> Result<ExitCode> {
                 }
             }
         }
+        for (number, text) in &batch {
+            if let Some(read) = model.cut(text)? {
+                eprintln!("note: {} line {number}: only its first {read}", lines.name);
+            }
+        }
         let texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
-        let verdicts = batch.iter().zip(probabilities(&texts)?).map(|((line, _), p)| {
+        let verdicts = batch.iter().zip(model.probabilities(&texts)?).map(|((line, _), p)| {
             let score = p.iter().copied().fold(0.0, f32::max);
             Verdict {
                 line: *line,
@@ -123,12 +128,48 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Texts to probabilities of the categories.
-type Model = Box<dyn Fn(&[&str]) -> Result<Vec<[f32; Category::COUNT]>>>;
+/// What classifies.
+enum Model {
+    Small(Box<Guardrail>),
+    Large(Box<Classifier>),
+    Ensemble(Ensemble),
+}
 
-/// A folder of a trained decoder or an ensemble, a small guardrail's file or folder, or the built-in one; and the threshold
-/// chosen on validation rows, where one was.
-fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
+impl Model {
+    fn probabilities(&self, texts: &[&str]) -> Result<Vec<[f32; Category::COUNT]>> {
+        match self {
+            Self::Small(guardrail) => guardrail.probabilities(texts),
+            Self::Large(classifier) => classifier.probabilities(texts),
+            Self::Ensemble(all) => all.probabilities(texts),
+        }
+    }
+
+    /// How much of a text is read, in words, where it is not all.
+    fn cut(&self, text: &str) -> Result<Option<String>> {
+        Ok(match self {
+            Self::Small(guardrail) => {
+                guardrail.cut(text).map(|n| format!("{n} word pieces are read by the encoder"))
+            }
+            Self::Large(classifier) => {
+                classifier.cut(text)?.map(|n| format!("{n} tokens are read"))
+            }
+            Self::Ensemble(all) => {
+                all.cut(text)?.map(|n| format!("{n} tokens are read by every member"))
+            }
+        })
+    }
+
+    /// The threshold chosen on validation rows, where one was.
+    fn chosen(&self) -> Option<f32> {
+        match self {
+            Self::Large(classifier) => classifier.about().chosen_threshold,
+            Self::Small(_) | Self::Ensemble(_) => None,
+        }
+    }
+}
+
+/// A folder of a trained decoder or an ensemble, a small guardrail's file or folder, or the built-in one.
+fn model(path: Option<&Path>, quantised: bool) -> Result<Model> {
     let holds = |file: &str| path.filter(|path| path.join(file).is_file());
     let place = || {
         if quantised {
@@ -139,14 +180,11 @@ fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
     };
     if let Some(path) = holds(Ensemble::FILE) {
         let (device, numbers) = place()?;
-        let all = Ensemble::load(path, numbers, &device)?;
-        return Ok((Box::new(move |texts| all.probabilities(texts)), None));
+        return Ok(Model::Ensemble(Ensemble::load(path, numbers, &device)?));
     }
     if let Some(path) = holds("guardrail.json") {
         let (device, numbers) = place()?;
-        let large = Classifier::load(path, numbers, &device)?;
-        let chosen = large.about().chosen_threshold;
-        return Ok((Box::new(move |texts| large.probabilities(texts)), chosen));
+        return Ok(Model::Large(Box::new(Classifier::load(path, numbers, &device)?)));
     }
     if quantised {
         let remedy = "leave it out: this guardrail is small";
@@ -172,7 +210,7 @@ fn model(path: Option<&Path>, quantised: bool) -> Result<(Model, Option<f32>)> {
         }
         None => Guardrail::shipped()?,
     };
-    Ok((Box::new(move |texts| small.probabilities(texts)), None))
+    Ok(Model::Small(Box::new(small)))
 }
 
 /// What `--threshold` asks for.
@@ -260,7 +298,10 @@ impl Lines {
             if text.trim().is_empty() {
                 return Err("it is empty".into());
             }
-            text = serde_json::from_str::<JsonLine>(&text).map_err(|e| e.to_string())?.text;
+            // Without the place that serde_json counts from the start of the line.
+            let plain =
+                |e: serde_json::Error| e.to_string().split(" at line ").take(1).collect::<String>();
+            text = serde_json::from_str::<JsonLine>(&text).map_err(plain)?.text;
         } else {
             text.truncate(text.trim_end_matches(['\n', '\r']).len());
         }

@@ -110,6 +110,11 @@ fn small(options: &Options, config: Config) -> Result<()> {
     if let Some((flag, _)) = flags.into_iter().find(|(_, given)| *given) {
         return Err(Error::invalid(flag, "it is for decoders", remedy));
     }
+    if options.out.is_dir() {
+        let place = options.out.display().to_string();
+        let remedy = "name a file, such as model.safetensors in it";
+        return Err(Error::invalid(place, "it is a folder", remedy));
+    }
     let seed = options.seed.unwrap_or(config.seed);
     let read = |files: &[PathBuf]| -> Result<Vec<Row>> {
         let mut rows = Vec::new();

@@ -9,6 +9,7 @@ use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor, Var};
 use rand::{Rng, RngExt};
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 /// A Llama, Qwen2 or Gemma 3 decoder over named weights.
@@ -196,6 +197,17 @@ impl Decoder {
             }
         }
         Ok(merged)
+    }
+
+    /// Hashes its sizes and the sum of each weight's numbers, which tells other models apart.
+    pub(in crate::neural) fn fingerprint(&self, hasher: &mut impl Hasher) -> Result<()> {
+        self.config.to_json().hash(hasher);
+        for (name, weight) in &self.weights {
+            name.hash(hasher);
+            let sum = weight.dense()?.to_dtype(DType::F32)?.sum_all()?;
+            sum.to_scalar::<f32>()?.to_bits().hash(hasher);
+        }
+        Ok(())
     }
 
     /// The same decoder without variables: computes faster and keeps no graph. It shares the numbers,

@@ -53,7 +53,7 @@ pub(in crate::neural) fn load(folder: &Path, adamw: &mut AdamW, run: u64) -> Res
     let state = about.and_then(|about| serde_json::from_str::<State>(about.get(KEY)?).ok());
     let state = state.ok_or_else(|| bad("it is cut short or no checkpoint"))?;
     if state.run != run {
-        return Err(bad("it belongs to a run of other settings or rows"));
+        return Err(bad("it belongs to a run of other settings, rows or base"));
     }
     let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
         .map_err(|_| bad("it is cut short"))?;

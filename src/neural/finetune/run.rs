@@ -323,7 +323,7 @@ impl<'a> Run<'a> {
             ControlFlow::Break(()) => return Ok(None),
             ControlFlow::Continue(kept) => kept,
         };
-        let run = self.fingerprint();
+        let run = self.fingerprint()?;
         let found = match resume {
             true => checkpoint::load(self.folder, &mut adamw, run)?,
             false => checkpoint::remove(self.folder)?,
@@ -417,17 +417,17 @@ impl<'a> Run<'a> {
     }
 
     /// Settings and rows, as far as the result depends on them.
-    fn fingerprint(&self) -> u64 {
+    fn fingerprint(&self) -> Result<u64> {
         let mut hasher = DefaultHasher::new();
         let config = FinetuneConfig { workers: 1, checkpoint_steps: 1, ..self.config.clone() };
         serde_json::json!(config).to_string().hash(&mut hasher);
-        self.base.config().to_json().hash(&mut hasher);
+        self.base.fingerprint(&mut hasher)?;
         for example in &self.examples {
             (&example.ids, example.weight.to_bits()).hash(&mut hasher);
             format!("{:?}", example.target).hash(&mut hasher);
         }
         self.train.hash(&mut hasher);
-        hasher.finish()
+        Ok(hasher.finish())
     }
 
     /// Logits of some rows by `classifier`: ours, or ours without variables.

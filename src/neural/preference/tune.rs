@@ -8,7 +8,7 @@ use crate::neural::finetune::{
 use crate::neural::generator::Generator;
 use crate::neural::parallel;
 use crate::{Error, Result};
-use candle_core::{DType, Tensor, Var};
+use candle_core::{Tensor, Var};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -346,13 +346,7 @@ fn fingerprint(
     let mut hasher = DefaultHasher::new();
     let config = TuneConfig { workers: 1, checkpoint_steps: 1, ..config.clone() };
     serde_json::json!(config).to_string().hash(&mut hasher);
-    let decoder = generator.decoder();
-    decoder.config().to_json().hash(&mut hasher);
-    for (name, weight) in decoder.weights() {
-        name.hash(&mut hasher);
-        let sum = weight.dense()?.to_dtype(DType::F32)?.sum_all()?;
-        sum.to_scalar::<f32>()?.to_bits().hash(&mut hasher);
-    }
+    generator.decoder().fingerprint(&mut hasher)?;
     objective.fingerprint(&mut hasher);
     Ok(hasher.finish())
 }
