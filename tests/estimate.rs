@@ -136,6 +136,10 @@ fn keys_and_values_take_the_bytes_that_are_counted() {
 struct Both;
 
 impl Writer for Both {
+    fn name(&self) -> String {
+        "both".into()
+    }
+
     fn write(
         &self,
         jobs: &[Job],

@@ -184,7 +184,15 @@ fn a_stop_anywhere_changes_nothing() {
     play(home.path(), &whole, usize::MAX);
     assert_eq!(left(&whole), expected);
 
-    // Damage inside is not passed over; another game does not go on here.
+    // Damage inside is not passed over; another game does not go on here, nor does this one with another base.
+    let verdicts = whole.join("round-1/verdicts.jsonl");
+    let right = fs::read_to_string(&verdicts).unwrap();
+    let wrong = ["\"level\":9", "\"job\":9999"].map(|part| {
+        let (key, _) = part.split_once(':').unwrap();
+        let at = right.find(&format!("{key}:")).unwrap();
+        let end = at + right[at..].find([',', '}']).unwrap();
+        format!("{}{part}{}", &right[..at], &right[end..])
+    });
     fs::write(whole.join("round-1/verdicts.jsonl"), "{\"seed\": 3}\n").unwrap();
     fs::remove_file(whole.join("round-1/summary.json")).unwrap();
     let again = |config: &RoundsConfig| {
@@ -194,15 +202,28 @@ fn a_stop_anywhere_changes_nothing() {
     };
     let error = again(&config()).unwrap_err().to_string();
     assert!(error.contains("verdicts.jsonl line 1"), "{error}");
+    for text in wrong {
+        fs::write(&verdicts, text).unwrap();
+        let error = again(&config()).unwrap_err().to_string();
+        assert!(error.contains("verdicts.jsonl") && error.contains("remove the file"), "{error}");
+    }
     let other = RoundsConfig { candidates: 5, ..config() };
     let error = again(&other).unwrap_err().to_string();
     assert!(error.contains("game.json") && error.contains("--out"), "{error}");
+    let file = home.path().join("tiny/config.json");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "\n").unwrap();
+    let error = again(&config()).unwrap_err().to_string();
+    assert!(error.contains("other settings, rows or base"), "{error}");
 }
 
 /// A server that writes the same texts for whoever asks.
 struct Fixed;
 
 impl Writer for Fixed {
+    fn name(&self) -> String {
+        "fixed".into()
+    }
+
     fn write(
         &self,
         jobs: &[Job],
@@ -232,7 +253,7 @@ fn a_server_writes_but_does_not_learn() {
     config.rating = false;
     let out = home.path().join("b");
     let played = run(&config, &material(), home.path(), Some(&Fixed), &out, go).unwrap().unwrap();
-    assert!(played.iter().all(|s| s.generator == "server" && s.law.is_none() && s.gap.is_none()));
+    assert!(played.iter().all(|s| s.generator == "fixed" && s.law.is_none() && s.gap.is_none()));
     // The texts lie between both labels: some fool the classifier, and are learnt.
     let texts: BTreeSet<String> = fs::read_to_string(out.join("round-1/added.jsonl"))
         .unwrap()
@@ -260,4 +281,16 @@ fn what_cannot_be_played_is_said() {
     let mut odd = config();
     odd.classifier.go_on = true;
     assert!(refused(&odd, &material()).contains("classifier.go_on"));
+    let one = RoundsConfig { candidates: 1, ..config() };
+    assert!(refused(&one, &material()).contains("candidates"));
+    let mut odd = config();
+    odd.filters.duplicates = 0.0;
+    assert!(refused(&odd, &material()).contains("duplicates"));
+    let mut odd = config();
+    odd.sampling.top_p = 0.0;
+    assert!(refused(&odd, &material()).contains("top_p"));
+    let mut odd = config();
+    odd.generator.base = Default::default();
+    assert!(refused(&odd, &material()).contains("no model is named"));
+    assert!(!home.path().join("game.json").exists());
 }

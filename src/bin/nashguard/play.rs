@@ -42,6 +42,10 @@ pub struct Options {
     #[cfg(feature = "server")]
     #[arg(long, value_name = "URL")]
     pub generator_url: Option<String>,
+    /// The model to ask for, of a server that holds several.
+    #[cfg(feature = "server")]
+    #[arg(long, value_name = "NAME", requires = "generator_url")]
+    pub generator_model: Option<String>,
     /// The environment variable that holds that server's access key.
     #[cfg(feature = "server")]
     #[arg(long, value_name = "NAME", requires = "generator_url")]
@@ -192,7 +196,8 @@ fn gib(bytes: usize) -> String {
 fn server(options: &Options) -> Option<Result<Box<dyn Writer>>> {
     let url = options.generator_url.clone()?;
     let key = options.generator_key.clone();
-    let mut config = ServerConfig { url, key, ..ServerConfig::default() };
+    let model = options.generator_model.clone();
+    let mut config = ServerConfig { url, model, key, ..ServerConfig::default() };
     if options.dry_run {
         config.attempts = 1;
     }

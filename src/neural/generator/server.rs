@@ -149,7 +149,11 @@ impl Server {
                     [] => "it names no model".to_owned(),
                     names => format!("it holds several models ({})", self.shown(&names.join(", "))),
                 };
-                Err(Error::invalid(self.address("models"), problem, "name the one to ask"))
+                Err(Error::invalid(
+                    self.address("models"),
+                    problem,
+                    "name the one to ask (--generator-model)",
+                ))
             }
         }
     }
@@ -353,6 +357,10 @@ impl Server {
 }
 
 impl Writer for Server {
+    fn name(&self) -> String {
+        self.model.clone()
+    }
+
     /// As the trait says. When a text cannot be had, the jobs whose texts all arrive with the requests under
     /// way are still taken, and then the error comes; a later call with the other jobs asks for those alone.
     /// A text that the server's filter withheld is empty. A request under way is not cut short: the end waits

@@ -28,6 +28,9 @@ pub type Take<'a> = dyn FnMut(usize, Vec<String>) -> Result<ControlFlow<()>> + '
 /// A back end that writes: a model in this process or a server that holds one. It draws; whether it also says
 /// how likely a text was is another matter ([`Law`](crate::guard::Law)).
 pub trait Writer {
+    /// What it calls its model; texts carry it.
+    fn name(&self) -> String;
+
     /// Draws `candidates` texts of every job and hands them to `take`, each job exactly once, in whatever order
     /// they end. Texts come without white space at their ends, and may be empty.
     ///
@@ -118,6 +121,10 @@ impl Local {
 }
 
 impl Writer for Local {
+    fn name(&self) -> String {
+        "local".into()
+    }
+
     fn write(
         &self,
         jobs: &[Job],

@@ -1,7 +1,7 @@
 //! The settings of a game.
 
 use crate::data::Language;
-use crate::data::filters::FilterConfig;
+use crate::data::filters::{FilterConfig, Filters};
 use crate::neural::GuardrailConfig;
 use crate::neural::finetune::{FinetuneConfig, Selection};
 use crate::neural::generator::{PARALLEL, Sampling, Style};
@@ -133,7 +133,14 @@ impl RoundsConfig {
         if let Some(dpo) = &self.generator.dpo {
             dpo.check().map_err(|e| e.within("generator.dpo"))?;
         }
+        self.sampling.check().map_err(|e| e.within("sampling"))?;
+        Filters::new(self.filters.clone(), [""; 0]).map_err(|e| e.within("filters"))?;
         let rules = [
+            (
+                "candidates",
+                self.generator.dpo.is_none() || self.candidates > 1,
+                "choose at least 2, of which one can be preferred, or leave generator.dpo out",
+            ),
             ("rounds", self.rounds > 0, "choose at least 1"),
             ("languages", !self.languages.is_empty(), "name at least one"),
             ("candidates", self.candidates > 0, "choose at least 1"),

@@ -563,6 +563,7 @@ impl Estimate {
         let bytes = |task: &&Task<'_>| {
             let verdict = Verdict {
                 seed: task.origin.id.clone(),
+                model: "0123456789abcdef".into(),
                 job: self.plan.tasks as u32,
                 candidate: 0,
                 language: task.language,

@@ -1,7 +1,8 @@
 //! The rounds, through [`play`].
 
 use super::config::RoundsConfig;
-use super::stages::Game;
+use super::guard::present;
+use super::stages::{Game, hash};
 use super::summary::{Summary, summarise};
 use crate::data::{BenchmarkRows, Origin, Row, Seeds};
 use crate::dynamics::{Order, play};
@@ -87,7 +88,7 @@ pub fn run(
     watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Option<Vec<Summary>>> {
     check(config, material, server.is_some())?;
-    same_game(config, material, out)?;
+    same_game(config, material, models, server, out)?;
     let game = Game { config, material, models, server, out };
     let stopped = Cell::new(false);
     let watch = RefCell::new(watch);
@@ -165,25 +166,48 @@ fn going<T>(halted: &dyn Fn() -> Error, flow: ControlFlow<(), T>) -> Result<T> {
 }
 
 /// Refuses a folder that holds another game.
-fn same_game(config: &RoundsConfig, material: &Material, out: &Path) -> Result<()> {
+fn same_game(
+    config: &RoundsConfig,
+    material: &Material,
+    models: &Path,
+    server: Option<&dyn Writer>,
+    out: &Path,
+) -> Result<()> {
     let mut hasher = DefaultHasher::new();
     for row in material.seeds.train.iter().chain(material.prompts.iter().map(|(row, _)| row)) {
         row.text.hash(&mut hasher);
     }
+    let base = &config.generator.base;
+    let writer = match server {
+        Some(server) => server.name(),
+        None if base.as_os_str().is_empty() => {
+            let remedy = "name one, or a server by --generator-url";
+            return Err(Error::invalid("generator.base", "no model is named", remedy));
+        }
+        None => {
+            let base = models.join(base);
+            present(&base)?;
+            hash(&base)?
+        }
+    };
     let about = serde_json::json!({
+        "writer": writer,
         "config": RoundsConfig { rounds: 0, ..config.clone() },
         "rows": format!("{:016x}", hasher.finish()),
     });
     let path = out.join("game.json");
-    match std::fs::read_to_string(&path) {
-        Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
+    match std::fs::read(&path) {
+        Ok(text) => match serde_json::from_slice::<serde_json::Value>(&text) {
             Ok(found) if found == about => Ok(()),
             _ => {
-                let problem = "it describes a game of other settings or rows";
+                let problem = "it describes a game of other settings, rows or base";
                 let place = path.display().to_string();
                 Err(Error::invalid(place, problem, "name another folder by --out"))
             }
         },
-        Err(_) => write_atomically(&path, format!("{about:#}\n").as_bytes()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            write_atomically(&path, format!("{about:#}\n").as_bytes())
+        }
+        Err(e) => Err(Error::io("read", path, e)),
     }
 }

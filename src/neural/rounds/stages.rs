@@ -12,15 +12,14 @@ use crate::neural::device;
 use crate::neural::generator::{
     Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite, teaching_pairs,
 };
-use crate::neural::preference::{
-    Level, Likelihood, Pair, Passage, Report, Sums, optimise, pairs, tune,
-};
+use crate::neural::preference::{Level, Likelihood, Pair, Passage, Report, optimise, pairs, tune};
 use crate::{Error, Result};
 use candle_core::Device;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -60,6 +59,9 @@ struct Rated {
 pub struct Verdict {
     /// Name of the seed row.
     pub seed: String,
+    /// Hash of the model that wrote it, or the server's name for it.
+    #[serde(default)]
+    pub model: String,
     /// Index of the seed and language in the round.
     pub job: u32,
     /// Index of the text among those of its job.
@@ -182,6 +184,7 @@ impl Game<'_> {
         if folder.join("config.json").exists() {
             return Ok(ControlFlow::Continue(taught));
         }
+        let started = Instant::now();
         let encoder = Guardrail::shipped()?.encoder().ok_or_else(|| {
             let remedy = "train it with a head (experiments/guardrail.toml)";
             Error::invalid("the shipped guardrail", "it has no encoder", remedy)
@@ -192,6 +195,11 @@ impl Game<'_> {
             teaching_pairs(&self.material.all, &encoder, &parallel, teaching.same, seed)?;
         examples.retain(|pair| self.config.languages.contains(&pair.language));
         examples.truncate(teaching.pairs);
+        if examples.is_empty() {
+            let problem = "no rows that say the same in two languages were found";
+            let remedy = "give real seeds by --data, or leave generator.teaching out";
+            return Err(Error::invalid("generator.teaching", problem, remedy));
+        }
         let mut base = self.load(&path, false)?;
         let style = self.config.generator.style;
         if teaching.trim_vocabulary {
@@ -222,6 +230,7 @@ impl Game<'_> {
         )?;
         let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
         save(&generator, &folder)?;
+        self.spent(0, Stage::Teaching, started)?;
         Ok(ControlFlow::Continue(taught))
     }
 
@@ -253,7 +262,7 @@ impl Game<'_> {
                 .map(|&number| Job { prompt: self.prompt(&tasks[number as usize]), number })
                 .collect();
             let model = match self.server {
-                Some(_) => "server".into(),
+                Some(server) => server.name(),
                 None => hash(&x.path)?,
             };
             let seed = sub_seed(self.config.seed, x.round + 1, 3);
@@ -338,10 +347,18 @@ impl Game<'_> {
         let round = x.round + 1;
         let folder = self.folder(round);
         let path = folder.join("verdicts.jsonl");
-        if path.exists() {
-            return Ok(ControlFlow::Continue(lines::read(&path)?));
-        }
         let tasks = self.tasks(round);
+        if path.exists() {
+            let known = self::verdicts(self.out, round)?;
+            return match known.iter().find(|v| v.job as usize >= tasks.len()) {
+                None => Ok(ControlFlow::Continue(known)),
+                Some(v) => {
+                    let problem = format!("it has a job {} of {}", v.job, tasks.len());
+                    let remedy = "remove the file to do this stage again";
+                    Err(Error::invalid(path.display().to_string(), problem, remedy))
+                }
+            };
+        }
         let started = Instant::now();
         let drawn = match self.candidates(x, &tasks, &folder, tell)? {
             ControlFlow::Continue(drawn) => drawn,
@@ -359,6 +376,7 @@ impl Game<'_> {
             for (candidate, text) in of_task.texts.iter().enumerate() {
                 verdicts.push(Verdict {
                     seed: of_task.seed.clone(),
+                    model: of_task.model.clone(),
                     job: job as u32,
                     candidate: candidate as u32,
                     language: task.language,
@@ -512,7 +530,6 @@ impl Game<'_> {
             ..self.config.generator.tune.clone()
         };
         let work = self.folder(round).join("preferences");
-        let mut last = Sums::new();
         let tuned = optimise(
             dpo,
             all,
@@ -520,10 +537,7 @@ impl Game<'_> {
             &base,
             &config,
             &work,
-            &mut |report: &Report| {
-                last.clone_from(&report.means);
-                tell(Stage::Generator, report.place.step, report.place.steps)
-            },
+            &mut |report: &Report| tell(Stage::Generator, report.place.step, report.place.steps),
         )?;
         let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
         save(&generator, &folder)?;
@@ -555,6 +569,12 @@ struct Added {
     r#unsafe: bool,
     categories: Vec<Category>,
     source: String,
+    /// Name of the seed row.
+    #[serde(default)]
+    seed: String,
+    /// As in [`Verdict::model`].
+    #[serde(default)]
+    model: String,
 }
 
 impl Added {
@@ -565,6 +585,8 @@ impl Added {
             r#unsafe: v.label == Label::Unsafe,
             categories: v.categories.clone(),
             source: source.into(),
+            seed: v.seed.clone(),
+            model: v.model.clone(),
         }
     }
 
@@ -588,7 +610,16 @@ pub fn added_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
 /// # Errors
 /// As [`added_rows`].
 pub fn verdicts(folder: &Path, round: usize) -> Result<Vec<Verdict>> {
-    lines::read(&folder.join(format!("round-{round}")).join("verdicts.jsonl"))
+    let path = folder.join(format!("round-{round}")).join("verdicts.jsonl");
+    let read: Vec<Verdict> = lines::read(&path)?;
+    if let Some(i) =
+        read.iter().position(|v| v.level.is_some_and(|level| !(1..=4).contains(&level)))
+    {
+        let place = format!("{} line {}", path.display(), i + 1);
+        let remedy = "remove the file to do this stage again";
+        return Err(Error::invalid(place, "its level is not 1 to 4", remedy));
+    }
+    Ok(read)
 }
 
 /// Writes a generator, its tokenizer first: a folder without config.json is none.
@@ -597,9 +628,8 @@ fn save(generator: &Generator, folder: &Path) -> Result<()> {
     generator.decoder().save(folder)
 }
 
-/// A model's content, hashed (FNV-1a over its files' first and last parts and sizes).
+/// A model's content, hashed (FNV-1a over its files).
 pub(super) fn hash(path: &Path) -> Result<String> {
-    const PART: u64 = 1 << 20;
     let mut files = vec![path.to_path_buf()];
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| Error::io("read", path, e))?;
@@ -613,16 +643,14 @@ pub(super) fn hash(path: &Path) -> Result<String> {
         }
     };
     for file in files {
-        use std::io::{Read, Seek, SeekFrom};
         let io = |e| Error::io("read", &file, e);
         let mut open = std::fs::File::open(&file).map_err(io)?;
-        let size = open.metadata().map_err(io)?.len();
-        eat(&size.to_le_bytes());
-        for at in [0, size.saturating_sub(PART)] {
-            open.seek(SeekFrom::Start(at)).map_err(io)?;
-            let mut bytes = Vec::new();
-            open.by_ref().take(PART).read_to_end(&mut bytes).map_err(io)?;
-            eat(&bytes);
+        let mut part = vec![0; 1 << 20];
+        loop {
+            match open.read(&mut part).map_err(io)? {
+                0 => break,
+                read => eat(&part[..read]),
+            }
         }
     }
     Ok(format!("{hash:016x}"))

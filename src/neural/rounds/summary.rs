@@ -170,7 +170,7 @@ pub(super) fn summarise(
     }
     let verdicts: Vec<Verdict> = match now.t {
         0 => Vec::new(),
-        _ => super::lines::read(&folder.join("verdicts.jsonl"))?,
+        t => super::stages::verdicts(game.out, t)?,
     };
     let (mut dropped, mut misclassified, mut levels) = (BTreeMap::new(), BTreeMap::new(), [0; 4]);
     for v in &verdicts {
@@ -192,7 +192,7 @@ pub(super) fn summarise(
     let summary = Summary {
         round: now.t,
         generator: match game.server {
-            Some(_) => "server".into(),
+            Some(server) => server.name(),
             None => hash(&now.x.path)?,
         },
         drawn: verdicts.len(),
