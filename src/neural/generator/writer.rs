@@ -1,6 +1,7 @@
 //! What writes texts: a model here, or a server.
 
 use super::{Chat, Generator, Message, Sampling};
+use crate::neural::decoder::Tokenizer;
 use crate::{Error, Result};
 use std::ops::ControlFlow;
 
@@ -53,6 +54,8 @@ pub struct Local {
     /// The same, ending a text with its line.
     by_line: Generator,
     chat: Option<Chat>,
+    /// To which special tokens in a text are plain text: a seed must not end its own turn.
+    plain: Tokenizer,
 }
 
 impl Local {
@@ -63,7 +66,8 @@ impl Local {
     pub fn new(generator: Generator) -> Result<Self> {
         let chat = Chat::of(generator.tokenizer())?;
         let by_line = generator.clone().stopping_at(&["\n"])?;
-        Ok(Self { generator, by_line, chat })
+        let plain = generator.tokenizer().clone().plain();
+        Ok(Self { generator, by_line, chat, plain })
     }
 
     /// The model.
@@ -79,7 +83,7 @@ impl Local {
         }
     }
 
-    /// Tokens of a prompt.
+    /// Tokens of a prompt. Names of special tokens in it are plain text, but for those that the chat template sets.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a conversation when the model has no chat template.
@@ -88,16 +92,44 @@ impl Local {
         match prompt {
             Prompt::Line(text) => {
                 let [first, _] = tokenizer.ends()?;
-                Ok([first, tokenizer.encode_piece(text)?].concat())
+                Ok([first, self.plain.encode_piece(text)?].concat())
             }
             Prompt::Chat(messages) => {
                 let chat = self.chat.as_ref().ok_or_else(|| {
                     let remedy = "prompt a base model by examples (style \"examples\")";
                     Error::invalid("prompt", "the model has no chat template", remedy)
                 })?;
-                tokenizer.encode_piece(&chat.prompt(messages)?)
+                let mut special = false;
+                for Message { content, .. } in messages {
+                    special |=
+                        tokenizer.encode_piece(content)? != self.plain.encode_piece(content)?;
+                }
+                match special {
+                    true => self.apart(chat, messages),
+                    false => tokenizer.encode_piece(&chat.prompt(messages)?),
+                }
             }
         }
+    }
+
+    /// Tokens of a conversation, what was said and what the template sets around it each by itself.
+    fn apart(&self, chat: &Chat, messages: &[Message]) -> Result<Vec<u32>> {
+        // Of the private use area: in no template, and in texts it only splits them once more.
+        let mark = |i: usize| format!("\u{10FFFD}{i}\u{10FFFD}");
+        let marked: Vec<Message> = messages
+            .iter()
+            .enumerate()
+            .map(|(i, m)| Message { role: m.role, content: mark(i) })
+            .collect();
+        let (rendered, mut ids) = (chat.prompt(&marked)?, Vec::new());
+        for (i, part) in rendered.split('\u{10FFFD}').enumerate() {
+            let said = part.parse::<usize>().ok().filter(|_| i % 2 == 1);
+            ids.extend(match said.and_then(|i| messages.get(i)) {
+                Some(message) => self.plain.encode_piece(message.content.trim())?,
+                None => self.generator.tokenizer().encode_piece(part)?,
+            });
+        }
+        Ok(ids)
     }
 }
 
@@ -116,7 +148,7 @@ impl Local {
             let remedy = "name eos_token in its tokenizer_config.json";
             Error::invalid("tokenizer", "it has no token that ends texts", remedy)
         })?;
-        Ok([tokenizer.encode_piece(text)?, vec![end]].concat())
+        Ok([self.plain.encode_piece(text)?, vec![end]].concat())
     }
 }
 
