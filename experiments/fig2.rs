@@ -1,5 +1,5 @@
 //! Claim: on one processor latency follows the products that a model computes, and padding every input
-//! costs more than the choice of model.
+//! costs the smallest model more than the choice of model.
 //!
 //! Paper: Figure 2 (mean F1 and latency).
 
@@ -171,7 +171,7 @@ pub fn run(context: &Context) -> Result<Report> {
         paper_reference: "Figure 2 (mean F1 and latency)".into(),
         claim:
             "On one device latency follows the products that a model computes: padding to 2,048 \
-                tokens costs more than the choice of model."
+                tokens costs the smallest model more than the choice of model."
                 .into(),
         notes,
         tables: vec![models, parts(&measured)?],
