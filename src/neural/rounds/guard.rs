@@ -4,7 +4,7 @@ use super::config::ClassifierConfig;
 use super::players::Written;
 use crate::data::{Category, Label, Seeds};
 use crate::guard::Loss;
-use crate::neural::classifier::Classifier;
+use crate::neural::classifier::{Classifier, score};
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer};
 use crate::neural::finetune::{Event, finetune, finetune_from};
 use crate::neural::{Guardrail, Step, device};
@@ -109,8 +109,7 @@ impl Guard {
     /// # Errors
     /// As [`Guard::probabilities`].
     pub fn scores(&self, texts: &[&str]) -> Result<Vec<f32>> {
-        let largest = |p: [f32; Category::COUNT]| p.into_iter().fold(0.0, f32::max);
-        Ok(self.probabilities(texts)?.into_iter().map(largest).collect())
+        Ok(self.probabilities(texts)?.into_iter().map(score).collect())
     }
 }
 
