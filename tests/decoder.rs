@@ -621,6 +621,7 @@ fn special_tokens_can_be_plain_text() {
         ("tokenizer.ggml.token_type", Value::Array(kinds.map(Value::I32).into())),
         ("tokenizer.ggml.bos_token_id", Value::U32(1)),
         ("tokenizer.ggml.eos_token_id", Value::U32(2)),
+        ("tokenizer.ggml.eot_token_id", Value::U32(10)),
         ("tokenizer.ggml.unknown_token_id", Value::U32(0)),
         ("tokenizer.ggml.add_eos_token", Value::Bool(true)),
         ("tokenizer.ggml.add_space_prefix", Value::Bool(false)),
@@ -628,6 +629,7 @@ fn special_tokens_can_be_plain_text() {
     let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (*k, v)).collect();
     write(&mut fs::File::create(&file).unwrap(), &metadata, &[]).unwrap();
     let tokenizer = Tokenizer::load(&file).unwrap();
+    assert_eq!(tokenizer.stops(), [2, 10]);
     let text = "b <eos><bos>";
     assert_eq!(tokenizer.encode(text).unwrap(), [1, 10, 3, 2, 1, 2]);
     assert_eq!(tokenizer.ends().unwrap(), [vec![1], vec![2]]);

@@ -269,6 +269,35 @@ fn chat_templates_are_followed() {
     assert!(broken.unwrap_err().to_string().contains("chat_template"));
 }
 
+/// The end of a turn ends a text as well as the end of the text, and whatever file names them; a template of
+/// its own file comes before the other.
+#[test]
+fn every_token_that_ends_texts_is_known() {
+    let place = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| std::fs::write(place.path().join(name), text).unwrap();
+    let about = json!({ "eos_token": "t3", "chat_template": "old" });
+    tokenizer(&about).save(place.path()).unwrap();
+    let load = || Tokenizer::load(place.path()).unwrap();
+    assert_eq!(load().stops(), [3]);
+    std::fs::remove_file(place.path().join("generation_config.json")).unwrap();
+    write("config.json", json!({ "eos_token_id": 2 }).to_string());
+    assert_eq!(load().stops(), [3, 2]);
+    write("generation_config.json", json!({ "eos_token_id": [5, 3, 1, 4000] }).to_string());
+    write("chat_template.jinja", "new".into());
+    assert_eq!(load().stops(), [3, 5, 1]);
+    let decoder = Decoder::load(folder("llama"), Numbers::Dense(DType::F32), CPU).unwrap();
+    let ends = Generator::new(decoder, load());
+    assert_eq!(ends.stops().iter().copied().collect::<Vec<_>>(), [1, 3, 5]);
+    assert_eq!(Chat::of(&load()).unwrap().unwrap().prompt(&[]).unwrap(), "new");
+
+    let other = tempfile::tempdir().unwrap();
+    load().save(other.path()).unwrap();
+    assert_eq!(Tokenizer::load(other.path()).unwrap().stops(), [3, 5, 1]);
+    write("generation_config.json", "{".into());
+    let error = Tokenizer::load(place.path()).unwrap_err().to_string();
+    assert!(error.contains("generation_config.json"), "{error}");
+}
+
 /// A seed that names special tokens is read letter by letter, in either kind of prompt and as an answer; what the
 /// template sets stays special, and a seed without them is read as ever.
 #[test]

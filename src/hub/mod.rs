@@ -8,7 +8,9 @@
 mod cache;
 mod http;
 
-use crate::neural::decoder::{CONFIG, INDEX, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weight_files};
+use crate::neural::decoder::{
+    CONFIG, GENERATION, INDEX, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weight_files,
+};
 use crate::report::replace;
 use crate::{Error, Result};
 use cache::Cache;
@@ -143,7 +145,9 @@ impl Fetch<'_> {
     fn all(&mut self) -> Result<()> {
         self.require(CONFIG)?;
         self.require(TOKENIZER)?;
-        self.bring(TOKENIZER_CONFIG, true)?;
+        for file in [TOKENIZER_CONFIG, TEMPLATE, GENERATION] {
+            self.bring(file, true)?;
+        }
         if !self.bring(WEIGHTS, true)? {
             self.require(INDEX)?;
             for file in weight_files(self.folder)? {

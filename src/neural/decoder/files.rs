@@ -7,6 +7,7 @@ use crate::report::{replace, write_atomically};
 use crate::{Error, Result};
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io::{self, Read};
@@ -15,6 +16,9 @@ use std::path::Path;
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 pub(crate) const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// The chat template, where it stands in a file of its own.
+pub(crate) const TEMPLATE: &str = "chat_template.jinja";
+pub(crate) const GENERATION: &str = "generation_config.json";
 pub(crate) const WEIGHTS: &str = "model.safetensors";
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
@@ -106,7 +110,9 @@ impl Config {
 }
 
 impl Tokenizer {
-    /// Loads the tokenizer.json of a folder, or rebuilds the tokenizer of a `.gguf` file.
+    /// Loads the tokenizer.json of a folder with what stands beside it (tokenizer_config.json,
+    /// chat_template.jinja, the tokens that generation_config.json ends texts at), or rebuilds the
+    /// tokenizer of a `.gguf` file.
     ///
     /// # Errors
     /// As [`Decoder::load`].
@@ -117,22 +123,36 @@ impl Tokenizer {
         }
         let file = path.join(TOKENIZER);
         let tokenizer = Self::from_json(&text(&file)?).map_err(|e| e.within(&shown(&file)))?;
-        let file = path.join(TOKENIZER_CONFIG);
-        if !file.exists() {
-            return Ok(tokenizer);
+        let mut about = match json(&path.join(TOKENIZER_CONFIG))? {
+            Some(about) => about,
+            None => Map::new(),
+        };
+        // Newer versions of transformers write it apart, and then read no other.
+        let template = path.join(TEMPLATE);
+        if template.exists() {
+            about.insert("chat_template".into(), text(&template)?.into());
         }
-        let about = serde_json::from_str(&text(&file)?).map_err(|e| {
-            Error::invalid(shown(&file), format!("it is not JSON ({e})"), "download it again")
-        })?;
-        Ok(tokenizer.with_about(about))
+        let named = |file| Ok::<_, Error>(json(&path.join(file))?.map(|all| ids(&all)));
+        let stops = match named(GENERATION)?.filter(|ids| !ids.is_empty()) {
+            Some(ids) => ids,
+            None => named(CONFIG)?.unwrap_or_default(),
+        };
+        let stops = stops.into_iter().filter_map(|id| tokenizer.name(id)).collect();
+        Ok(tokenizer.with_about(about).with_stops(stops))
     }
 
-    /// Writes tokenizer.json and tokenizer_config.json into `folder`.
+    /// Writes tokenizer.json, tokenizer_config.json and, where tokens are known to end texts,
+    /// generation_config.json into `folder`.
     ///
     /// # Errors
     /// [`Error::Io`] when they cannot be written.
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
+        let stops = self.stops();
+        if !stops.is_empty() {
+            let generation = serde_json::json!({ "eos_token_id": stops });
+            write_atomically(folder.join(GENERATION), format!("{generation:#}\n").as_bytes())?;
+        }
         let about = serde_json::json!(self.about());
         write_atomically(folder.join(TOKENIZER_CONFIG), format!("{about:#}\n").as_bytes())?;
         write_atomically(folder.join(TOKENIZER), self.to_json()?.as_bytes())
@@ -253,6 +273,27 @@ pub(crate) fn weight_files(folder: &Path) -> Result<Vec<String>> {
             format!("it names \"{name}\", a file outside the folder"),
             "download the file again",
         )),
+    }
+}
+
+/// The object in a file, where there is the file.
+fn json(file: &Path) -> Result<Option<Map<String, Value>>> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    let object = serde_json::from_str(&text(file)?);
+    object.map(Some).map_err(|e| {
+        Error::invalid(shown(file), format!("it is not JSON ({e})"), "download it again")
+    })
+}
+
+/// The tokens that end a text: one, or a list.
+fn ids(config: &Map<String, Value>) -> Vec<u32> {
+    let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    match config.get("eos_token_id") {
+        Some(Value::Array(all)) => all.iter().filter_map(id).collect(),
+        Some(one) => id(one).into_iter().collect(),
+        None => Vec::new(),
     }
 }
 

@@ -283,6 +283,11 @@ impl Gguf {
         if let Some(template) = self.optional("tokenizer.chat_template", text)? {
             about.insert("chat_template".into(), template.into());
         }
+        // Ends of a turn and of a message.
+        let mut stops = Vec::new();
+        for stored in ["eot_token_id", "eom_token_id"] {
+            stops.extend(id(stored)?.and_then(|id| tokens.get(id as usize)).cloned());
+        }
         Ok(Pieces {
             model,
             split: self.optional(&key("pre"), text)?,
@@ -297,6 +302,7 @@ impl Gguf {
             first: id("bos_token_id")?.filter(|_| starts),
             last: id("eos_token_id")?.filter(|_| ends),
             space_first: flag("add_space_prefix")?,
+            stops,
             about,
         })
     }

@@ -35,7 +35,9 @@ pub use blocks::Blocks;
 pub use cache::Cache;
 pub use config::{Config, Family};
 #[cfg(feature = "hub")]
-pub(crate) use files::{CONFIG, INDEX, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weight_files};
+pub(crate) use files::{
+    CONFIG, GENERATION, INDEX, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weight_files,
+};
 pub use model::Decoder;
 pub use tokenizer::Tokenizer;
 pub use trim::trimmed;

@@ -9,6 +9,8 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     /// What stands in tokenizer_config.json: the names of special tokens, a chat template.
     about: Map<String, Value>,
+    /// Names of the tokens that end a text beside `eos_token`.
+    stops: Vec<String>,
 }
 
 impl Tokenizer {
@@ -23,7 +25,7 @@ impl Tokenizer {
         })?;
         inner.with_padding(None);
         inner.with_truncation(None).map_err(failed)?;
-        Ok(Self { inner, about: Map::new() })
+        Ok(Self { inner, about: Map::new(), stops: Vec::new() })
     }
 
     /// The text of a tokenizer.json.
@@ -47,6 +49,27 @@ impl Tokenizer {
 
     pub(super) fn with_about(self, about: Map<String, Value>) -> Self {
         Self { about, ..self }
+    }
+
+    /// Tokens that end a text: `eos_token` first, where one is named, then those that the model's
+    /// generation_config.json (or config.json, or GGUF metadata) names beside it, such as the end of a turn.
+    pub fn stops(&self) -> Vec<u32> {
+        let names = self.special("eos_token").into_iter().chain(self.stops.iter().map(|s| &**s));
+        let mut ids: Vec<u32> = Vec::new();
+        for id in names.filter_map(|name| self.id(name)) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
+    pub(super) fn stop_names(&self) -> &[String] {
+        &self.stops
+    }
+
+    pub(super) fn with_stops(self, stops: Vec<String>) -> Self {
+        Self { stops, ..self }
     }
 
     /// Token ids of a text, with the tokens that the model wants at its ends.
@@ -112,6 +135,11 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// The name of a token by its id.
+    pub(super) fn name(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
     /// Number of tokens.
     pub fn size(&self) -> usize {
         self.inner.get_vocab_size(true)
@@ -140,6 +168,8 @@ pub(super) struct Pieces {
     pub(super) last: Option<u32>,
     /// Whether every text starts with a space.
     pub(super) space_first: Option<bool>,
+    /// Names of the tokens that end a text beside `eos_token`.
+    pub(super) stops: Vec<String>,
     /// Contents of tokenizer_config.json.
     pub(super) about: Map<String, Value>,
 }
@@ -168,7 +198,7 @@ impl Pieces {
             })
             .collect();
         json["post_processor"] = self.ends()?;
-        Ok(Tokenizer::from_json(&json.to_string())?.with_about(self.about))
+        Ok(Tokenizer::from_json(&json.to_string())?.with_about(self.about).with_stops(self.stops))
     }
 
     fn name(&self, id: u32) -> Result<&str> {

@@ -55,7 +55,12 @@ impl Tokenizer {
 
         // Named: special tokens, and what a space is replaced by.
         let steps = ["normalizer", "pre_tokenizer", "post_processor", "decoder"];
-        let named = json!([steps.map(|step| &json[step]), self.about(), model.unk_token]);
+        let named = json!([
+            steps.map(|step| &json[step]),
+            self.about(),
+            self.stop_names(),
+            model.unk_token
+        ]);
         let names: BTreeSet<&str> = strings(&named).into_iter().collect();
         let needed = |token: &str| names.contains(token) || model.is_byte(token);
         kept.extend(added.iter().filter(|t| names.contains(&*t.content)).map(|t| t.id));
@@ -96,7 +101,9 @@ impl Tokenizer {
             };
             *all = std::mem::take(all).into_iter().filter_map(entry).collect();
         }
-        let trimmed = Self::from_json(&json.to_string())?.with_about(about);
+        let trimmed = Self::from_json(&json.to_string())?
+            .with_about(about)
+            .with_stops(self.stop_names().to_vec());
 
         // What is put around a text is renumbered too, wherever a processor keeps its number.
         let ends: Vec<u32> = trimmed.encode("")?.iter().map(|&id| old[id as usize]).collect();

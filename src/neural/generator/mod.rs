@@ -39,10 +39,9 @@ pub struct Generator {
 }
 
 impl Generator {
-    /// A generator that ends a text at the model's own end-of-text token, where its tokenizer names one.
+    /// A generator that ends a text at the tokens that the model ends texts at ([`Tokenizer::stops`]).
     pub fn new(decoder: Decoder, tokenizer: Tokenizer) -> Self {
-        let end = tokenizer.special("eos_token").and_then(|token| tokenizer.id(token));
-        let stops = end.into_iter().collect();
+        let stops = tokenizer.stops().into_iter().collect();
         Self { decoder, tokenizer, stops }
     }
 

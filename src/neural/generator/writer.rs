@@ -142,7 +142,7 @@ impl Local {
         let tokenizer = self.generator.tokenizer();
         let end = match prompt {
             Prompt::Line(_) => tokenizer.encode_piece("\n")?.pop(),
-            Prompt::Chat(_) => self.generator.stops().first().copied(),
+            Prompt::Chat(_) => tokenizer.stops().first().copied(),
         };
         let end = end.ok_or_else(|| {
             let remedy = "name eos_token in its tokenizer_config.json";
