@@ -331,11 +331,14 @@ impl Encoder {
             let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
                 .map_err(|e| format!("it is cut short or of another format ({e})"))?;
             let epsilon = metadata(&bytes, EPSILON).and_then(|e| e.parse().ok());
-            let plain = |(name, t): (String, Tensor)| {
-                (name.strip_prefix(ENCODER).map(str::to_owned).unwrap_or(name), t)
+            // A guardrail's file holds other tensors too.
+            let within = tensors.keys().any(|name| name.starts_with(ENCODER));
+            let plain = |(name, t): (String, Tensor)| match within {
+                true => Some((name.strip_prefix(ENCODER)?.to_owned(), t)),
+                false => Some((name, t)),
             };
             let epsilon = epsilon.ok_or("it has no readable settings")?;
-            Self::read(tensors.into_iter().map(plain).collect(), epsilon)
+            Self::read(tensors.into_iter().filter_map(plain).collect(), epsilon)
         };
         read().map_err(|problem: String| {
             Error::invalid(
@@ -348,7 +351,7 @@ impl Encoder {
 }
 
 /// Bytes q and a scale a column with (q - 128) scale nearest to the matrix.
-fn eight_bits(matrix: &Tensor) -> Result<(Tensor, Tensor)> {
+pub(super) fn eight_bits(matrix: &Tensor) -> Result<(Tensor, Tensor)> {
     let (_, columns) = matrix.dims2()?;
     let values = matrix.flatten_all()?.to_vec1::<f32>()?;
     let mut scales = vec![1e-9_f32; columns];

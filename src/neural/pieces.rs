@@ -65,6 +65,13 @@ impl Pieces {
         numbers
     }
 
+    /// Whether a text has more numbers than that.
+    pub(super) fn exceed(&self, text: &str, longest: usize) -> bool {
+        // A piece is a letter at least: most texts need not be cut into pieces to know.
+        normalise(text).chars().count() + 2 > longest
+            && self.numbers(text, longest + 1).len() > longest
+    }
+
     /// For each byte position, the best way to get there (Viterbi).
     fn ways(&self, text: &str) -> Vec<Way> {
         let unreached = Way { score: f32::NEG_INFINITY, start: 0, piece: UNKNOWN };

@@ -1,5 +1,11 @@
-//! The frozen sentence encoder of the shipped guardrail: a text of any of 16 languages to 512
-//! numbers, near each other for texts that mean the same.
+//! The sentence encoder of the shipped guardrail: a text of any of 16 languages to 512 numbers, near each
+//! other for texts that mean the same.
+//!
+//! - `learning`: the same formula, differentiable, for a guardrail whose head trains the layers with it.
+
+mod learning;
+
+pub(super) use learning::Layers;
 
 use super::pieces::Pieces;
 use crate::Result;
@@ -17,7 +23,7 @@ pub const LONGEST: usize = 1024;
 const WINDOWS: [(usize, usize); 3] = [(2, 0), (3, 1), (5, 2)];
 
 /// The encoder of Yang and others (2019), "Multilingual Universal Sentence Encoder for Semantic
-/// Retrieval", with fewer word pieces and in 4 and 8 bits; its weights are never trained here.
+/// Retrieval", with fewer word pieces and in 4 and 8 bits. Its pieces' numbers are never trained here.
 ///
 /// With x the numbers of the text's T pieces, each branch b of window n: h₀ = norm(x · projᵦ),
 /// hᵢ = hᵢ₋₁ + relu(window(hᵢ₋₁) · wᵢ) for i = 1, 2. The text is Σ norm([x, h₂, h₂, h₂]) / √T
@@ -187,6 +193,11 @@ impl Encoder {
         self.whole(sum, length as f32)
     }
 
+    /// The text's word pieces by number, as many as [`Encoder::encode`] reads, but no more than `longest`.
+    pub(super) fn numbers(&self, text: &str, longest: usize) -> Vec<u32> {
+        self.pieces.numbers(text, LONGEST.min(longest))
+    }
+
     /// How many pieces of the text are read, its beginning and end included; at most [`LONGEST`].
     pub fn length(&self, text: &str) -> usize {
         self.pieces.numbers(text, LONGEST).len()
@@ -194,7 +205,7 @@ impl Encoder {
 
     /// [`LONGEST`], where the text is longer.
     pub(super) fn cut(&self, text: &str) -> Option<usize> {
-        (self.pieces.numbers(text, LONGEST + 1).len() > LONGEST).then_some(LONGEST)
+        self.pieces.exceed(text, LONGEST).then_some(LONGEST)
     }
 
     /// From the sum over the pieces to the text.
