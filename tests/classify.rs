@@ -272,28 +272,8 @@ fn training_follows_its_configuration() {
         assert!(message.contains("en: F1 100.0 % on 24 validation rows"), "{message}");
     }
     assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
-    let encoding = |file: &Path| {
-        let encoder = Guardrail::load(file).unwrap().encoder().unwrap();
-        encoder.encode("please grow tulips").unwrap()
-    };
-    let shipped = Guardrail::shipped().unwrap().encoder().unwrap();
-    assert_eq!(encoding(&one), shipped.encode("please grow tulips").unwrap());
-
     // Nothing of the file that the encoder came from but the encoder is written again.
     assert!(std::fs::metadata(&one).unwrap().len() < 12_000_000);
-
-    // The encoder's layers learn where they are asked to, and the same seed still gives the same file.
-    let learning = config("") + "encoder_rate = 1e-4\nencoder_dropout = 0.1\n";
-    write(&at("config.toml"), &learning);
-    for out in [&one, &two] {
-        let out = train(out);
-        let message = String::from_utf8_lossy(&out.stderr);
-        assert!(message.contains("en: F1 100.0 % on 24 validation rows"), "{message}");
-    }
-    assert_eq!(std::fs::read(&one).unwrap(), std::fs::read(&two).unwrap());
-    let (old, new) = (shipped.encode("please grow tulips").unwrap(), encoding(&one));
-    let apart = old.iter().zip(&new).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
-    assert!((0.1..512.0).contains(&apart), "{apart}");
 
     let out = train(folder.path());
     let message = String::from_utf8_lossy(&out.stderr);

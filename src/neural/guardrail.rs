@@ -351,7 +351,7 @@ impl Encoder {
 }
 
 /// Bytes q and a scale a column with (q - 128) scale nearest to the matrix.
-pub(super) fn eight_bits(matrix: &Tensor) -> Result<(Tensor, Tensor)> {
+fn eight_bits(matrix: &Tensor) -> Result<(Tensor, Tensor)> {
     let (_, columns) = matrix.dims2()?;
     let values = matrix.flatten_all()?.to_vec1::<f32>()?;
     let mut scales = vec![1e-9_f32; columns];

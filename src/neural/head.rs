@@ -1,9 +1,7 @@
-//! The part of a guardrail that knows meanings: one hidden layer above the encoder, and their training.
+//! The part of a guardrail that knows meanings: one hidden layer above the frozen encoder.
 
-use super::encoder::{Encoder, Layers, WIDTH};
-use super::finetune::{AdamW, Gradients, added};
+use super::encoder::{Encoder, WIDTH};
 use super::loss::{Target, row_losses};
-use super::parallel;
 use super::train::Step;
 use crate::data::{Category, Row};
 use crate::{Error, Result};
@@ -12,7 +10,6 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const OUTPUTS: usize = Category::COUNT;
@@ -30,19 +27,12 @@ pub struct HeadConfig {
     pub epochs: usize,
     /// Rows a step.
     pub batch: usize,
-    /// AdamW's rate at the top of its course: it rises over the first twentieth of the steps, and falls
-    /// linearly to 0 at the last.
+    /// AdamW's rate at the first step; it falls linearly to 0 at the last.
     pub learning_rate: f32,
     /// AdamW's decay of weights, a step and unit of rate.
     pub weight_decay: f32,
     /// Chance of an input or a hidden unit to be silent, each time a row is trained on; below 1.
     pub dropout: f32,
-    /// AdamW's rate for the encoder's layers at the top of its course; 0: they stay as they are.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub encoder_rate: f32,
-    /// Chance of a word piece, and of each number of one, to be silent while the encoder learns; below 1.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub encoder_dropout: f32,
     /// Share of the head in a guardrail's logits; the n-grams have the rest. 0..=1.
     pub share: f32,
 }
@@ -56,15 +46,9 @@ impl Default for HeadConfig {
             learning_rate: 1e-3,
             weight_decay: 1e-2,
             dropout: 0.3,
-            encoder_rate: 0.0,
-            encoder_dropout: 0.0,
             share: 0.5,
         }
     }
-}
-
-fn is_zero(x: &f32) -> bool {
-    *x == 0.0
 }
 
 impl HeadConfig {
@@ -77,12 +61,6 @@ impl HeadConfig {
             ("learning_rate", fraction(self.learning_rate), "choose 0 to 1"),
             ("weight_decay", fraction(self.weight_decay), "choose 0 to 1"),
             ("dropout", fraction(self.dropout) && self.dropout < 1.0, "choose 0 to below 1"),
-            ("encoder_rate", fraction(self.encoder_rate), "choose 0 to 1"),
-            (
-                "encoder_dropout",
-                fraction(self.encoder_dropout) && self.encoder_dropout < 1.0,
-                "choose 0 to below 1",
-            ),
             ("share", fraction(self.share), "choose 0 to 1"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
@@ -122,7 +100,7 @@ impl Head {
         Ok(Self { out, out_bias, ..self })
     }
 
-    /// Trains on the rows, each with its weight; the encoder's layers with it, where their rate is above 0.
+    /// Trains on the rows, each with its weight; the encoder stays as it is.
     pub(super) fn train(
         config: &HeadConfig,
         negative_weight: f64,
@@ -131,162 +109,85 @@ impl Head {
         seed: u64,
         progress: &mut dyn FnMut(Step),
     ) -> Result<Self> {
-        let targets: Vec<Target> = rows.iter().map(Target::of).collect();
         let texts: Vec<&str> = rows.iter().map(|row| row.text.as_str()).collect();
-        let inputs = match config.encoder_rate > 0.0 {
-            false => Inputs::Encodings(encodings(&encoder, &texts)?),
-            true => Inputs::Pieces(
-                texts.par_iter().map(|text| encoder.numbers(text, LONGEST)).collect(),
-                Layers::of(encoder.clone())?,
-            ),
-        };
-        super::keep_freed_memory();
+        let targets: Vec<Target> = rows.iter().map(Target::of).collect();
+        let inputs = encodings(&encoder, &texts)?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let decay = config.weight_decay.into();
-        let head = variables(config.width, &mut rng)?;
-        let mut learners = vec![(config.learning_rate, AdamW::new(head.clone(), decay)?)];
-        if let Inputs::Pieces(_, layers) = &inputs {
-            let adamw = AdamW::new(layers.variables().clone(), decay)?;
-            learners.push((config.encoder_rate, adamw));
-        }
+        let width = config.width;
+        let bound = 1.0 / (WIDTH as f32).sqrt();
+        let uniform = |count: usize, bound: f32, rng: &mut ChaCha8Rng| {
+            (0..count).map(|_| rng.random_range(-bound..=bound)).collect::<Vec<f32>>()
+        };
+        let mut start_bias = vec![START_BIAS; OUTPUTS];
+        start_bias.push(0.0);
+        // The shared part starts at random: hidden units at 0 everywhere would not learn.
+        let shared = uniform(width, 1.0 / (width as f32).sqrt(), &mut rng);
+        let out: Vec<f32> =
+            shared.iter().flat_map(|&s| [&[0.0; OUTPUTS][..], &[s]].concat()).collect();
+        let mut parameters = [
+            AdamW::new(
+                uniform(WIDTH * width, bound, &mut rng),
+                config.weight_decay,
+                (WIDTH, width),
+            )?,
+            AdamW::new(vec![0.0; width], 0.0, (1, width))?,
+            AdamW::new(out, config.weight_decay, (width, PARTS))?,
+            AdamW::new(start_bias, 0.0, (1, PARTS))?,
+        ];
         let mut order: Vec<usize> = (0..rows.len()).collect();
         let total = config.epochs * rows.len().div_ceil(config.batch);
-        let threads = parallel::threads(&Device::Cpu);
         let mut done = 0;
         for _ in 0..config.epochs {
             order.shuffle(&mut rng);
             for batch in order.chunks(config.batch) {
-                // Parts of one size, whatever the number of threads, so that sums are of the same bits.
-                let parts: Vec<(u64, &[usize])> = (done as u64 * PARTS_AT_MOST..)
-                    .zip(batch.chunks(config.batch.div_ceil(PARTS_A_STEP)))
-                    .collect();
-                let parts = parallel::each(threads, &parts, |&(stream, part)| {
-                    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-                    // Stream 0 is the order's.
-                    rng.set_stream(stream + 1);
-                    let encoded = inputs.of(part, config.encoder_dropout, &mut rng)?;
-                    let z = logits(&head, &encoded, config.dropout, &mut rng)?;
-                    let target: Vec<Target> = part.iter().map(|&i| targets[i]).collect();
-                    let weight: Vec<f32> = part.iter().map(|&i| weights[i]).collect();
-                    let weight = Tensor::from_vec(weight, part.len(), &Device::Cpu)?;
-                    let losses = row_losses(&z, &target, negative_weight)?;
-                    let loss = ((losses * weight)?.sum_all()? / batch.len() as f64)?;
-                    let mut found = loss.backward()?;
-                    let all = learners.iter().flat_map(|(_, adamw)| adamw.variables());
-                    let gradients: Gradients = all
-                        .filter_map(|(name, var)| Some((name.to_owned(), found.remove(var)?)))
-                        .collect();
-                    Ok((loss.to_scalar::<f32>()?, gradients))
-                })?;
-                let (losses, gradients): (Vec<f32>, Vec<Gradients>) = parts.into_iter().unzip();
-                let gradients = added(gradients)?;
-                let progressed = done as f64 / total as f64;
-                let factor = (1.0 - progressed) * (progressed / WARM_UP + 1e-3).min(1.0);
-                for (rate, adamw) in &mut learners {
-                    adamw.step(&gradients, CLIP, f64::from(*rate) * factor)?;
+                let cpu = &Device::Cpu;
+                let kept = 1.0 - config.dropout;
+                let mut mask = |count: usize| {
+                    let one = |_| if rng.random::<f32>() < kept { 1.0 / kept } else { 0.0 };
+                    (0..count).map(one).collect::<Vec<f32>>()
+                };
+                let mut x = mask(batch.len() * WIDTH);
+                for (x, &i) in x.chunks_exact_mut(WIDTH).zip(batch) {
+                    x.iter_mut().zip(&inputs[i * WIDTH..][..WIDTH]).for_each(|(x, v)| *x *= v);
+                }
+                let x = Tensor::from_vec(x, (batch.len(), WIDTH), cpu)?;
+                let silence =
+                    Tensor::from_vec(mask(batch.len() * width), (batch.len(), width), cpu)?;
+                let weight: Vec<f32> = batch.iter().map(|&i| weights[i]).collect();
+                let target: Vec<Target> = batch.iter().map(|&i| targets[i]).collect();
+
+                let [w1, b1, w2, b2] = &parameters;
+                let hidden = x.matmul(w1.var())?.broadcast_add(b1.var())?.relu()?.mul(&silence)?;
+                let z = hidden.matmul(w2.var())?.broadcast_add(b2.var())?;
+                let (own, shared) = (z.narrow(1, 0, OUTPUTS)?, z.narrow(1, OUTPUTS, 1)?);
+                let z = own.contiguous()?.broadcast_add(&shared)?;
+                let losses = row_losses(&z, &target, negative_weight)?;
+                let loss = (losses * Tensor::from_vec(weight, batch.len(), cpu)?)?.mean_all()?;
+                let mut gradients = loss.backward()?;
+                let rate = config.learning_rate * (1.0 - done as f32 / total as f32);
+                for parameter in &mut parameters {
+                    let gradient = match gradients.remove(parameter.var()) {
+                        Some(g) => g.flatten_all()?.to_vec1::<f32>()?,
+                        None => vec![0.0; parameter.values.len()],
+                    };
+                    parameter.step(rate, &gradient)?;
                 }
                 done += 1;
-                progress(Step { done, total, loss: losses.iter().sum() });
+                progress(Step { done, total, loss: loss.to_scalar()? });
             }
         }
-        let whole = |name: &str| {
-            let parts = head[name].as_detached_tensor();
-            let last = parts.rank() - 1;
-            let shared = parts.narrow(last, OUTPUTS, 1)?;
-            Ok::<_, Error>(parts.narrow(last, 0, OUTPUTS)?.broadcast_add(&shared)?.contiguous()?)
+        let [w1, b1, w2, b2] = parameters.map(|p| p.var.as_detached_tensor());
+        let whole = |t: Tensor| {
+            t.narrow(1, 0, OUTPUTS)?.broadcast_add(&t.narrow(1, OUTPUTS, 1)?)?.contiguous()
         };
         Ok(Self {
-            encoder: match inputs {
-                Inputs::Encodings(_) => encoder,
-                Inputs::Pieces(_, layers) => Arc::new(layers.encoder()?),
-            },
-            hidden: head[HIDDEN].as_detached_tensor(),
-            hidden_bias: head[HIDDEN_BIAS].as_detached_tensor(),
-            out: whole(OUT)?,
-            out_bias: whole(OUT_BIAS)?,
+            encoder,
+            hidden: w1,
+            hidden_bias: b1.flatten_all()?,
+            out: whole(w2)?,
+            out_bias: whole(b2)?.flatten_all()?,
         })
     }
-}
-
-/// Parts of a step, each for one thread at a time.
-const PARTS_A_STEP: usize = 4;
-const PARTS_AT_MOST: u64 = PARTS_A_STEP as u64;
-/// Word pieces of a text that the encoder learns from: its first.
-const LONGEST: usize = 256;
-/// Bound of a gradient's Euclidean norm, of head and encoder each.
-const CLIP: f64 = 1.0;
-/// Share of the steps in which the rate rises.
-const WARM_UP: f64 = 0.05;
-
-const HIDDEN: &str = "head.hidden";
-const HIDDEN_BIAS: &str = "head.hidden_bias";
-const OUT: &str = "head.out";
-const OUT_BIAS: &str = "head.out_bias";
-
-/// What a head learns from.
-enum Inputs {
-    /// Encodings end to end, of an encoder that stays as it is.
-    Encodings(Vec<f32>),
-    /// Word pieces, and the layers that read them.
-    Pieces(Vec<Vec<u32>>, Layers),
-}
-
-impl Inputs {
-    /// Encodings `(rows, 512)` of these rows.
-    fn of(&self, rows: &[usize], dropout: f32, rng: &mut ChaCha8Rng) -> Result<Tensor> {
-        match self {
-            Self::Encodings(all) => {
-                let each = rows.iter().flat_map(|&i| &all[i * WIDTH..][..WIDTH]);
-                Ok(Tensor::from_iter(each.copied(), &Device::Cpu)?.reshape((rows.len(), WIDTH))?)
-            }
-            Self::Pieces(all, layers) => {
-                let texts: Vec<&[u32]> = rows.iter().map(|&i| all[i].as_slice()).collect();
-                layers.encode(&texts, dropout, rng)
-            }
-        }
-    }
-}
-
-/// The head's weights at the start.
-fn variables(width: usize, rng: &mut ChaCha8Rng) -> Result<BTreeMap<String, Var>> {
-    let uniform = |count: usize, fan_in: usize, rng: &mut ChaCha8Rng| {
-        let bound = 1.0 / (fan_in as f32).sqrt();
-        (0..count).map(|_| rng.random_range(-bound..=bound)).collect::<Vec<f32>>()
-    };
-    let hidden = uniform(WIDTH * width, WIDTH, rng);
-    // The shared part starts at random: hidden units at 0 everywhere would not learn.
-    let shared = uniform(width, width, rng);
-    let out: Vec<f32> = shared.iter().flat_map(|&s| [&[0.0; OUTPUTS][..], &[s]].concat()).collect();
-    let mut bias = vec![START_BIAS; OUTPUTS];
-    bias.push(0.0);
-    let cpu = &Device::Cpu;
-    Ok(BTreeMap::from([
-        (HIDDEN.into(), Var::from_vec(hidden, (WIDTH, width), cpu)?),
-        (HIDDEN_BIAS.into(), Var::from_vec(vec![0.0_f32; width], width, cpu)?),
-        (OUT.into(), Var::from_vec(out, (width, PARTS), cpu)?),
-        (OUT_BIAS.into(), Var::from_vec(bias, PARTS, cpu)?),
-    ]))
-}
-
-/// `(rows, 12)` logits of weights in parts.
-fn logits(
-    head: &BTreeMap<String, Var>,
-    encoded: &Tensor,
-    dropout: f32,
-    rng: &mut ChaCha8Rng,
-) -> Result<Tensor> {
-    let mut silenced = |x: Tensor| {
-        let one = |_| if rng.random::<f32>() < dropout { 0.0 } else { 1.0 / (1.0 - dropout) };
-        let mask: Vec<f32> = (0..x.elem_count()).map(one).collect();
-        x.mul(&Tensor::from_vec(mask, x.dims(), &Device::Cpu)?)
-    };
-    let layer = |x: &Tensor, weight: &str, bias: &str| {
-        x.matmul(head[weight].as_tensor())?.broadcast_add(head[bias].as_tensor())
-    };
-    let hidden = layer(&silenced(encoded.clone())?, HIDDEN, HIDDEN_BIAS)?.relu()?;
-    let z = layer(&silenced(hidden)?, OUT, OUT_BIAS)?;
-    let (own, shared) = (z.narrow(1, 0, OUTPUTS)?, z.narrow(1, OUTPUTS, 1)?);
-    Ok(own.contiguous()?.broadcast_add(&shared)?)
 }
 
 /// The texts' encodings end to end.
@@ -298,4 +199,40 @@ fn encodings<T: AsRef<str> + Sync>(encoder: &Encoder, texts: &[T]) -> Result<Vec
         _ => texts.par_iter().map(one).collect::<Result<_>>()?,
     };
     Ok(each.concat())
+}
+
+/// AdamW (Loshchilov and Hutter, 2019) with β = 0.9, 0.999.
+struct AdamW {
+    var: Var,
+    values: Vec<f32>,
+    means: Vec<f32>,
+    squares: Vec<f32>,
+    decay: f32,
+    steps: i32,
+}
+
+impl AdamW {
+    fn new(values: Vec<f32>, decay: f32, shape: (usize, usize)) -> Result<Self> {
+        let var = Var::from_slice(&values, shape, &Device::Cpu)?;
+        let zeros = vec![0.0; values.len()];
+        Ok(Self { var, values, means: zeros.clone(), squares: zeros, decay, steps: 0 })
+    }
+
+    fn var(&self) -> &Tensor {
+        &self.var
+    }
+
+    fn step(&mut self, rate: f32, gradient: &[f32]) -> Result<()> {
+        self.steps += 1;
+        let (mean_scale, square_scale) =
+            (1.0 / (1.0 - 0.9_f32.powi(self.steps)), 1.0 / (1.0 - 0.999_f32.powi(self.steps)));
+        let moments = self.means.iter_mut().zip(&mut self.squares);
+        for ((x, g), (m, s)) in self.values.iter_mut().zip(gradient).zip(moments) {
+            *m += 0.1 * (g - *m);
+            *s += 0.001 * (g * g - *s);
+            *x -= rate * (mean_scale * *m / ((square_scale * *s).sqrt() + 1e-8) + self.decay * *x);
+        }
+        self.var.set(&Tensor::from_slice(&self.values, self.var.dims(), &Device::Cpu)?)?;
+        Ok(())
+    }
 }

@@ -100,29 +100,6 @@ fn inverse_rms(x: &Tensor, eps: f64) -> Result<Tensor> {
     (x.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?.recip()
 }
 
-/// (x − mean(x)) / √(variance(x) + eps) · w over the last dimension.
-pub fn layer_norm(x: &Tensor, w: &Tensor, eps: f64) -> Result<Tensor> {
-    let unit = move |x: &Tensor| {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let inverse = inverse_rms(&centred, eps)?;
-        Ok::<_, candle_core::Error>((centred.broadcast_mul(&inverse)?, inverse))
-    };
-    let (x0, w0) = (x.detach().contiguous()?, w.detach());
-    let y = match x.dtype() {
-        DType::F64 => unit(&x0)?.0.broadcast_mul(&w0)?,
-        _ => ops::layer_norm(&x0, &w0, &w0.zeros_like()?, eps as f32)?,
-    };
-    with_gradient([x, w], y, move |[x, w], _, g| {
-        let (unit, inverse) = unit(x)?;
-        let along = g.broadcast_mul(w)?;
-        let mean = (&along * &unit)?.mean_keepdim(D::Minus1)?;
-        let gx = along.broadcast_sub(&along.mean_keepdim(D::Minus1)?)?;
-        let gx = (gx - unit.broadcast_mul(&mean)?)?.broadcast_mul(&inverse)?;
-        let gw = (g * unit)?.reshape(((), w.dim(0)?))?.sum(0)?;
-        Ok([Some(gx), Some(gw)])
-    })
-}
-
 /// Turns the two halves of each head by the angles whose cosine and sine are given:
 /// x `(tokens, heads, width)`, cos and sin `(tokens, width / 2)`.
 pub fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {

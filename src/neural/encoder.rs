@@ -1,11 +1,5 @@
-//! The sentence encoder of the shipped guardrail: a text of any of 16 languages to 512 numbers, near each
-//! other for texts that mean the same.
-//!
-//! - `learning`: the same formula, differentiable, for a guardrail whose head trains the layers with it.
-
-mod learning;
-
-pub(super) use learning::Layers;
+//! The frozen sentence encoder of the shipped guardrail: a text of any of 16 languages to 512
+//! numbers, near each other for texts that mean the same.
 
 use super::pieces::Pieces;
 use crate::Result;
@@ -23,7 +17,7 @@ pub const LONGEST: usize = 1024;
 const WINDOWS: [(usize, usize); 3] = [(2, 0), (3, 1), (5, 2)];
 
 /// The encoder of Yang and others (2019), "Multilingual Universal Sentence Encoder for Semantic
-/// Retrieval", with fewer word pieces and in 4 and 8 bits. Its pieces' numbers are never trained here.
+/// Retrieval", with fewer word pieces and in 4 and 8 bits; its weights are never trained here.
 ///
 /// With x the numbers of the text's T pieces, each branch b of window n: h₀ = norm(x · projᵦ),
 /// hᵢ = hᵢ₋₁ + relu(window(hᵢ₋₁) · wᵢ) for i = 1, 2. The text is Σ norm([x, h₂, h₂, h₂]) / √T
@@ -191,11 +185,6 @@ impl Encoder {
             sum.iter_mut().zip(row).for_each(|(s, x)| *s += x);
         }
         self.whole(sum, length as f32)
-    }
-
-    /// The text's word pieces by number, as many as [`Encoder::encode`] reads, but no more than `longest`.
-    pub(super) fn numbers(&self, text: &str, longest: usize) -> Vec<u32> {
-        self.pieces.numbers(text, LONGEST.min(longest))
     }
 
     /// How many pieces of the text are read, its beginning and end included; at most [`LONGEST`].
