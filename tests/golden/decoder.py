@@ -1,15 +1,13 @@
-"""The numbers that tests/decoder.rs compares with, and the check of what nashguard saves.
+"""The numbers that tests/decoder.rs compares with.
 
     pip install torch transformers
-    python tests/golden/decoder.py              # writes tests/golden/{llama,llama3,qwen2,gemma3}/
-    python tests/golden/decoder.py check DIR    # opens a folder that nashguard saved, prints logits
+    python tests/golden/decoder.py    # writes tests/golden/{llama,llama3,qwen2,gemma3}/
 
 Each folder holds a tiny random model as `transformers` saves it, and logits.json: token sequences and
 the logits of every token, computed by `transformers` one sequence at a time in f32.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import torch
@@ -80,18 +78,6 @@ def make(name, config):
     (folder / "logits.json").write_text(text.replace("]], [[", "]],\n[[") + "\n")
 
 
-def check(folder):
-    """Largest difference between the logits of the model saved in `folder` and its golden ones."""
-    golden = json.loads((Path(folder) / "logits.json").read_text())
-    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
-    pairs = zip(logits(model, golden["sequences"]), golden["logits"])
-    return max((ours - torch.tensor(theirs)).abs().max().item() for ours, theirs in pairs)
-
-
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["check"]:
-        for folder in sys.argv[2:]:
-            print(folder, check(folder))
-    else:
-        for name, config in MODELS.items():
-            make(name, config)
+    for name, config in MODELS.items():
+        make(name, config)
