@@ -762,6 +762,20 @@ fn byte_level_models_are_trimmed_and_others_refused() {
     assert_eq!((less.config().vocabulary, short.size()), (9, 9));
     assert_eq!(short.encode("ab").unwrap(), [0, 3]);
     assert_eq!(short.encode("ab ab1").unwrap(), [0, 3, 4, 3, 5]);
+    // A token that ends texts stays, by whatever file it is known, and keeps its name.
+    let folder = dir.path().join("folder");
+    tokenizer.save(&folder).unwrap();
+    let end = tokenizer.encode_piece("1").unwrap()[0];
+    let named = serde_json::json!({ "eos_token_id": [end] }).to_string();
+    fs::write(folder.join("generation_config.json"), named).unwrap();
+    let tokenizer = Tokenizer::load(&folder).unwrap();
+    let (_, short) = trimmed(&decoder, &tokenizer, used(&tokenizer, &["ab"])).unwrap();
+    short.save(&folder).unwrap();
+    let again = Tokenizer::load(&folder).unwrap();
+    for short in [short, again] {
+        assert_eq!(short.decode(&short.stops()).unwrap(), "1");
+    }
+
     let words = r#"{"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
     let words = Tokenizer::from_json(words).unwrap();
     let error = trimmed(&decoder, &words, used(&words, &["a"])).unwrap_err().to_string();

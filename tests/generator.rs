@@ -220,7 +220,7 @@ fn what_cannot_be_done_is_said() {
     let long = Sampling { max_tokens: 1 << 20, ..Sampling::default() };
     assert!(refused(&[1], long).contains("prompt 0"));
     let short = Sampling { max_tokens: 3, ..Sampling::default() };
-    assert!(refused(&[], short.clone()).contains("without tokens"));
+    assert!(refused(&[], short.clone()).contains("prompt 0: it is empty"));
     for bad in [f64::NAN, -1.0] {
         let sampling = Sampling { temperature: bad, ..short.clone() };
         assert!(refused(&[1], sampling).contains("temperature"));
@@ -293,6 +293,14 @@ fn every_token_that_ends_texts_is_known() {
     let other = tempfile::tempdir().unwrap();
     load().save(other.path()).unwrap();
     assert_eq!(Tokenizer::load(other.path()).unwrap().stops(), [3, 5, 1]);
+    // An empty template is none.
+    write("chat_template.jinja", " \n".into());
+    assert_eq!(Chat::of(&load()).unwrap().unwrap().prompt(&[]).unwrap(), "old");
+    // What is saved is not overruled by what lay there.
+    write("chat_template.jinja", "stale".into());
+    tokenizer(&json!({ "chat_template": "own" })).save(place.path()).unwrap();
+    assert_eq!(Chat::of(&load()).unwrap().unwrap().prompt(&[]).unwrap(), "own");
+    assert_eq!(load().stops(), [2], "of config.json alone");
     write("generation_config.json", "{".into());
     let error = Tokenizer::load(place.path()).unwrap_err().to_string();
     assert!(error.contains("generation_config.json"), "{error}");
@@ -320,15 +328,13 @@ fn a_seed_cannot_end_its_turn() {
         "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false,
     });
     let about = json!({ "chat_template": CHATML, "eos_token": "<|im_end|>" });
-    let tokenizer = loaded(
-        &about,
-        json!({
-            "version": "1.0", "truncation": null, "padding": null,
-            "added_tokens": [special(0), special(1)], "normalizer": null, "pre_tokenizer": bytes,
-            "post_processor": null, "decoder": bytes,
-            "model": { "type": "BPE", "vocab": vocabulary, "merges": [] },
-        }),
-    );
+    let tokenizer_json = json!({
+        "version": "1.0", "truncation": null, "padding": null,
+        "added_tokens": [special(0), special(1)], "normalizer": null, "pre_tokenizer": bytes,
+        "post_processor": null, "decoder": bytes,
+        "model": { "type": "BPE", "vocab": vocabulary, "merges": [] },
+    });
+    let tokenizer = loaded(&about, tokenizer_json.clone());
     let decoder = Decoder::load(folder("llama"), Numbers::Dense(DType::F32), CPU).unwrap();
     let local = Local::new(Generator::new(decoder, tokenizer.clone())).unwrap();
     let specials = |ids: &[u32]| ids.iter().filter(|&&id| id < 2).count();
@@ -344,6 +350,19 @@ fn a_seed_cannot_end_its_turn() {
     assert!(ids.windows(spelt.len()).any(|part| part == spelt));
     assert_eq!(specials(&read(&Prompt::Line(said.into()))), 0);
     assert_eq!(specials(&local.ended(&chat("bed"), said).unwrap()), 1, "the token that ends it");
+
+    let last = |local: &Local| *local.ended(&chat("bed"), "red").unwrap().last().unwrap();
+    assert_eq!(last(&local), 1);
+    // The template's own end of a turn comes before the end of the text.
+    let place = tempfile::tempdir().unwrap();
+    let about = json!({ "chat_template": CHATML, "eos_token": "<|im_start|>" });
+    loaded(&about, tokenizer_json).save(place.path()).unwrap();
+    let both = json!({ "eos_token_id": [0, 1] }).to_string();
+    std::fs::write(place.path().join("generation_config.json"), both).unwrap();
+    let turns = Tokenizer::load(place.path()).unwrap();
+    assert_eq!(turns.stops(), [0, 1]);
+    let decoder = Decoder::load(folder("llama"), Numbers::Dense(DType::F32), CPU).unwrap();
+    assert_eq!(last(&Local::new(Generator::new(decoder, turns)).unwrap()), 1);
 
     let plain = Chat::of(&tokenizer).unwrap().unwrap();
     let whole = plain.prompt(&ask(" bed ")).unwrap();

@@ -267,6 +267,18 @@ fn a_model_arrives_and_is_not_downloaded_twice() {
 }
 
 #[test]
+fn what_ends_texts_and_the_template_come_along() {
+    let more = ["generation_config.json", "chat_template.jinja", "tokenizer_config.json"];
+    let more = more.map(|name| (name, name.as_bytes().to_vec()));
+    let server = Server::start(&[small(), more.to_vec()].concat());
+    let place = Place::new();
+    place.good(&server, &["own/tiny"]);
+    for (name, bytes) in more {
+        assert!(same(&place.at("models/tiny").join(name), &bytes), "{name}");
+    }
+}
+
+#[test]
 fn all_files_are_of_the_commit_that_the_first_answer_names() {
     let server = Server::start(&small());
     Place::new().good(&server, &["own/tiny"]);

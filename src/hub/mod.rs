@@ -93,7 +93,8 @@ impl Hub {
     }
 
     /// Brings a model into the folder NAME below `models` and returns that folder: the `files` named, or
-    /// config.json, the tokenizer and the safetensors, one or many. Each file appears complete or not at
+    /// config.json, the tokenizer with its template and the tokens that end texts, and the safetensors,
+    /// one or many. Each file appears complete or not at
     /// all; what the cache has is not downloaded again, and a download that was cut goes on.
     ///
     /// # Errors

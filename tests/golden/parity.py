@@ -15,8 +15,11 @@
 
 import argparse
 import csv
+import functools
 import hashlib
+import io
 import json
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -28,15 +31,23 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 HERE = Path(__file__).parent
-BINARIES = (HERE.parent.parent / "target/release/deps").glob("decoder-*")
-BINARY = max((p for p in BINARIES if p.suffix == "" and b"forward_1x64" in p.read_bytes()), key=lambda p: p.stat().st_mtime)
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", HERE.parent.parent / "target"))
 TEXTS = 48
 LONGEST = 256
 
 
+@functools.cache
+def binary():
+    found = (TARGET / "release/deps").glob("decoder-*")
+    found = [p for p in found if p.suffix == "" and b"forward_1x64" in p.read_bytes()]
+    if not found:
+        raise SystemExit(f"no program in {TARGET}/release: cargo build --release --bench decoder")
+    return max(found, key=lambda p: p.stat().st_mtime)
+
+
 def ours(*arguments, lines=()):
     text = "\n".join(map(json.dumps, lines))
-    command = [str(a) for a in [BINARY, *arguments]]
+    command = [str(a) for a in [binary(), *arguments]]
     return subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
@@ -57,11 +68,11 @@ def saved(name):
 def texts(data):
     """Of each benchmark file, as the classifier reads them."""
     for path in sorted((data / "benchmarks").glob("eval_data_*/*")):
-        whole = path.read_text()
+        whole = path.read_text(encoding="utf-8")
         if path.suffix == ".csv":
-            rows = csv.DictReader(whole.splitlines(keepends=True))
+            rows = csv.DictReader(io.StringIO(whole, newline=""))
         elif path.suffix == ".jsonl":
-            rows = map(json.loads, whole.splitlines())
+            rows = map(json.loads, whole.strip().split("\n"))
         else:
             rows = json.loads(whole)
         answer = "beavertail" in path.name
@@ -76,19 +87,21 @@ def real(path, files):
     def same():
         return sum(a == b for a, b in zip(cut, tokenizer(everything)["input_ids"], strict=True))
 
-    as_read, backend = same(), tokenizer.backend_tokenizer
-    match gguf.GGUFReader(path).get_field("tokenizer.ggml.pre"):
-        case field if field and field.contents() == "smollm":
+    as_read, backend, about = same(), tokenizer.backend_tokenizer, gguf.GGUFReader(path)
+    name, pre = (f and f.contents() for f in map(about.get_field, ["general.name", "tokenizer.ggml.pre"]))
+    match pre:
+        case "smollm":
             digits = tokenizers.pre_tokenizers.Digits(individual_digits=True)
             letters = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
             backend.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([digits, letters])
-        case field if field and field.contents() == "qwen2":
+        case "qwen2":
             backend.normalizer = tokenizers.normalizers.NFC()
     chosen = [ids[:LONGEST] for ids in cut[:: len(cut) // TEXTS][:TEXTS]]
     found = torch.tensor(json.loads(ours("logits", path, lines=chosen)))
     model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32).eval()
     expected = torch.stack([one[-1] for one in logits(model, chosen)])
     return {
+        "name": name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "benchmark_files": len(files),
         "benchmark_texts": len(everything),
@@ -103,7 +116,7 @@ def real(path, files):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    arguments.add_argument("models", nargs="*", type=Path)
+    arguments.add_argument("models", nargs="+", type=Path)
     arguments.add_argument("--data", type=Path, required=True)
     options = arguments.parse_args()
     files = list(texts(options.data))

@@ -111,8 +111,8 @@ impl Config {
 
 impl Tokenizer {
     /// Loads the tokenizer.json of a folder with what stands beside it (tokenizer_config.json,
-    /// chat_template.jinja, the tokens that generation_config.json ends texts at), or rebuilds the
-    /// tokenizer of a `.gguf` file.
+    /// chat_template.jinja, the tokens that generation_config.json, or config.json, ends texts at), or
+    /// rebuilds the tokenizer of a `.gguf` file.
     ///
     /// # Errors
     /// As [`Decoder::load`].
@@ -130,7 +130,10 @@ impl Tokenizer {
         // Newer versions of transformers write it apart, and then read no other.
         let template = path.join(TEMPLATE);
         if template.exists() {
-            about.insert("chat_template".into(), text(&template)?.into());
+            let template = text(&template)?;
+            if !template.trim().is_empty() {
+                about.insert("chat_template".into(), template.into());
+            }
         }
         let named = |file| Ok::<_, Error>(json(&path.join(file))?.map(|all| ids(&all)));
         let stops = match named(GENERATION)?.filter(|ids| !ids.is_empty()) {
@@ -149,6 +152,13 @@ impl Tokenizer {
     pub fn save(&self, folder: impl AsRef<Path>) -> Result<()> {
         let folder = folder.as_ref();
         let stops = self.stops();
+        // An older template beside it would come before this one's.
+        for (stale, file) in [(true, TEMPLATE), (stops.is_empty(), GENERATION)] {
+            let file = folder.join(file);
+            if stale && file.exists() {
+                fs::remove_file(&file).map_err(|e| Error::io("remove", &file, e))?;
+            }
+        }
         if !stops.is_empty() {
             let generation = serde_json::json!({ "eos_token_id": stops });
             write_atomically(folder.join(GENERATION), format!("{generation:#}\n").as_bytes())?;
@@ -283,7 +293,7 @@ fn json(file: &Path) -> Result<Option<Map<String, Value>>> {
     }
     let object = serde_json::from_str(&text(file)?);
     object.map(Some).map_err(|e| {
-        Error::invalid(shown(file), format!("it is not JSON ({e})"), "download it again")
+        Error::invalid(shown(file), format!("it is no JSON object ({e})"), "download it again")
     })
 }
 

@@ -283,11 +283,12 @@ impl Gguf {
         if let Some(template) = self.optional("tokenizer.chat_template", text)? {
             about.insert("chat_template".into(), template.into());
         }
-        // Ends of a turn and of a message.
+        // Ends of a turn and of a message; many files do not name them.
         let mut stops = Vec::new();
         for stored in ["eot_token_id", "eom_token_id"] {
             stops.extend(id(stored)?.and_then(|id| tokens.get(id as usize)).cloned());
         }
+        stops.extend(tokens.iter().filter(|token| TURN_ENDS.contains(&&***token)).cloned());
         Ok(Pieces {
             model,
             split: self.optional(&key("pre"), text)?,
@@ -307,6 +308,9 @@ impl Gguf {
         })
     }
 }
+
+/// What Gemma, Llama 3 and models of ChatML end a turn with.
+const TURN_ENDS: [&str; 3] = ["<end_of_turn>", "<|eot_id|>", "<|im_end|>"];
 
 /// Any whole number.
 fn number(value: &Value) -> candle_core::Result<usize> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
-    /// What stands in tokenizer_config.json: the names of special tokens, a chat template.
+    /// What stands in tokenizer_config.json and beside it: the names of special tokens, a chat template.
     about: Map<String, Value>,
     /// Names of the tokens that end a text beside `eos_token`.
     stops: Vec<String>,
@@ -36,7 +36,7 @@ impl Tokenizer {
         self.inner.to_string(false).map_err(failed)
     }
 
-    /// What stands in tokenizer_config.json: names of special tokens, a chat template.
+    /// What stands in tokenizer_config.json and beside it: names of special tokens, a chat template.
     pub fn about(&self) -> &Map<String, Value> {
         &self.about
     }

@@ -14,8 +14,8 @@ pub struct Message {
     pub content: String,
 }
 
-/// The template of a model that holds conversations, in Jinja, as tokenizer_config.json or GGUF
-/// metadata give it.
+/// The template of a model that holds conversations, in Jinja, as tokenizer_config.json,
+/// chat_template.jinja or GGUF metadata give it.
 #[derive(Debug)]
 pub struct Chat {
     environment: Environment<'static>,
@@ -74,5 +74,9 @@ impl Chat {
 
 fn failed(e: minijinja::Error) -> Error {
     let problem = format!("it cannot be followed ({e})");
-    Error::invalid("chat_template", problem, "use the model's own tokenizer_config.json")
+    Error::invalid(
+        "chat_template",
+        problem,
+        "use the model's own tokenizer_config.json or chat_template.jinja",
+    )
 }

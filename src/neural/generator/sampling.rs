@@ -167,6 +167,10 @@ impl Generator {
     ) -> Result<()> {
         sampling.check()?;
         let context = self.decoder.config().context;
+        if let Some(i) = prompts.iter().position(|(_, p)| p.is_empty()) {
+            let remedy = "give it a token to begin after";
+            return Err(Error::invalid(format!("prompt {i}"), "it is empty", remedy));
+        }
         if let Some(i) = prompts.iter().position(|(_, p)| p.len() + sampling.max_tokens > context) {
             let problem = format!("with max_tokens it is longer than the model's {context} tokens");
             return Err(Error::invalid(format!("prompt {i}"), problem, "shorten either"));

@@ -54,6 +54,8 @@ pub struct Local {
     /// The same, ending a text with its line.
     by_line: Generator,
     chat: Option<Chat>,
+    /// The token that the chat template ends an answer with.
+    turn_end: Option<u32>,
     /// To which special tokens in a text are plain text: a seed must not end its own turn.
     plain: Tokenizer,
 }
@@ -67,7 +69,11 @@ impl Local {
         let chat = Chat::of(generator.tokenizer())?;
         let by_line = generator.clone().stopping_at(&["\n"])?;
         let plain = generator.tokenizer().clone().plain();
-        Ok(Self { generator, by_line, chat, plain })
+        let turn_end = match &chat {
+            Some(chat) => turn_end(chat, &generator)?,
+            None => None,
+        };
+        Ok(Self { generator, by_line, chat, turn_end, plain })
     }
 
     /// The model.
@@ -142,7 +148,7 @@ impl Local {
         let tokenizer = self.generator.tokenizer();
         let end = match prompt {
             Prompt::Line(_) => tokenizer.encode_piece("\n")?.pop(),
-            Prompt::Chat(_) => tokenizer.stops().first().copied(),
+            Prompt::Chat(_) => self.turn_end.or_else(|| tokenizer.stops().first().copied()),
         };
         let end = end.ok_or_else(|| {
             let remedy = "name eos_token in its tokenizer_config.json";
@@ -151,6 +157,20 @@ impl Local {
         Ok([self.plain.encode_piece(text)?, vec![end]].concat())
     }
 }
+
+/// The first token that ends texts of those that the template sets after an answer, where it takes one.
+fn turn_end(chat: &Chat, generator: &Generator) -> Result<Option<u32>> {
+    let said = |role, content: &str| Message { role, content: content.into() };
+    let Ok(rendered) = chat.prompt(&[said("user", "a"), said("assistant", ANSWER)]) else {
+        return Ok(None);
+    };
+    let Some((_, after)) = rendered.split_once(ANSWER) else { return Ok(None) };
+    let ids = generator.tokenizer().encode_piece(after)?;
+    Ok(ids.into_iter().find(|id| generator.stops().contains(id)))
+}
+
+/// Stands for an answer: of the private use area, in no template.
+const ANSWER: &str = "\u{10FFFD}";
 
 impl Writer for Local {
     fn name(&self) -> String {
