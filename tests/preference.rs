@@ -57,7 +57,7 @@ struct Enumerated<'a>(&'a Generator);
 impl Law for Enumerated<'_> {
     type Item = Sample;
     fn draws(&self, _: usize, _: u64) -> Result<nashguard::guard::Draws<Sample>> {
-        unimplemented!("not asked for")
+        unreachable!("the candidates are enumerated, so that nothing is drawn")
     }
     fn log_prob(&self, items: &[Sample]) -> Result<Vec<f64>> {
         let (prompts, texts) = (prompts(), texts());

@@ -94,8 +94,8 @@ impl Hub {
 
     /// Brings a model into the folder NAME below `models` and returns that folder: the `files` named, or
     /// config.json, the tokenizer with its template and the tokens that end texts, and the safetensors,
-    /// one or many. Each file appears complete or not at
-    /// all; what the cache has is not downloaded again, and a download that was cut goes on.
+    /// one or many. Each file appears complete or not at all; what the cache has is not downloaded
+    /// again, and a download that was cut goes on.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the address or file: not there, not allowed, cut, damaged, no space, or

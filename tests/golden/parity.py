@@ -28,6 +28,7 @@ import gguf
 import tokenizers
 import torch
 import transformers
+from decoder import MODELS, logits  # beside this script
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 HERE = Path(__file__).parent
@@ -49,11 +50,6 @@ def ours(*arguments, lines=()):
     text = "\n".join(map(json.dumps, lines))
     command = [str(a) for a in [binary(), *arguments]]
     return subprocess.run(command, input=text, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-
-def logits(model, sequences):
-    with torch.no_grad():
-        return [model(torch.tensor([ids])).logits[0] for ids in sequences]
 
 
 def saved(name):
@@ -122,7 +118,7 @@ def main():
     files = list(texts(options.data))
     result = {
         "made_by": f"transformers {transformers.__version__}, torch {torch.__version__.split('+')[0]}",
-        "saved_by_nashguard_largest_difference": {n: saved(n) for n in ["llama", "llama3", "qwen2", "gemma3"]},
+        "saved_by_nashguard_largest_difference": {name: saved(name) for name in MODELS},
         "models": {path.name: real(path.resolve(), files) for path in options.models},
     }
     text = json.dumps(result, indent=2)

@@ -123,10 +123,7 @@ impl Tokenizer {
         }
         let file = path.join(TOKENIZER);
         let tokenizer = Self::from_json(&text(&file)?).map_err(|e| e.within(&shown(&file)))?;
-        let mut about = match json(&path.join(TOKENIZER_CONFIG))? {
-            Some(about) => about,
-            None => Map::new(),
-        };
+        let mut about = json(&path.join(TOKENIZER_CONFIG))?.unwrap_or_default();
         // Newer versions of transformers write it apart, and then read no other.
         let template = path.join(TEMPLATE);
         if template.exists() {
@@ -135,11 +132,11 @@ impl Tokenizer {
                 about.insert("chat_template".into(), template.into());
             }
         }
-        let named = |file| Ok::<_, Error>(json(&path.join(file))?.map(|all| ids(&all)));
-        let stops = match named(GENERATION)?.filter(|ids| !ids.is_empty()) {
-            Some(ids) => ids,
-            None => named(CONFIG)?.unwrap_or_default(),
-        };
+        let ends = |file| Ok::<_, Error>(ids(&json(&path.join(file))?.unwrap_or_default()));
+        let mut stops = ends(GENERATION)?;
+        if stops.is_empty() {
+            stops = ends(CONFIG)?;
+        }
         let stops = stops.into_iter().filter_map(|id| tokenizer.name(id)).collect();
         Ok(tokenizer.with_about(about).with_stops(stops))
     }

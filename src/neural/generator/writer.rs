@@ -120,15 +120,14 @@ impl Local {
 
     /// Tokens of a conversation, what was said and what the template sets around it each by itself.
     fn apart(&self, chat: &Chat, messages: &[Message]) -> Result<Vec<u32>> {
-        // Of the private use area: in no template, and in texts it only splits them once more.
-        let mark = |i: usize| format!("\u{10FFFD}{i}\u{10FFFD}");
+        let mark = |i: usize| format!("{MARK}{i}{MARK}");
         let marked: Vec<Message> = messages
             .iter()
             .enumerate()
             .map(|(i, m)| Message { role: m.role, content: mark(i) })
             .collect();
         let (rendered, mut ids) = (chat.prompt(&marked)?, Vec::new());
-        for (i, part) in rendered.split('\u{10FFFD}').enumerate() {
+        for (i, part) in rendered.split(MARK).enumerate() {
             let said = part.parse::<usize>().ok().filter(|_| i % 2 == 1);
             ids.extend(match said.and_then(|i| messages.get(i)) {
                 Some(message) => self.plain.encode_piece(message.content.trim())?,
@@ -161,16 +160,18 @@ impl Local {
 /// The first token that ends texts of those that the template sets after an answer, where it takes one.
 fn turn_end(chat: &Chat, generator: &Generator) -> Result<Option<u32>> {
     let said = |role, content: &str| Message { role, content: content.into() };
-    let Ok(rendered) = chat.prompt(&[said("user", "a"), said("assistant", ANSWER)]) else {
+    let Ok(rendered) = chat.prompt(&[said("user", "a"), said("assistant", &MARK.to_string())])
+    else {
         return Ok(None);
     };
-    let Some((_, after)) = rendered.split_once(ANSWER) else { return Ok(None) };
+    let Some((_, after)) = rendered.split_once(MARK) else { return Ok(None) };
     let ids = generator.tokenizer().encode_piece(after)?;
     Ok(ids.into_iter().find(|id| generator.stops().contains(id)))
 }
 
-/// Stands for an answer: of the private use area, in no template.
-const ANSWER: &str = "\u{10FFFD}";
+/// Around or in the place of what was said. Of the private use area: in no template, and in texts it only splits
+/// them once more.
+const MARK: char = '\u{10FFFD}';
 
 impl Writer for Local {
     fn name(&self) -> String {
