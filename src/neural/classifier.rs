@@ -6,7 +6,7 @@ use super::finetune::by_length;
 use super::ops;
 use super::parallel;
 use crate::data::Category;
-use crate::report::{replace, write_atomically};
+use crate::report::{self, replace, write_atomically};
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor, Var};
 use rand::{Rng, RngExt};
@@ -91,11 +91,7 @@ impl About {
 
     /// Removes guardrail.json: what else is in the folder is no classifier then.
     fn remove(folder: &Path) -> Result<()> {
-        let path = folder.join(ABOUT_FILE);
-        match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
-            _ => Ok(()),
-        }
+        report::remove(&folder.join(ABOUT_FILE))
     }
 }
 

@@ -52,6 +52,15 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) 
     })
 }
 
+/// Removes a file, where there is one.
+#[cfg(feature = "neural")]
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
+        _ => Ok(()),
+    }
+}
+
 /// The report as JSON with one line for each field, table row and point.
 pub(super) fn json(report: &Report) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();

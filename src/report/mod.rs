@@ -9,9 +9,9 @@ mod markdown;
 pub mod plot;
 
 pub use environment::{Environment, environment};
-#[cfg(feature = "neural")]
-pub(crate) use file::replace;
 pub use file::write_atomically;
+#[cfg(feature = "neural")]
+pub(crate) use file::{remove, replace};
 pub use markdown::{format_number, markdown};
 
 use crate::{Error, Result};

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::weights::{Numbers, Weights, hold};
 use super::{Decoder, Tokenizer, gguf};
-use crate::report::{replace, write_atomically};
+use crate::report::{remove, replace, write_atomically};
 use crate::{Error, Result};
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
@@ -150,13 +150,10 @@ impl Tokenizer {
         let folder = folder.as_ref();
         let stops = self.stops();
         // An older template beside it would come before this one's.
-        for (stale, file) in [(true, TEMPLATE), (stops.is_empty(), GENERATION)] {
-            let file = folder.join(file);
-            if stale && file.exists() {
-                fs::remove_file(&file).map_err(|e| Error::io("remove", &file, e))?;
-            }
-        }
-        if !stops.is_empty() {
+        remove(&folder.join(TEMPLATE))?;
+        if stops.is_empty() {
+            remove(&folder.join(GENERATION))?;
+        } else {
             let generation = serde_json::json!({ "eos_token_id": stops });
             write_atomically(folder.join(GENERATION), format!("{generation:#}\n").as_bytes())?;
         }

@@ -1,7 +1,7 @@
 //! The state of a training run on disk, so that it can go on after whatever stopped it.
 
 use super::adamw::AdamW;
-use crate::report::replace;
+use crate::report::{self, replace};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
@@ -63,9 +63,6 @@ pub(in crate::neural) fn load(folder: &Path, adamw: &mut AdamW, run: u64) -> Res
 
 /// Removes the checkpoint of an earlier run: a new one must not go on from it.
 pub(in crate::neural) fn remove(folder: &Path) -> Result<Option<State>> {
-    let path = folder.join(FILE);
-    match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path, e)),
-        _ => Ok(None),
-    }
+    report::remove(&folder.join(FILE))?;
+    Ok(None)
 }
