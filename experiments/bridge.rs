@@ -50,7 +50,9 @@ const FLOOR: f64 = 0.01;
 const LAST: usize = 4;
 /// Converged: the gap's mean over them, as a share of the start's, is below this.
 const SMALL: f64 = 0.05;
-/// Cycles: a round moves the generator by more than this (total variation) ...
+/// Falls: that mean is below this share of the mean of as many rounds before.
+const FALLS: f64 = 0.98;
+/// Cycles: it does not fall, a round moves the generator by more than this (total variation) ...
 const MOVES: f64 = 0.05;
 /// ... and two rounds by less than this share of it.
 const RETURNS: f64 = 0.25;
@@ -62,6 +64,8 @@ const WRITING: f64 = 1e-2;
 pub fn run(context: &Context) -> Result<Report> {
     let count = context.scale.pick(1, 3, 5);
     let rounds = context.scale.pick(4, 14, 24);
+    // Of the tables alone, which take no time.
+    let far = context.scale.pick(100, 3000, 3000);
     // Gradient steps a move.
     let steps = context.scale.pick((15, 60), (100, 1000), (200, 1000));
     let writing = Effort { steps: steps.0, rate: WRITING };
@@ -80,7 +84,7 @@ pub fn run(context: &Context) -> Result<Report> {
         (0..starts.len()).flat_map(|k| settings.iter().map(move |&s| (k, s))).collect();
     let bar = context.progress("games between networks", tasks.len());
     let runs = parallel::each(threads, &tasks, |&(k, setting)| {
-        let run = Run::new(&starts[k], setting, rounds, writing, classifying)?;
+        let run = Run::new(&starts[k], setting, [rounds, far], writing, classifying)?;
         bar.inc(1);
         Ok(run)
     })?;
@@ -122,10 +126,12 @@ pub fn run(context: &Context) -> Result<Report> {
             format!(
                 "Start: p = r, and the classifier's reply to it. All learning rates and steps are the same in \
                  every setting. Verdict: converges when the mean gap of the last {LAST} rounds is below {}% of \
-                 the start's; else cycles when a round moves the generator by more than {MOVES} and two rounds \
-                 by less than {RETURNS} of that; else neither. Predicted: by 2 tau + beta > 1 - mu_min \
+                 the start's; falls when it is below {}% of that of the {LAST} rounds before; else cycles when a round \
+                 moves the generator by more than {MOVES} and two rounds by less than {RETURNS} of that; else neither. \
+                 The tables played on to round {far}. Predicted: by 2 tau + beta > 1 - mu_min \
                  (Theorem B) at the exact equilibrium.",
-                100.0 * SMALL
+                100.0 * SMALL,
+                100.0 * FALLS
             ),
         ],
         tables: vec![
@@ -259,6 +265,8 @@ struct Run {
     setting: (f64, f64),
     networks: Vec<Seen>,
     tables: Vec<Seen>,
+    /// The gap of the tables long after, as a share of the start's.
+    far: f64,
     /// The predicted local rate a round.
     rate: f64,
     stable: bool,
@@ -270,7 +278,7 @@ impl Run {
     fn new(
         start: &Start,
         setting: (f64, f64),
-        rounds: usize,
+        [rounds, far]: [usize; 2],
         writing: Effort,
         classifying: Effort,
     ) -> Result<Self> {
@@ -297,10 +305,13 @@ impl Run {
         let seconds = begun.elapsed().as_secs_f64() / rounds as f64;
 
         let from = Generator::reference(&game);
-        let exact = proximal::run(&game, tau, Order::Alternating, from)?.take(rounds + 1);
-        let tables = seen(&exact.collect::<Result<Vec<_>>>()?)?;
+        let mut exact = proximal::run(&game, tau, Order::Alternating, from)?;
+        let tables = seen(&exact.by_ref().take(rounds + 1).collect::<Result<Vec<_>>>()?)?;
+        let last = exact.take(far - rounds).last().transpose()?;
+        let far = last.map(|round| proximal::observe(&game, &star, &round)).transpose()?;
+        let far = far.map_or(f64::NAN, |last| last.gap / tables[0].gap);
         let (rate, stable) = (predicted.rate(tau), predicted.is_stable(tau));
-        Ok(Self { setting, networks, tables, rate, stable, seconds })
+        Ok(Self { setting, networks, tables, far, rate, stable, seconds })
     }
 }
 
@@ -350,12 +361,15 @@ struct Outcome {
 
 const CONVERGES: &str = "converges";
 const CYCLES: &str = "cycles";
+const STILL_FALLS: &str = "falls";
 
 impl Outcome {
     fn of(seen: &[Seen]) -> Self {
         let gap = seen[0].gap;
-        let late = &seen[seen.len().saturating_sub(LAST)..];
+        let (before, late) = seen.split_at(seen.len().saturating_sub(LAST));
         let left = mean(late.iter().map(|s| s.gap)) / gap;
+        let earlier = &before[before.len().saturating_sub(LAST)..];
+        let earlier = mean(earlier.iter().map(|s| s.gap)) / gap;
         let least = seen.iter().map(|s| s.gap / gap).fold(f64::INFINITY, f64::min);
         let end = &seen[seen.len().saturating_sub(LAST + 2)..];
         let moved = |k: usize| mean(end.windows(k + 1).map(|w| distance(&w[0].p, &w[k].p)));
@@ -365,6 +379,7 @@ impl Outcome {
         });
         let verdict = match () {
             () if left < SMALL => CONVERGES,
+            () if left < FALLS * earlier => STILL_FALLS,
             () if one > MOVES && two < RETURNS * one => CYCLES,
             () => "neither",
         };
@@ -419,6 +434,7 @@ fn verdicts(settings: &Settled<'_>) -> Result<Table> {
             Column::new("gap at start").unit("nats"),
             Column::new("gap left").unit("%"),
             Column::new("least gap").unit("%"),
+            Column::new("gap left long after").unit("%"),
             Column::new("one round's move"),
             Column::new("two rounds' move"),
             Column::new("sign changes of chosen logits").unit("%"),
@@ -439,6 +455,10 @@ fn verdicts(settings: &Settled<'_>) -> Result<Table> {
                 column(&|o| o.gap),
                 column(&|o| 100.0 * o.left),
                 column(&|o| 100.0 * o.least),
+                match players {
+                    TABLES => spread(runs.iter().map(|r| 100.0 * r.far)),
+                    _ => "-".into(),
+                },
                 column(&|o| o.one),
                 column(&|o| o.two),
                 column(&|o| 100.0 * o.flips),
@@ -450,7 +470,8 @@ fn verdicts(settings: &Settled<'_>) -> Result<Table> {
 
 type Side = fn(&Run) -> &[Seen];
 
-const SIDES: [(&str, Side); 2] = [("networks", |run| &run.networks), ("tables", |run| &run.tables)];
+const TABLES: &str = "tables";
+const SIDES: [(&str, Side); 2] = [("networks", |run| &run.networks), (TABLES, |run| &run.tables)];
 
 fn accuracy(settings: &Settled<'_>) -> Result<Table> {
     let mut table = Table::new(

@@ -17,6 +17,8 @@ pub struct Game {
     pub rounds: usize,
     /// Its settings, but for the number of rounds.
     pub config: RoundsConfig,
+    /// Hash of the model that writes, or the server's name for it.
+    writer: String,
 }
 
 impl Game {
@@ -65,8 +67,8 @@ pub fn games(context: &Context) -> Result<Vec<Game>> {
         let over = |round: &usize| folder.join(format!("round-{round}/summary.json")).is_file();
         let rounds = (1..).take_while(over).count();
         if rounds > 0 {
-            let config = settings(&folder.join(ABOUT))?;
-            found.push(Game { name: way(models, &folder), folder, rounds, config });
+            let (config, writer) = settings(&folder.join(ABOUT))?;
+            found.push(Game { name: way(models, &folder), folder, rounds, config, writer });
         }
     }
     Ok(found)
@@ -75,10 +77,15 @@ pub fn games(context: &Context) -> Result<Vec<Game>> {
 /// The games that differ in their seed alone, together, under a name for all: the first one's, without the number that
 /// ends it where there are several.
 pub fn plays(games: &[Game]) -> Vec<(String, Vec<&Game>)> {
-    let settings = |game: &Game| RoundsConfig { seed: 0, ..game.config.clone() };
+    let settings =
+        |game: &Game| (RoundsConfig { seed: 0, ..game.config.clone() }, game.writer.clone());
     let mut groups: Vec<Vec<&Game>> = Vec::new();
     for game in games {
-        match groups.iter_mut().find(|group| settings(group[0]) == settings(game)) {
+        let other = |group: &&mut Vec<&Game>| {
+            settings(group[0]) == settings(game)
+                && group.iter().all(|play| play.config.seed != game.config.seed)
+        };
+        match groups.iter_mut().find(other) {
             Some(group) => group.push(game),
             None => groups.push(vec![game]),
         }
@@ -91,14 +98,15 @@ pub fn plays(games: &[Game]) -> Vec<(String, Vec<&Game>)> {
     groups.into_iter().map(|group| (name(&group), group)).collect()
 }
 
-/// What game.json says.
-fn settings(path: &Path) -> Result<RoundsConfig> {
+/// What game.json says: the settings, and what writes.
+fn settings(path: &Path) -> Result<(RoundsConfig, String)> {
     let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
     let mut about: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
-    serde_json::from_value(about["config"].take()).map_err(|e| {
+    let config = serde_json::from_value(about["config"].take()).map_err(|e| {
         let problem = format!("it describes no game ({e})");
         Error::invalid(path.display().to_string(), problem, "move the folder away from --models")
-    })
+    })?;
+    Ok((config, about["writer"].as_str().unwrap_or_default().to_owned()))
 }
 
 #[cfg(test)]
@@ -146,18 +154,27 @@ pub mod tests {
 
     #[test]
     fn games_that_differ_in_their_seed_alone_are_plays_of_one() {
-        let game = |name: &str, seed, candidates| Game {
+        let game = |name: &str, seed, candidates, writer: &str| Game {
             name: name.into(),
             folder: PathBuf::new(),
             rounds: 1,
             config: RoundsConfig { seed, candidates, ..RoundsConfig::default() },
+            writer: writer.into(),
         };
-        let games = [game("a-1", 1, 8), game("b-2", 1, 4), game("a-2", 2, 8)];
+        let games = [
+            game("a-1", 1, 8, "one"),
+            game("b-2", 1, 4, "one"),
+            game("a-2", 2, 8, "one"),
+            game("again-1", 1, 8, "one"),
+            game("c-3", 3, 8, "two"),
+        ];
         let told: Vec<(String, Vec<&str>)> = plays(&games)
             .into_iter()
             .map(|(name, group)| (name, group.into_iter().map(|g| &*g.name).collect()))
             .collect();
-        assert_eq!(told, [("a".into(), vec!["a-1", "a-2"]), ("b-2".into(), vec!["b-2"])]);
+        let alone = |name: &'static str| (name.to_owned(), vec![name]);
+        let plays = ("a".to_owned(), vec!["a-1", "a-2"]);
+        assert_eq!(told, [plays, alone("b-2"), alone("again-1"), alone("c-3")]);
     }
 
     #[test]

@@ -237,16 +237,19 @@ struct Options {
     /// Trained classifiers: every folder in it that `nashguard train` made is scored.
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Where results are written.
-    #[arg(long, value_name = "DIR", default_value = "experiments/results")]
+    /// Where results are written; those of the README are in experiments/results.
+    #[arg(long, value_name = "DIR", default_value = OUT)]
     out: PathBuf,
-    /// Where figures are written.
-    #[arg(long, value_name = "DIR", default_value = "figures")]
+    /// Where figures are written; those of the README are in figures.
+    #[arg(long, value_name = "DIR", default_value = "results/figures")]
     figures: PathBuf,
     /// The seed of all randomness.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
+
+/// Not among the files that git keeps: a run elsewhere, or on less, must not pass for the results that are committed.
+const OUT: &str = "results";
 
 fn main() -> ExitCode {
     // SAFETY: no other thread has been started.
@@ -357,6 +360,10 @@ fn command(name: &str, context: &Context) -> String {
     }
     if context.seed != 0 {
         line += &format!(" --seed {}", context.seed);
+    }
+    if context.out != Path::new(OUT) {
+        let shown = if context.out.is_relative() { &context.out } else { Path::new("DIR") };
+        line += &format!(" --out {}", shown.display());
     }
     line
 }

@@ -18,7 +18,8 @@ use std::path::Path;
 pub const ABOUT: &str = "what teaching a base the generator's task buys: texts of the first round";
 
 const LABELS: [Label; 2] = [Label::Safe, Label::Unsafe];
-const REASONS: [(Reason, &str); 8] = [
+const REASONS: [(Reason, &str); 9] = [
+    (Reason::Cut, "cut off"),
     (Reason::Empty, "empty"),
     (Reason::Length, "length"),
     (Reason::Refusal, "refusal"),

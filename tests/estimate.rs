@@ -14,7 +14,7 @@ use nashguard::data::Language;
 use nashguard::neural::classifier::Reading;
 use nashguard::neural::decoder::{Batch, Cache, Config, Decoder, Numbers};
 use nashguard::neural::finetune::{FinetuneConfig, Lora, Trained};
-use nashguard::neural::generator::{Job, Sampling, Style, Take, Writer};
+use nashguard::neural::generator::{Draft, Job, Sampling, Style, Take, Writer};
 use nashguard::neural::preference::{Dpo, TuneConfig};
 use nashguard::neural::rounds::{
     ClassifierConfig, Estimate, GeneratorConfig, RoundsConfig, Stage, estimate, run,
@@ -149,7 +149,7 @@ impl Writer for Both {
         take: &mut Take<'_>,
     ) -> nashguard::Result<()> {
         for i in 0..jobs.len() {
-            let text = |k| format!("some text {k}");
+            let text = |k| Draft { text: format!("some text {k}"), whole: true };
             if take(i, (0..candidates).map(text).collect())?.is_break() {
                 break;
             }

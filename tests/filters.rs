@@ -1,6 +1,6 @@
 //! Filters of generated texts: what is dropped, for which reason, in which order.
 
-use nashguard::data::filters::{Counts, FilterConfig, Filters, Reason, check_rating, identify};
+use nashguard::data::filters::{FilterConfig, Filters, Reason, check_rating, identify};
 use nashguard::data::{Label, Language, Row, embedded};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ fn seed(text: &str, language: Language) -> Row {
 
 /// The verdict of fresh filters on a text written after an unrelated seed of about its length.
 fn verdict(text: &str, language: Language) -> Option<Reason> {
-    filters().check(&seed(&"x ".repeat(text.chars().count() / 2 + 1), language), text, language)
+    filters().reason(&seed(&"x ".repeat(text.chars().count() / 2 + 1), language), text, language)
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn length_is_the_difference_in_characters() {
     let check = |longer: usize| {
         let seed = seed(&"y".repeat(58 + longer), Language::En);
         let config = FilterConfig { language: false, ..FilterConfig::default() };
-        Filters::new(config, NONE).unwrap().check(&seed, &text, Language::En)
+        Filters::new(config, NONE).unwrap().reason(&seed, &text, Language::En)
     };
     assert_eq!(check(200), None);
     assert_eq!(check(201), Some(Reason::Length));
@@ -148,10 +148,13 @@ fn length_is_the_difference_in_characters() {
 #[test]
 fn a_seed_is_no_text_of_its_own_but_its_wording_may_come_again() {
     let seed = seed("Where is the station?", Language::En);
-    let mut filters = filters();
-    assert_eq!(filters.check(&seed, "  where is THE station", Language::En), Some(Reason::Copy));
-    assert_eq!(filters.check(&seed, "Where is the station?", Language::De), Some(Reason::Language));
-    assert_eq!(filters.check(&seed, "Where is the old library?", Language::En), None);
+    let filters = filters();
+    assert_eq!(filters.reason(&seed, "  where is THE station", Language::En), Some(Reason::Copy));
+    assert_eq!(
+        filters.reason(&seed, "Where is the station?", Language::De),
+        Some(Reason::Language)
+    );
+    assert_eq!(filters.reason(&seed, "Where is the old library?", Language::En), None);
 }
 
 #[test]
@@ -159,9 +162,9 @@ fn texts_that_must_not_come_again_do_not() {
     let foreign = "The quick brown fox jumps over the lazy dog while seven sailors sing an old song about \
                    the wide sea and the women they left at home on the island of their fathers.";
     let config = FilterConfig { language: false, ..FilterConfig::default() };
-    let mut filters = Filters::new(config, [foreign]).unwrap();
-    let mut check =
-        |text: &str| filters.check(&seed("Tell me a story.", Language::En), text, Language::En);
+    let filters = Filters::new(config, [foreign]).unwrap();
+    let check =
+        |text: &str| filters.reason(&seed("Tell me a story.", Language::En), text, Language::En);
     assert_eq!(check(&foreign.replace("quick", "swift")), Some(Reason::Contamination));
     // A piece of it.
     let piece = "fox jumps over the lazy dog while seven sailors sing an old song about the sea";
@@ -174,21 +177,19 @@ fn reasons_come_in_their_order() {
     let text = "I'm sorry, but I can't assist. 1. Go. 2. Come. 3. Stay.";
     let long = seed(&"x".repeat(400), Language::Fr);
     let short = seed(text, Language::Fr);
-    let mut filters = Filters::new(FilterConfig::default(), [text]).unwrap();
-    assert_eq!(filters.check(&long, " \n", Language::Fr), Some(Reason::Empty));
-    assert_eq!(filters.check(&long, text, Language::Fr), Some(Reason::Length));
-    assert_eq!(filters.check(&short, text, Language::Fr), Some(Reason::Refusal));
+    let filters = Filters::new(FilterConfig::default(), [text]).unwrap();
+    assert_eq!(filters.reason(&long, " \n", Language::Fr), Some(Reason::Empty));
+    assert_eq!(filters.reason(&long, text, Language::Fr), Some(Reason::Length));
+    assert_eq!(filters.reason(&short, text, Language::Fr), Some(Reason::Refusal));
     let steps = "1. Go. 2. Come. 3. Stay.";
-    assert_eq!(filters.check(&short, steps, Language::Fr), Some(Reason::Instructions));
+    assert_eq!(filters.reason(&short, steps, Language::Fr), Some(Reason::Instructions));
     let plain = "Where do the old people of this town live?";
-    let mut filters = Filters::new(FilterConfig::default(), [plain]).unwrap();
+    let filters = Filters::new(FilterConfig::default(), [plain]).unwrap();
     let own = seed(plain, Language::En);
-    assert_eq!(filters.check(&own, plain, Language::De), Some(Reason::Language));
-    assert_eq!(filters.check(&own, plain, Language::En), Some(Reason::Copy));
+    assert_eq!(filters.reason(&own, plain, Language::De), Some(Reason::Language));
+    assert_eq!(filters.reason(&own, plain, Language::En), Some(Reason::Copy));
     let other = seed("Who lives in this old town?", Language::En);
-    assert_eq!(filters.check(&other, plain, Language::En), Some(Reason::Contamination));
-    filters.remember(plain);
-    assert_eq!(filters.check(&other, plain, Language::En), Some(Reason::Duplicate));
+    assert_eq!(filters.reason(&other, plain, Language::En), Some(Reason::Contamination));
     assert!(Reason::Empty < Reason::Length && Reason::Contamination < Reason::Rating);
 }
 
@@ -209,7 +210,7 @@ fn ratings_match_labels() {
 }
 
 #[test]
-fn settings_and_counts_are_read_and_written() {
+fn settings_are_read() {
     let config: FilterConfig = toml::from_str("length = 50\n").unwrap();
     assert_eq!(config, FilterConfig { length: 50, ..FilterConfig::default() });
     assert!(toml::from_str::<FilterConfig>("lenght = 50\n").is_err());
@@ -217,14 +218,6 @@ fn settings_and_counts_are_read_and_written() {
         let config = FilterConfig { duplicates: bad, ..FilterConfig::default() };
         assert!(Filters::new(config, NONE).is_err());
     }
-    let mut counts = Counts::default();
-    for reason in [Reason::Copy, Reason::Empty, Reason::Copy] {
-        counts.add(reason);
-    }
-    assert_eq!(counts.total(), 3);
-    let json = serde_json::to_string(&counts).unwrap();
-    assert_eq!(json, r#"{"empty":1,"copy":2}"#);
-    assert_eq!(serde_json::from_str::<Counts>(&json).unwrap(), counts);
 }
 
 /// |A ∩ B| / |A ∪ B| of the sets of character 4-grams, by definition.
@@ -245,12 +238,16 @@ proptest! {
         let config = FilterConfig { language: false, ..FilterConfig::default() };
         let mut filters = Filters::new(config, NONE).unwrap();
         let seed = seed("A seed of no such text at all", Language::En);
-        let first = filters.check(&seed, &text, Language::En);
-        let again = filters.check(&seed, &(noise + &text.to_uppercase()), Language::En);
-        match first {
-            None => prop_assert_eq!(again, Some(Reason::Duplicate)),
+        let again = noise + &text.to_uppercase();
+        match filters.reason(&seed, &text, Language::En) {
+            None => {
+                prop_assert_eq!(filters.keep(&text), None);
+                prop_assert_eq!(filters.keep(&again), Some(Reason::Duplicate));
+            }
             Some(Reason::Empty) => {}
-            Some(reason) => prop_assert_eq!(again, Some(reason)),
+            Some(reason) => {
+                prop_assert_eq!(filters.reason(&seed, &again, Language::En), Some(reason))
+            }
         }
     }
 
@@ -268,8 +265,7 @@ proptest! {
         let near = jaccard(&a, &b);
         let config = FilterConfig { language: false, ..FilterConfig::default() };
         let mut filters = Filters::new(config, NONE).unwrap();
-        filters.remember(&a);
-        let verdict = filters.check(&seed("Something else", Language::En), &b, Language::En);
-        prop_assert_eq!(verdict == Some(Reason::Duplicate), near >= 0.8, "{} {} {}", a, b, near);
+        prop_assert_eq!(filters.keep(&a), None);
+        prop_assert_eq!(filters.keep(&b).is_some(), near >= 0.8, "{} {} {}", a, b, near);
     }
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::config;
 use nashguard::neural::generator::{
-    Job, Message, Prompt, Sampling, Server, ServerConfig, Writer as _,
+    Draft, Job, Message, Prompt, Sampling, Server, ServerConfig, Writer as _,
 };
 use nashguard::{Error, Result};
 use proptest::prelude::*;
@@ -207,8 +207,10 @@ type Taken = BTreeMap<usize, Vec<String>>;
 /// What is taken before `write` ends, and how it ends. Nothing may be taken twice.
 fn take(server: &Server, jobs: &[Job], candidates: usize) -> (Taken, Result<()>) {
     let mut taken = Taken::new();
-    let end = server.write(jobs, candidates, &Sampling::default(), 7, &mut |i, texts| {
-        assert_eq!(texts.len(), candidates);
+    let end = server.write(jobs, candidates, &Sampling::default(), 7, &mut |i, drafts| {
+        assert_eq!(drafts.len(), candidates);
+        assert!(drafts.iter().all(|draft| draft.whole));
+        let texts = drafts.into_iter().map(|draft| draft.text).collect();
         assert!(taken.insert(i, texts).is_none(), "job {i} is taken twice");
         Ok(ControlFlow::Continue(()))
     });
@@ -293,7 +295,7 @@ fn the_server_names_its_model() {
     };
     let one = hold(&["some/model"]);
     let server = Server::new(ServerConfig { model: None, ..one.config() }).unwrap();
-    assert_eq!(server.model(), "some/model");
+    assert_eq!(server.name(), "some/model");
     all(&server, &jobs(2), 1);
     let asked: Vec<_> = one.seen().into_iter().filter(|r| r.method == "GET").collect();
     assert_eq!(asked.len(), 2);
@@ -497,6 +499,26 @@ fn a_break_ends_the_work_without_further_requests() {
         std::thread::sleep(Duration::from_millis(200));
         assert_eq!(loopback.seen().len(), seen);
     }
+}
+
+/// A text that ends with the longest length is not whole, unless its line had ended before.
+#[test]
+fn texts_that_were_cut_off_are_told_apart() {
+    let loopback = Loopback::start(|request| {
+        let chat = request.path.ends_with("/chat/completions");
+        let text = if request.prompt() == "two lines" { "one\ntwo" } else { "one" };
+        let answer = answer_with(&json!(text), chat).replace("\"stop\"", "\"length\"");
+        Reply::Whole(200, "Content-Type: application/json", answer)
+    });
+    let jobs = [chat(1, "a chat"), line(2, "a line"), line(3, "two lines")];
+    let mut whole = BTreeMap::new();
+    let mut take = |i: usize, drafts: Vec<Draft>| {
+        assert_eq!(drafts[0].text, "one");
+        whole.insert(i, drafts[0].whole);
+        Ok(ControlFlow::Continue(()))
+    };
+    loopback.server().write(&jobs, 1, &Sampling::default(), 7, &mut take).unwrap();
+    assert_eq!(whole.into_values().collect::<Vec<_>>(), [false, false, true]);
 }
 
 /// What was taken before an error is not asked for again, and what comes is what would have come.

@@ -16,12 +16,14 @@ pub use language::identify;
 use super::{Label, Language, Row, is_blank};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 /// Why a generated text is dropped, in the order in which it is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// It was cut off at the longest length.
+    Cut,
     /// Nothing of it shows.
     Empty,
     /// Much longer or shorter than its seed.
@@ -34,12 +36,12 @@ pub enum Reason {
     Language,
     /// It is its seed.
     Copy,
-    /// Nearly a text that was kept before.
-    Duplicate,
     /// Nearly a text that must not be met again, or made of pieces of such texts.
     Contamination,
     /// Its rated harm does not match the label.
     Rating,
+    /// Nearly a text that was kept before.
+    Duplicate,
 }
 
 /// What [`Filters`] look for.
@@ -101,21 +103,17 @@ impl Filters {
         Ok(this)
     }
 
-    /// As [`Filters::reason`]; a text without one counts as kept, and drops its later duplicates.
-    pub fn check(&mut self, seed: &Row, text: &str, language: Language) -> Option<Reason> {
-        let reason = self.reason(seed, text, language);
-        if reason.is_none() {
-            self.remember(text);
+    /// Keeps a text that there was no other reason to drop, or drops it as nearly one that was kept before.
+    pub fn keep(&mut self, text: &str) -> Option<Reason> {
+        let words = &words::words(text);
+        if self.kept.holds(words, self.config.duplicates) {
+            return Some(Reason::Duplicate);
         }
-        reason
+        self.kept.insert(words);
+        None
     }
 
-    /// Counts a text as kept, without looking: one of an earlier round, or from before a break.
-    pub fn remember(&mut self, text: &str) {
-        self.kept.insert(&words::words(text));
-    }
-
-    /// The first reason to drop a text written after `seed` in `language`.
+    /// The first reason to drop a text written after `seed` in `language`, but for texts kept before.
     pub fn reason(&self, seed: &Row, text: &str, language: Language) -> Option<Reason> {
         let words = &words::words(text);
         let length = |text: &str| text.chars().count();
@@ -126,12 +124,11 @@ impl Filters {
             Reason::Instructions => instructions::is_instructions(text),
             Reason::Language => self.config.language && identify(text) != Some(language),
             Reason::Copy => language == seed.language && *words == words::words(&seed.text),
-            Reason::Duplicate => self.kept.holds(words, self.config.duplicates),
             Reason::Contamination => self.is_foreign(words),
-            Reason::Rating => false,
+            Reason::Cut | Reason::Rating | Reason::Duplicate => false,
         };
         use Reason::*;
-        [Empty, Length, Refusal, Instructions, Language, Copy, Duplicate, Contamination]
+        [Empty, Length, Refusal, Instructions, Language, Copy, Contamination]
             .into_iter()
             .find(|&reason| dropped(reason))
     }
@@ -152,21 +149,4 @@ impl Filters {
 pub fn check_rating(label: Label, rating: Option<u8>) -> Option<Reason> {
     let harmful = rating.unwrap_or(5) >= 3;
     (harmful != (label == Label::Unsafe)).then_some(Reason::Rating)
-}
-
-/// How many texts were dropped for each reason.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Counts(pub BTreeMap<Reason, usize>);
-
-impl Counts {
-    /// Counts one more.
-    pub fn add(&mut self, reason: Reason) {
-        *self.0.entry(reason).or_default() += 1;
-    }
-
-    /// All of them.
-    pub fn total(&self) -> usize {
-        self.0.values().sum()
-    }
 }

@@ -85,8 +85,66 @@ pub trait Loss<T> {
     fn loss(&self, items: &[T]) -> Result<Vec<f64>>;
 }
 
-/// F(p, q) = `E_p[loss] - beta KL(p || reference)` from about `n` draws, in nats: one body for tables
-/// (exact, standard error 0) and for networks (a sample mean).
+/// Draws from p with how likely they were, also under a reference: all that a payoff needs but the classifier.
+#[derive(Clone, Debug)]
+pub struct Weighed<T> {
+    /// What was drawn.
+    pub draws: Draws<T>,
+    /// log p of each item, nats.
+    pub log_p: Vec<f64>,
+    /// log of the reference, nats.
+    pub log_r: Vec<f64>,
+}
+
+impl<T> Weighed<T> {
+    /// About `n` draws.
+    ///
+    /// # Errors
+    /// Whatever drawing or weighing the draws reports.
+    pub fn new(
+        law: &impl Law<Item = T>,
+        reference: &impl Law<Item = T>,
+        n: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        let draws = law.draws(n, seed)?;
+        let log_p = law.log_prob(&draws.items)?;
+        let log_r = reference.log_prob(&draws.items)?;
+        Ok(Self { draws, log_p, log_r })
+    }
+
+    /// F(p, q) = `E_p[loss] - beta KL(p || reference)` in nats: one body for tables (exact, standard error 0) and for
+    /// networks (a sample mean).
+    ///
+    /// # Errors
+    /// Whatever the classifier reports.
+    pub fn payoff(&self, classifier: &impl Loss<T>, beta: f64) -> Result<Estimate> {
+        let loss = classifier.loss(&self.draws.items)?;
+        let ratios = self.log_p.iter().zip(&self.log_r);
+        Ok(self.mean(loss.iter().zip(ratios).map(|(l, (p, r))| l - beta * (p - r)).collect()))
+    }
+
+    /// KL(p || reference) in nats.
+    pub fn kl(&self) -> Estimate {
+        self.mean(self.log_p.iter().zip(&self.log_r).map(|(p, r)| p - r).collect())
+    }
+
+    fn mean(&self, terms: Vec<f64>) -> Estimate {
+        let Draws { weights, exact, .. } = &self.draws;
+        let weighed = terms.iter().zip(weights);
+        let mean: f64 = weighed.clone().filter(|(_, w)| **w > 0.0).map(|(t, w)| t * w).sum();
+        let standard_error = if *exact {
+            0.0
+        } else {
+            let squares: f64 = weighed.map(|(t, w)| (w * (t - mean)).powi(2)).sum();
+            let n = terms.len() as f64;
+            (squares * n / (n - 1.0).max(1.0)).sqrt()
+        };
+        Estimate { mean, standard_error }
+    }
+}
+
+/// [`Weighed::payoff`] of about `n` draws.
 ///
 /// # Errors
 /// Whatever drawing, scoring or weighing the draws reports.
@@ -98,22 +156,7 @@ pub fn payoff<T>(
     n: usize,
     seed: u64,
 ) -> Result<Estimate> {
-    let draws = law.draws(n, seed)?;
-    let loss = classifier.loss(&draws.items)?;
-    let log_p = law.log_prob(&draws.items)?;
-    let log_r = reference.log_prob(&draws.items)?;
-    let terms: Vec<f64> =
-        loss.iter().zip(&log_p).zip(&log_r).map(|((l, p), r)| l - beta * (p - r)).collect();
-    let mean: f64 =
-        terms.iter().zip(&draws.weights).filter(|(_, w)| **w > 0.0).map(|(t, w)| t * w).sum();
-    let standard_error = if draws.exact {
-        0.0
-    } else {
-        let squares = terms.iter().zip(&draws.weights).map(|(t, w)| (w * (t - mean)).powi(2));
-        let n = terms.len() as f64;
-        (squares.sum::<f64>() * n / (n - 1.0).max(1.0)).sqrt()
-    };
-    Ok(Estimate { mean, standard_error })
+    Weighed::new(law, reference, n, seed)?.payoff(classifier, beta)
 }
 
 /// One text written for one seed.

@@ -21,7 +21,7 @@ mod spectrum;
 mod tables;
 
 pub use game::{Anchor, ExactGap, GuardGame, Seed};
-pub use law::{Draws, Law, Loss, Sample, Table, payoff, tabulate, tabulate_loss};
+pub use law::{Draws, Law, Loss, Sample, Table, Weighed, payoff, tabulate, tabulate_loss};
 pub use random::random_game;
 pub use solve::{Iterate, Solution, solve, solve_with};
 pub use spectrum::{Spectrum, spectrum};

@@ -9,7 +9,7 @@ use nashguard::neural::generator::Writer;
 #[cfg(feature = "server")]
 use nashguard::neural::generator::{Server, ServerConfig};
 use nashguard::neural::rounds::{
-    Estimate, Event, Material, Model, Need, Plan, RoundsConfig, Stage, Summary, estimate,
+    Estimate, Event, Material, Model, Need, Plan, RoundsConfig, Stage, Summary, estimate, gib,
     run as play,
 };
 use nashguard::{Error, Result};
@@ -50,6 +50,14 @@ pub struct Options {
     #[cfg(feature = "server")]
     #[arg(long, value_name = "NAME", requires = "generator_url")]
     pub generator_key: Option<String>,
+    /// Requests to that server at a time; what keeps a large one busy.
+    #[cfg(feature = "server")]
+    #[arg(long, value_name = "N", default_value_t = ServerConfig::default().requests)]
+    pub generator_requests: usize,
+    /// Seconds that an answer of it may take.
+    #[cfg(feature = "server")]
+    #[arg(long, value_name = "SECONDS", default_value_t = ServerConfig::default().patience)]
+    pub generator_patience: f64,
 }
 
 pub fn run(options: &Options) -> Result<()> {
@@ -69,6 +77,9 @@ pub fn run(options: &Options) -> Result<()> {
     interrupt::advise("go on with the same command");
     let mut progress: Option<(Stage, ProgressBar)> = None;
     let server = server(options).transpose()?;
+    if server.is_some() && config.evaluation > 0 {
+        eprintln!("payoff and gap are not estimated: a server gives no log-probabilities");
+    }
     let (models, out) = (&options.models, &options.out);
     let played = play(&config, &material, models, server.as_deref(), out, &mut |event| {
         match event {
@@ -187,17 +198,15 @@ fn page(found: &Estimate, out: &Path) -> String {
     page
 }
 
-fn gib(bytes: usize) -> String {
-    format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
-}
-
 /// What writes in place of a model here, if anything should.
 #[cfg(feature = "server")]
 fn server(options: &Options) -> Option<Result<Box<dyn Writer>>> {
     let url = options.generator_url.clone()?;
     let key = options.generator_key.clone();
     let model = options.generator_model.clone();
-    let mut config = ServerConfig { url, model, key, ..ServerConfig::default() };
+    let (requests, patience) = (options.generator_requests, options.generator_patience);
+    let mut config =
+        ServerConfig { url, model, key, requests, patience, ..ServerConfig::default() };
     if options.dry_run {
         config.attempts = 1;
     }
@@ -214,6 +223,7 @@ fn name_of(stage: Stage) -> &'static str {
         Stage::Teaching => "teaching",
         Stage::Sampling => "sampling",
         Stage::Rating => "rating",
+        Stage::Scoring => "scoring",
         Stage::Classifier => "classifier",
         Stage::Generator => "generator",
         Stage::Evaluation => "evaluation",

@@ -56,16 +56,19 @@ impl Cache {
             *self = Self::default();
             return Ok(());
         }
-        // Slots that none of the kept ones fills.
+        // Slots that none of the kept ones fills; a few are not worth a second copy.
         let blank = |row: &Vec<Slot>| row.iter().take_while(|slot| slot.is_none()).count();
-        let skip = slots.iter().map(blank).min().unwrap_or(0);
+        let blank = slots.iter().map(blank).min().unwrap_or(0);
+        let skip = if blank < ROOM { 0 } else { blank };
         let picks: Vec<u32> = sequences.iter().map(|&i| i as u32).collect();
         for memory in &mut self.layers {
             let picks = Tensor::new(picks.as_slice(), memory.keys.device())?;
-            let used = memory.used - skip;
-            let some = |x: &Tensor| x.narrow(2, skip, used)?.contiguous()?.index_select(&picks, 0);
+            let some = |x: &Tensor| match skip {
+                0 => x.index_select(&picks, 0),
+                _ => x.narrow(2, skip, memory.used - skip)?.contiguous()?.index_select(&picks, 0),
+            };
             (memory.keys, memory.values) = (some(&memory.keys)?, some(&memory.values)?);
-            memory.used = used;
+            memory.used -= skip;
         }
         self.slots = slots.into_iter().map(|row| row[skip..].to_vec()).collect();
         Ok(())

@@ -152,7 +152,7 @@ impl AdamW {
 }
 
 const PARTS: [&str; 3] = ["weight", "first", "second"];
-const REDO: &str = "train again without --resume";
+const REDO: &str = "remove the checkpoint to train again";
 
 fn gradient<'a>(gradients: &'a Gradients, name: &str) -> Result<&'a Tensor> {
     gradients.get(name).ok_or_else(|| {

@@ -46,7 +46,7 @@ pub(in crate::neural) fn load(folder: &Path, adamw: &mut AdamW, run: u64) -> Res
     }
     let bytes = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
     let bad = |problem: &str| {
-        Error::invalid(path.display().to_string(), problem, "train again without --resume")
+        Error::invalid(path.display().to_string(), problem, "remove the file to train again")
     };
     let about = safetensors::SafeTensors::read_metadata(&bytes);
     let about = about.ok().and_then(|(_, about)| about.metadata().clone());

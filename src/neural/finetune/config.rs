@@ -208,6 +208,11 @@ impl FinetuneConfig {
             ("accumulate", self.accumulate > 0, "choose at least 1"),
             ("workers", (1..=256).contains(&self.workers), "choose 1 to 256"),
             ("checkpoint_steps", self.checkpoint_steps > 0, "choose at least 1"),
+            (
+                "reading.max_tokens",
+                (1..=model.context).contains(&self.reading.max_tokens),
+                "choose 1 to the model's context",
+            ),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
             Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),

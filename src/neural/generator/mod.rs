@@ -21,7 +21,7 @@ pub use sampling::{Completion, Sampling};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerConfig};
 pub use teaching::{MARGIN, PARALLEL, Pair, align, teaching_pairs};
-pub use writer::{Job, Local, Prompt, Take, Writer};
+pub use writer::{Draft, Job, Local, Prompt, Take, Writer};
 
 use super::decoder::{Batch, Decoder, Tokenizer};
 use super::ops;

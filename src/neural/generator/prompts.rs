@@ -188,7 +188,8 @@ mod tests {
             let (from, to) = (example.from[language as usize], example.to[language as usize]);
             let categories: Vec<Category> = example.category.into_iter().collect();
             let seed = Row { language, ..row(from, &categories) };
-            assert_eq!(filters.check(&seed, to, language), None, "{to}");
+            let reason = filters.reason(&seed, to, language).or_else(|| filters.keep(to));
+            assert_eq!(reason, None, "{to}");
             assert_eq!(check_rating(seed.label, Some(example.harm)), None, "{to}");
         }
     }

@@ -6,6 +6,7 @@ use crate::{Error, Result};
 use candle_core::DType;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
@@ -56,19 +57,17 @@ impl Sampling {
         if self.temperature == 0.0 {
             return Ok(logits.iter().position(|&z| z == top).unwrap_or(0) as u32);
         }
-        let weigh = |z: f32| (f64::from(z - top) / self.temperature).exp();
-        let total: f64 = logits.iter().map(|&z| weigh(z)).sum();
+        let weigh = |&z: &f32| (f64::from(z - top) / self.temperature).exp();
+        let weights: Vec<f64> = logits.iter().map(weigh).collect();
+        let total: f64 = weights.iter().sum();
+        let weights = weights.into_iter().enumerate();
         if self.top_p == 1.0 {
-            return Ok(pick(logits.iter().map(|&z| weigh(z)).enumerate(), u * total));
+            return Ok(pick(weights, u * total));
         }
         // Tokens below this hold less than 1 - top_p together, so the nucleus is among the others.
         let floor = (1.0 - self.top_p) / logits.len() as f64 * total;
-        let mut likely: Vec<(usize, f64)> = logits
-            .iter()
-            .map(|&z| weigh(z))
-            .enumerate()
-            .filter(|&(_, weight)| weight >= floor)
-            .collect();
+        let mut likely: Vec<(usize, f64)> =
+            weights.filter(|(_, weight)| *weight >= floor).collect();
         likely.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         let (mut mass, mut size) = (0.0, 0);
         while size < likely.len() && mass < self.top_p * total {
@@ -107,7 +106,20 @@ struct Writing {
     candidate: usize,
     rng: ChaCha8Rng,
     ids: Vec<u32>,
+    /// It has ended, but its keys and values are still in the cache: to take out each by itself would copy
+    /// those of all others each time.
+    ended: bool,
 }
+
+impl Writing {
+    /// The token read next; of one that has ended any will do.
+    fn last(&self) -> u32 {
+        self.ids.last().copied().unwrap_or(0)
+    }
+}
+
+/// Ended sequences are taken out when they are this part of all.
+const IDLE: usize = 4;
 
 /// Tokens that the prompts read last begin with, and what the layers made of them.
 #[derive(Default)]
@@ -187,20 +199,30 @@ impl Generator {
         let mut opening = Opening::default();
         let mut writing: Vec<Writing> = Vec::new();
         let mut cache = Cache::default();
-        while !writing.is_empty() || waiting.peek().is_some() {
+        loop {
+            let going: Vec<usize> = (0..writing.len()).filter(|&i| !writing[i].ended).collect();
+            let refill = waiting.peek().is_some() && 2 * going.len() <= sampling.batch;
+            let idle = writing.len() - going.len();
+            if idle > 0 && (refill || IDLE * idle >= writing.len()) {
+                cache.keep(&going)?;
+                writing.retain(|w| !w.ended);
+            }
             // Logits of the next token of each sequence, by row of a table.
             let mut fresh = Vec::new();
-            if 2 * writing.len() <= sampling.batch {
+            if refill {
                 while writing.len() + fresh.len() < sampling.batch {
                     let Some((prompt, candidate)) = waiting.next() else { break };
                     let mut rng = ChaCha8Rng::seed_from_u64(seed);
                     rng.set_stream((u64::from(prompts[prompt].0) << 32) | candidate as u64);
-                    fresh.push(Writing { prompt, candidate, rng, ids: Vec::new() });
+                    fresh.push(Writing { prompt, candidate, rng, ids: Vec::new(), ended: false });
                 }
+            }
+            if writing.is_empty() && fresh.is_empty() {
+                return Ok(());
             }
             let mut tables = Vec::new();
             if !writing.is_empty() {
-                let next: Vec<&[u32]> = writing.iter().map(|w| &w.ids[w.ids.len() - 1..]).collect();
+                let next: Vec<[u32; 1]> = writing.iter().map(|w| [w.last()]).collect();
                 let batch = Batch::new(&next)?;
                 let states = decoder.extend(&batch, &batch.last(), &mut cache)?;
                 tables.push((decoder.logits(&states)?, (0..writing.len()).collect::<Vec<_>>()));
@@ -223,44 +245,39 @@ impl Generator {
                 tables.push((decoder.logits(&states)?, rows));
                 writing.append(&mut fresh);
             }
-            let mut going = Vec::new();
-            let mut at = 0;
+            let mut read = Vec::new();
             for (table, rows) in tables {
-                let table = table.to_dtype(DType::F32)?.to_vec2::<f32>()?;
-                for row in rows {
-                    let w = &mut writing[at];
-                    let token = sampling.draw(&table[row], &mut w.rng)?;
-                    let end = self.stops.contains(&token).then_some(token);
-                    if end.is_none() {
-                        w.ids.push(token);
-                    }
-                    if end.is_some() || w.ids.len() == sampling.max_tokens {
-                        let ids = std::mem::take(&mut w.ids);
-                        let of_prompt = &mut done[w.prompt];
-                        of_prompt[w.candidate] = Some(Completion { ids, end });
-                        if of_prompt.iter().all(Option::is_some) {
-                            let whole = std::mem::take(of_prompt).into_iter().flatten().collect();
-                            if take(w.prompt, whole)?.is_break() {
-                                return Ok(());
-                            }
+                read.push((table.to_dtype(DType::F32)?.to_vec2::<f32>()?, rows));
+            }
+            let logits: Vec<&[f32]> = read
+                .iter()
+                .flat_map(|(table, rows)| rows.iter().map(|&row| table[row].as_slice()))
+                .collect();
+            let drawn = writing.par_iter_mut().zip(logits).map(|(w, logits)| match w.ended {
+                true => Ok(None),
+                false => sampling.draw(logits, &mut w.rng).map(Some),
+            });
+            let drawn = drawn.collect::<Result<Vec<Option<u32>>>>()?;
+            for (w, token) in writing.iter_mut().zip(drawn) {
+                let Some(token) = token else { continue };
+                let end = self.stops.contains(&token).then_some(token);
+                if end.is_none() {
+                    w.ids.push(token);
+                }
+                w.ended = end.is_some() || w.ids.len() == sampling.max_tokens;
+                if w.ended {
+                    let ids = std::mem::take(&mut w.ids);
+                    let of_prompt = &mut done[w.prompt];
+                    of_prompt[w.candidate] = Some(Completion { ids, end });
+                    if of_prompt.iter().all(Option::is_some) {
+                        let whole = std::mem::take(of_prompt).into_iter().flatten().collect();
+                        if take(w.prompt, whole)?.is_break() {
+                            return Ok(());
                         }
-                    } else {
-                        going.push(at);
                     }
-                    at += 1;
                 }
             }
-            if going.len() < writing.len() {
-                cache.keep(&going)?;
-                let mut stays = going.iter().copied().peekable();
-                let mut at = 0;
-                writing.retain(|_| {
-                    at += 1;
-                    stays.next_if_eq(&(at - 1)).is_some()
-                });
-            }
         }
-        Ok(())
     }
 }
 

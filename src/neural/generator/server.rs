@@ -4,11 +4,10 @@
 //! brings can be neither lost nor doubled. Texts are numbered, each number is given to one thread once, and
 //! only an answer that holds a text ends it.
 
-use super::{Job, Prompt, Sampling, Take, Writer};
+use super::{Draft, Job, Prompt, Sampling, Take, Writer};
 use crate::{Error, Result};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,8 +24,7 @@ const REFUSAL: u64 = 4096;
 const SHOWN: usize = 200;
 
 /// Where a server is and how it is asked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerConfig {
     /// Its address, with or without `/v1` at the end: `http://127.0.0.1:8000`.
     pub url: String,
@@ -130,11 +128,6 @@ impl Server {
         Ok(server)
     }
 
-    /// Name of the model.
-    pub fn model(&self) -> &str {
-        &self.model
-    }
-
     fn only_model(&self) -> Result<String> {
         let names = |answer: &Value| -> Option<Vec<String>> {
             let name = |model: &Value| model.get("id")?.as_str().map(str::to_owned);
@@ -170,7 +163,7 @@ impl Server {
         sampling: &Sampling,
         seed: u64,
         stop: &Stop,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Draft>> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream((u64::from(job.number) << 32) | candidate as u64);
         let mut body = json!({
@@ -185,7 +178,7 @@ impl Server {
             "min_p": 0.0,
             "repetition_penalty": 1.0,
         });
-        let (path, read): (_, fn(&Value) -> Option<String>) = match &job.prompt {
+        let (path, read): (_, fn(&Value) -> Option<Draft>) = match &job.prompt {
             Prompt::Chat(messages) => {
                 body["messages"] = json!(messages);
                 ("chat/completions", |answer| {
@@ -197,14 +190,17 @@ impl Server {
                 body["stop"] = json!(["\n"]);
                 // A server may end the text with what stopped it, or not know how to stop.
                 ("completions", |answer| {
-                    let text = said(answer, |choice| choice.get("text"))?;
-                    Some(text.split('\n').next().unwrap_or_default().to_owned())
+                    let said = said(answer, |choice| choice.get("text"))?;
+                    Some(match said.text.split_once('\n') {
+                        Some((line, _)) => Draft { text: line.to_owned(), whole: true },
+                        None => said,
+                    })
                 })
             }
         };
         let text = self.ask(path, Some(&body.to_string()), &mut rng, stop, read);
         let text = text.map_err(|e| e.within(&format!("job {}", job.number)))?;
-        Ok(text.map(|text| text.trim().to_owned()))
+        Ok(text.map(|Draft { text, whole }| Draft { text: text.trim().to_owned(), whole }))
     }
 
     /// Asks until `read` finds in an answer what was asked for; `None` when the work was stopped before.
@@ -244,7 +240,11 @@ impl Server {
             let least = least.unwrap_or_default();
             if least > self.patience {
                 let problem = format!("{problem} and asks to wait for {} s", least.as_secs());
-                return Err(Error::invalid(address, problem, "run again then, or raise patience"));
+                return Err(Error::invalid(
+                    address,
+                    problem,
+                    "run again then, or raise the patience",
+                ));
             }
             if stop.wait(least.max(pause.mul_f64(1.0 - 0.5 * rng.random::<f64>()))) {
                 return Ok(None);
@@ -337,7 +337,7 @@ impl Server {
     }
 
     /// Writes one text after the other until all are taken up.
-    fn work(&self, work: &Work<'_>, tell: &SyncSender<(usize, Result<String>)>) {
+    fn work(&self, work: &Work<'_>, tell: &SyncSender<(usize, Result<Draft>)>) {
         loop {
             let at = work.next.fetch_add(1, Ordering::Relaxed);
             if at >= work.jobs.len() * work.candidates {
@@ -409,11 +409,11 @@ struct Work<'a> {
 
 /// Hands each job on when its last text arrives.
 fn collect(
-    told: Receiver<(usize, Result<String>)>,
+    told: Receiver<(usize, Result<Draft>)>,
     work: &Work<'_>,
     take: &mut Take<'_>,
 ) -> Result<()> {
-    let mut done: Vec<Vec<Option<String>>> = vec![vec![None; work.candidates]; work.jobs.len()];
+    let mut done: Vec<Vec<Option<Draft>>> = vec![vec![None; work.candidates]; work.jobs.len()];
     let mut outcome = Ok(());
     for (at, text) in told {
         let job = at / work.candidates;
@@ -506,17 +506,17 @@ fn key(variable: &str) -> Result<String> {
 }
 
 /// The text of an answer's first choice, found there by `place`; empty when it was withheld.
-fn said(answer: &Value, place: impl Fn(&Value) -> Option<&Value>) -> Option<String> {
+fn said(answer: &Value, place: impl Fn(&Value) -> Option<&Value>) -> Option<Draft> {
     let choice = answer.get("choices")?.get(0)?;
-    if choice.get("finish_reason").is_some_and(|reason| reason == "content_filter") {
-        return Some(String::new());
-    }
-    match place(choice)? {
-        Value::String(text) => Some(text.clone()),
+    let reason = choice.get("finish_reason").and_then(Value::as_str);
+    let text = match place(choice)? {
+        _ if reason == Some("content_filter") => String::new(),
+        Value::String(text) => text.clone(),
         // Nothing but thoughts or a refusal in a field of its own.
-        Value::Null => Some(String::new()),
-        _ => None,
-    }
+        Value::Null => String::new(),
+        _ => return None,
+    };
+    Some(Draft { text, whole: reason != Some("length") })
 }
 
 /// The wait that the server asks for, where it says so in seconds and not by a date.

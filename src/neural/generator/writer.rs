@@ -3,6 +3,7 @@
 use super::{Chat, Generator, Message, Sampling};
 use crate::neural::decoder::Tokenizer;
 use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
 /// What a text is written after.
@@ -23,8 +24,17 @@ pub struct Job {
     pub number: u32,
 }
 
-/// Given the index of a job and its texts as soon as they are whole; breaks to end the work.
-pub type Take<'a> = dyn FnMut(usize, Vec<String>) -> Result<ControlFlow<()>> + 'a;
+/// A text as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Draft {
+    /// Without white space at its ends; may be empty.
+    pub text: String,
+    /// Whether the model ended it; else it was cut off at the longest length.
+    pub whole: bool,
+}
+
+/// Given the index of a job and its texts as soon as all of them are there; breaks to end the work.
+pub type Take<'a> = dyn FnMut(usize, Vec<Draft>) -> Result<ControlFlow<()>> + 'a;
 
 /// A back end that writes: a model in this process or a server that holds one. It draws; whether it also says
 /// how likely a text was is another matter ([`Law`](crate::guard::Law)).
@@ -33,7 +43,7 @@ pub trait Writer {
     fn name(&self) -> String;
 
     /// Draws `candidates` texts of every job and hands them to `take`, each job exactly once, in whatever order
-    /// they end. Texts come without white space at their ends, and may be empty.
+    /// they end.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a prompt that it cannot follow and settings out of range; those of `take`.
@@ -153,6 +163,11 @@ impl Local {
             let remedy = "name eos_token in its tokenizer_config.json";
             Error::invalid("tokenizer", "it has no token that ends texts", remedy)
         })?;
+        // Whoever goes on with a line writes a space first.
+        let text = match prompt {
+            Prompt::Line(line) if !line.ends_with(char::is_whitespace) => &format!(" {text}"),
+            _ => text,
+        };
         Ok([self.plain.encode_piece(text)?, vec![end]].concat())
     }
 }
@@ -196,7 +211,8 @@ impl Writer for Local {
             let mut broken = false;
             generator.complete(&prompts, candidates, sampling, seed, &mut |i, completions| {
                 let text = |c: &super::Completion| {
-                    Ok(generator.tokenizer().decode(&c.ids)?.trim().to_owned())
+                    let text = generator.tokenizer().decode(&c.ids)?.trim().to_owned();
+                    Ok(Draft { text, whole: c.end.is_some() })
                 };
                 let texts = completions.iter().map(text).collect::<Result<_>>()?;
                 let flow = take(indices[i], texts)?;

@@ -6,7 +6,7 @@ use crate::neural::{finetune::by_length, parallel};
 use crate::{Error, Result};
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
-use std::hash::{DefaultHasher, Hash};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -92,6 +92,8 @@ pub struct Preferences {
     pairs: Vec<Pair>,
     /// log R of both texts.
     references: Vec<[f64; 2]>,
+    /// The base, hashed.
+    base: u64,
 }
 
 /// Slots a batch when texts are weighed.
@@ -118,7 +120,9 @@ impl Preferences {
         let (of_current, of_base) = (weigh(dpo.tau, current)?, weigh(dpo.beta, base)?);
         let both = of_current.iter().zip(&of_base);
         let references = both.map(|(c, b)| [0, 1].map(|k| dpo.reference(c[k], b[k]))).collect();
-        Ok(Self { dpo, pairs, references })
+        let mut hasher = DefaultHasher::new();
+        base.decoder().fingerprint(&mut hasher)?;
+        Ok(Self { dpo, pairs, references, base: hasher.finish() })
     }
 }
 
@@ -240,10 +244,11 @@ impl Objective for Preferences {
     }
 
     fn fingerprint(&self, hasher: &mut DefaultHasher) {
-        for (pair, reference) in self.pairs.iter().zip(&self.references) {
+        for pair in &self.pairs {
             (&pair.prompt, &pair.texts, pair.preferred.to_bits()).hash(hasher);
-            reference.map(f64::to_bits).hash(hasher);
         }
+        // Not the references: another processor rounds them otherwise.
+        self.base.hash(hasher);
         [self.dpo.tau, self.dpo.beta, self.dpo.alpha].map(f64::to_bits).hash(hasher);
     }
 }

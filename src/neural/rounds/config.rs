@@ -3,6 +3,7 @@
 use crate::data::Language;
 use crate::data::filters::{FilterConfig, Filters};
 use crate::neural::GuardrailConfig;
+use crate::neural::decoder::Config;
 use crate::neural::finetune::{FinetuneConfig, Selection};
 use crate::neural::generator::{PARALLEL, Sampling, Style};
 use crate::neural::preference::{Dpo, TuneConfig};
@@ -124,7 +125,41 @@ pub struct ClassifierConfig {
     pub go_on: bool,
 }
 
+impl GeneratorConfig {
+    /// Checks how it learns, for a model of this config.
+    pub(super) fn check(&self, model: &Config) -> Result<()> {
+        if self.dpo.is_some() {
+            self.tune.check(model.layers).map_err(|e| e.within("generator.tune"))?;
+        }
+        let Some(teaching) = &self.teaching else { return Ok(()) };
+        teaching.tune.check(model.layers).map_err(|e| e.within("generator.teaching.tune"))
+    }
+}
+
+impl ClassifierConfig {
+    /// Checks how it learns, for a decoder of this config.
+    pub(super) fn check(&self, model: Option<&Config>) -> Result<()> {
+        match model {
+            Some(model) => self.finetune.check(model).map_err(|e| e.within("classifier.finetune")),
+            None => self.guardrail.check().map_err(|e| e.within("classifier.guardrail")),
+        }
+    }
+}
+
 impl RoundsConfig {
+    /// The settings on which what is played depends: neither how many rounds, nor how a training is cut into work.
+    pub(super) fn lasting(&self) -> Self {
+        let mut config = Self { rounds: 0, ..self.clone() };
+        let generator = &mut config.generator;
+        let teaching = generator.teaching.iter_mut().map(|teaching| &mut teaching.tune);
+        for tune in teaching.chain([&mut generator.tune]) {
+            (tune.workers, tune.checkpoint_steps) = (1, 1);
+        }
+        let finetune = &mut config.classifier.finetune;
+        (finetune.workers, finetune.checkpoint_steps) = (1, 1);
+        config
+    }
+
     /// Checks what can be checked without a model.
     ///
     /// # Errors

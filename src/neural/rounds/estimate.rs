@@ -18,7 +18,7 @@
 mod machine;
 mod speeds;
 
-pub use machine::{Machine, Need};
+pub use machine::{Machine, Need, gib};
 
 use super::config::RoundsConfig;
 use super::run::{Material, Stage, check};
@@ -30,7 +30,7 @@ use crate::neural::generator::{Prompt, Writer, rating};
 use crate::neural::preference::TuneConfig;
 use crate::neural::{Guardrail, device};
 use crate::{Error, Result};
-use machine::{Batch, free_disk, free_memory, gib, kept};
+use machine::{Batch, free_disk, free_memory, kept};
 use speeds::{Speeds, a_step, speed, with_steps};
 use std::path::{Path, PathBuf};
 
@@ -129,7 +129,6 @@ pub fn estimate(
     out: &Path,
 ) -> Result<Estimate> {
     check(config, material, server.is_some())?;
-    config.sampling.check().map_err(|e| e.within("sampling"))?;
     let game = Game { config, material, models, server: None, out };
     let tasks = game.tasks(1);
     let machine = Machine { memory: free_memory()?, disk: free_disk(out) };
@@ -271,6 +270,9 @@ impl Estimate {
             None => self.find("generator", game.base(), game.models),
             Some(_) => Found::default(),
         };
+        if let Some(model) = &found.config {
+            self.problems.extend(generator.check(model).err());
+        }
         let teaching = generator.teaching.as_ref();
         let tokenizer = found.tokenizer.as_ref();
         let some: Vec<&Task<'_>> = spread(tasks).collect();
@@ -550,7 +552,7 @@ impl Estimate {
     fn scored(&mut self, a_text: f64, unit: &'static str, rate: Option<f64>, how: String) {
         let Plan { rounds, texts, benchmarks, .. } = self.plan;
         let texts = texts as f64 * a_text;
-        self.cost(Stage::Evaluation, "candidates", texts, unit, rounds, rate, how.clone());
+        self.cost(Stage::Scoring, "candidates", texts, unit, rounds, rate, how.clone());
         if benchmarks > 0 {
             let texts = benchmarks as f64 * a_text;
             self.cost(Stage::Evaluation, "benchmarks", texts, unit, rounds + 1, rate, how);

@@ -16,7 +16,7 @@ const SMALL: &str = "guardrail.safetensors";
 /// Nearest to 0 that a probability counts in a loss: what 32 bits tell from 1.
 const LEAST: f64 = 1e-7;
 /// What is read where nothing was written.
-pub(super) const NOTHING: &str = "-";
+const NOTHING: &str = "-";
 
 /// A trained classifier.
 #[derive(Debug)]

@@ -11,7 +11,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `candidates.jsonl` | texts drawn, a line a seed and language |
-//! | `ratings.jsonl` | what the untrained base said of each |
+//! | `ratings.jsonl`, `scores.jsonl` | what the untrained base and the classifier said of each |
 //! | `verdicts.jsonl` | a line a text: why it was dropped, its rating, score and preference level |
 //! | `added.jsonl` | the misclassified texts, with labels, as seed rows |
 //! | `classifier/`, `generator/` | the next strategies |
@@ -27,7 +27,7 @@ mod stages;
 mod summary;
 
 pub use config::{ClassifierConfig, GeneratorConfig, RoundsConfig, Teaching};
-pub use estimate::{Cost, Estimate, Machine, Model, Need, Plan, estimate};
+pub use estimate::{Cost, Estimate, Machine, Model, Need, Plan, estimate, gib};
 pub use guard::Guard;
 pub use players::{Scribe, Written};
 pub use run::{Event, Material, Stage, run};

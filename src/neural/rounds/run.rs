@@ -1,16 +1,19 @@
 //! The rounds, through [`play`].
 
-use super::config::RoundsConfig;
+use super::config::{GeneratorConfig, RoundsConfig};
 use super::guard::present;
 use super::stages::{Game, hash};
 use super::summary::{Summary, summarise};
 use crate::data::{BenchmarkRows, Origin, Row, Seeds};
 use crate::dynamics::{Order, play};
+use crate::neural::decoder::Config;
 use crate::neural::generator::Writer;
 use crate::report::write_atomically;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
+use std::fs::{File, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -52,6 +55,8 @@ pub enum Stage {
     Sampling,
     /// The untrained base rates them.
     Rating,
+    /// The classifier judges them.
+    Scoring,
     /// The classifier is trained.
     Classifier,
     /// The generator learns from preferences.
@@ -88,7 +93,9 @@ pub fn run(
     watch: &mut dyn FnMut(Event) -> ControlFlow<()>,
 ) -> Result<Option<Vec<Summary>>> {
     check(config, material, server.is_some())?;
-    same_game(config, material, models, server, out)?;
+    let about = about(config, material, models, server)?;
+    let _lock = alone(out)?;
+    same_game(&about, out)?;
     let game = Game { config, material, models, server, out };
     let stopped = Cell::new(false);
     let watch = RefCell::new(watch);
@@ -165,19 +172,29 @@ fn going<T>(halted: &dyn Fn() -> Error, flow: ControlFlow<(), T>) -> Result<T> {
     }
 }
 
-/// Refuses a folder that holds another game.
-fn same_game(
+/// What a game is: its settings, models and texts. Refuses settings that these models cannot follow.
+fn about(
     config: &RoundsConfig,
     material: &Material,
     models: &Path,
     server: Option<&dyn Writer>,
-    out: &Path,
-) -> Result<()> {
+) -> Result<Value> {
     let mut hasher = DefaultHasher::new();
-    for row in material.seeds.train.iter().chain(material.prompts.iter().map(|(row, _)| row)) {
-        row.text.hash(&mut hasher);
+    let rows = material.seeds.train.iter().chain(&material.seeds.validation);
+    let seeds = material.prompts.iter().chain(&material.all).map(|(row, _)| row);
+    for row in rows.chain(seeds) {
+        let Row { text, language, label, categories, .. } = row;
+        (text, language, label, categories).hash(&mut hasher);
     }
-    let base = &config.generator.base;
+    for rows in &material.benchmarks {
+        (rows.benchmark, rows.language, &rows.texts, &rows.labels).hash(&mut hasher);
+    }
+    let model = |name: &Path| {
+        let path = models.join(name);
+        present(&path)?;
+        Ok::<_, Error>((Config::load(&path)?, path))
+    };
+    let GeneratorConfig { base, .. } = &config.generator;
     let writer = match server {
         Some(server) => server.name(),
         None if base.as_os_str().is_empty() => {
@@ -185,22 +202,52 @@ fn same_game(
             return Err(Error::invalid("generator.base", "no model is named", remedy));
         }
         None => {
-            let base = models.join(base);
-            present(&base)?;
-            hash(&base)?
+            let (known, path) = model(base)?;
+            config.generator.check(&known)?;
+            hash(&path)?
         }
     };
-    let about = serde_json::json!({
+    let classifier = match &config.classifier.base {
+        Some(base) => {
+            let (known, path) = model(base)?;
+            config.classifier.check(Some(&known))?;
+            Some(hash(&path)?)
+        }
+        None => {
+            config.classifier.check(None)?;
+            None
+        }
+    };
+    Ok(json!({
         "writer": writer,
-        "config": RoundsConfig { rounds: 0, ..config.clone() },
+        "classifier": classifier,
+        "config": config.lasting(),
         "rows": format!("{:016x}", hasher.finish()),
-    });
+    }))
+}
+
+/// Keeps other processes from playing in this folder until it is dropped.
+fn alone(out: &Path) -> Result<File> {
+    let path = out.join("lock");
+    let io = |e| Error::io("write", &path, e);
+    std::fs::create_dir_all(out).map_err(io)?;
+    let lock = File::create(&path).map_err(io)?;
+    // A file system without locks is no obstacle.
+    if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+        let place = out.display().to_string();
+        return Err(Error::invalid(place, "another process plays there", "let it finish"));
+    }
+    Ok(lock)
+}
+
+/// Refuses a folder that holds another game.
+fn same_game(about: &Value, out: &Path) -> Result<()> {
     let path = out.join("game.json");
     match std::fs::read(&path) {
-        Ok(text) => match serde_json::from_slice::<serde_json::Value>(&text) {
-            Ok(found) if found == about => Ok(()),
+        Ok(text) => match serde_json::from_slice::<Value>(&text) {
+            Ok(found) if found == *about => Ok(()),
             _ => {
-                let problem = "it describes a game of other settings, rows or base";
+                let problem = "it describes a game of other settings, rows or models";
                 let place = path.display().to_string();
                 Err(Error::invalid(place, problem, "name another folder by --out"))
             }

@@ -1,18 +1,20 @@
 //! What a round does, each part from files to files.
 
 use super::config::RoundsConfig;
-use super::guard::{Guard, NOTHING, present};
+use super::guard::{Guard, present};
 use super::lines::{self, Lines};
 use super::run::{Material, Stage, Strategy};
 use crate::data::filters::{Filters, Reason, check_rating};
-use crate::data::{Category, Label, Language, Origin, Row, Seeds, is_blank};
+use crate::data::{Category, Label, Language, Origin, Row, Seeds};
 use crate::neural::Guardrail;
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::device;
 use crate::neural::generator::{
-    Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite, teaching_pairs,
+    Draft, Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite,
+    teaching_pairs,
 };
 use crate::neural::preference::{Level, Likelihood, Pair, Passage, Report, optimise, pairs, tune};
+use crate::report::write_atomically;
 use crate::{Error, Result};
 use candle_core::Device;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
@@ -45,7 +47,7 @@ struct Candidates {
     language: Language,
     /// The generator's hash.
     model: String,
-    texts: Vec<String>,
+    texts: Vec<Draft>,
 }
 
 /// What the rater said of a text.
@@ -53,6 +55,15 @@ struct Candidates {
 struct Rated {
     said: String,
 }
+
+/// The classifier's largest probability of a text.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Scored {
+    score: f32,
+}
+
+/// Texts scored between two marks on disk.
+const SCORED: usize = 1024;
 
 /// All that is known of a text that was drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -184,7 +195,6 @@ impl Game<'_> {
         if folder.join("config.json").exists() {
             return Ok(ControlFlow::Continue(taught));
         }
-        let started = Instant::now();
         let encoder = Guardrail::shipped()?.encoder().ok_or_else(|| {
             let remedy = "train it with a head (experiments/guardrail.toml)";
             Error::invalid("the shipped guardrail", "it has no encoder", remedy)
@@ -221,16 +231,13 @@ impl Game<'_> {
             })
             .collect::<Result<Vec<_>>>()?;
         let work = self.folder(0).join("teaching");
-        let tuned = tune(
-            local.generator(),
-            &teaching.tune,
-            &Likelihood(passages),
-            &work,
-            &mut |report: &Report| tell(Stage::Teaching, report.place.step, report.place.steps),
-        )?;
+        let mut watch =
+            |report: &Report| tell(Stage::Teaching, report.place.step, report.place.steps);
+        let tuned = self.timed(0, Stage::Teaching, || {
+            tune(local.generator(), &teaching.tune, &Likelihood(passages), &work, &mut watch)
+        })?;
         let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
         save(&generator, &folder)?;
-        self.spent(0, Stage::Teaching, started)?;
         Ok(ControlFlow::Continue(taught))
     }
 
@@ -268,7 +275,7 @@ impl Game<'_> {
             let seed = sub_seed(self.config.seed, x.round + 1, 3);
             let mut flow = tell(Stage::Sampling, lines.done.len(), tasks.len());
             if flow.is_continue() {
-                let mut take = |i: usize, texts: Vec<String>| {
+                let mut take = |i: usize, texts: Vec<Draft>| {
                     let Task { origin, language, .. } = tasks[missing[i] as usize];
                     let model = model.clone();
                     lines.push(
@@ -303,7 +310,7 @@ impl Game<'_> {
         folder: &Path,
         tell: &mut Tell<'_>,
     ) -> Result<ControlFlow<(), BTreeMap<u32, Option<u8>>>> {
-        let number = |v: &Verdict| v.job * self.config.candidates as u32 + v.candidate;
+        let number = |v: &Verdict| self.number(v);
         let mut lines: Lines<Rated> = Lines::open(folder.join("ratings.jsonl"))?;
         let asked = verdicts.iter().filter(|v| v.dropped.is_none());
         let all = asked.clone().count();
@@ -315,8 +322,9 @@ impl Game<'_> {
         if !jobs.is_empty() {
             let mut flow = tell(Stage::Rating, lines.done.len(), all);
             if flow.is_continue() {
-                let mut take = |i: usize, texts: Vec<String>| {
-                    lines.push(jobs[i].number, Rated { said: texts.concat() })?;
+                let mut take = |i: usize, texts: Vec<Draft>| {
+                    let said = texts.into_iter().map(|draft| draft.text).collect();
+                    lines.push(jobs[i].number, Rated { said })?;
                     flow = tell(Stage::Rating, lines.done.len(), all);
                     Ok(flow)
                 };
@@ -359,21 +367,24 @@ impl Game<'_> {
                 }
             };
         }
-        let started = Instant::now();
-        let drawn = match self.candidates(x, &tasks, &folder, tell)? {
-            ControlFlow::Continue(drawn) => drawn,
-            ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
-        };
-        self.spent(round, Stage::Sampling, started)?;
+        let drawn =
+            self.timed(round, Stage::Sampling, || self.candidates(x, &tasks, &folder, tell))?;
+        let ControlFlow::Continue(drawn) = drawn else { return Ok(ControlFlow::Break(())) };
         let forbidden: Vec<&str> = self.material.benchmark_texts().collect();
         let mut filters = Filters::new(self.config.filters.clone(), forbidden)?;
         for earlier in 1..round {
             let kept = self::verdicts(self.out, earlier)?;
-            kept.iter().filter(|v| v.dropped.is_none()).for_each(|v| filters.remember(&v.text));
+            for v in kept.iter().filter(|v| v.dropped.is_none()) {
+                filters.keep(&v.text);
+            }
         }
         let mut verdicts = Vec::new();
         for (job, (task, of_task)) in tasks.iter().zip(&drawn).enumerate() {
-            for (candidate, text) in of_task.texts.iter().enumerate() {
+            for (candidate, Draft { text, whole }) in of_task.texts.iter().enumerate() {
+                let dropped = match whole {
+                    true => filters.reason(task.row, text, task.language),
+                    false => Some(Reason::Cut),
+                };
                 verdicts.push(Verdict {
                     seed: of_task.seed.clone(),
                     model: of_task.model.clone(),
@@ -383,7 +394,7 @@ impl Game<'_> {
                     label: task.row.label,
                     categories: task.row.categories.clone(),
                     text: text.clone(),
-                    dropped: filters.check(task.row, text, task.language),
+                    dropped,
                     rating: None,
                     score: None,
                     wrong: None,
@@ -392,36 +403,66 @@ impl Game<'_> {
             }
         }
         if self.config.rating {
-            let started = Instant::now();
-            let ratings = match self.ratings(&verdicts, &folder, tell)? {
-                ControlFlow::Continue(ratings) => ratings,
-                ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
+            let ratings =
+                self.timed(round, Stage::Rating, || self.ratings(&verdicts, &folder, tell))?;
+            let ControlFlow::Continue(ratings) = ratings else {
+                return Ok(ControlFlow::Break(()));
             };
-            self.spent(round, Stage::Rating, started)?;
             for v in verdicts.iter_mut().filter(|v| v.dropped.is_none()) {
-                let number = v.job * self.config.candidates as u32 + v.candidate;
-                v.rating = ratings.get(&number).copied().flatten();
+                v.rating = ratings.get(&self.number(v)).copied().flatten();
                 v.dropped = check_rating(v.label, v.rating);
             }
         }
-        let guard = Guard::load(&y.path)?;
-        let open: Vec<usize> = (0..verdicts.len())
-            .filter(|&i| matches!(verdicts[i].dropped, None | Some(Reason::Rating)))
-            .collect();
-        let texts: Vec<&str> = open
-            .iter()
-            .map(|&i| verdicts[i].text.as_str())
-            .map(|text| if is_blank(text) { NOTHING } else { text })
-            .collect();
-        let scores = guard.scores(&texts)?;
-        for (i, score) in open.into_iter().zip(scores) {
-            let v = &mut verdicts[i];
-            v.score = Some(score);
-            v.wrong = Some((score > 0.5) != (v.label == Label::Unsafe));
+        // Only what is kept for good drops its later duplicates.
+        for v in verdicts.iter_mut().filter(|v| v.dropped.is_none()) {
+            v.dropped = filters.keep(&v.text);
+        }
+        let scores =
+            self.timed(round, Stage::Scoring, || self.scores(&verdicts, y, &folder, tell))?;
+        let ControlFlow::Continue(scores) = scores else { return Ok(ControlFlow::Break(())) };
+        for v in &mut verdicts {
+            v.score = scores.get(&self.number(v)).copied();
+            v.wrong = v.score.map(|score| (score > 0.5) != (v.label == Label::Unsafe));
             v.level = v.known_level().map(|level| level as u8 + 1);
         }
         lines::write(&path, &verdicts)?;
         Ok(ControlFlow::Continue(verdicts))
+    }
+
+    /// The number of a text among all of its round.
+    fn number(&self, v: &Verdict) -> u32 {
+        v.job * self.config.candidates as u32 + v.candidate
+    }
+
+    /// What y makes of the texts that were not dropped for another reason than rating, by number, or what it made
+    /// of them before.
+    fn scores(
+        &self,
+        verdicts: &[Verdict],
+        y: &Strategy,
+        folder: &Path,
+        tell: &mut Tell<'_>,
+    ) -> Result<ControlFlow<(), BTreeMap<u32, f32>>> {
+        let mut lines: Lines<Scored> = Lines::open(folder.join("scores.jsonl"))?;
+        let open: Vec<&Verdict> =
+            verdicts.iter().filter(|v| matches!(v.dropped, None | Some(Reason::Rating))).collect();
+        let guard = Guard::load(&y.path)?;
+        // A batch is scored as a whole, so that its numbers do not depend on where it was stopped.
+        for (i, batch) in open.chunks(SCORED).enumerate() {
+            if batch.iter().all(|v| lines.done.contains_key(&self.number(v))) {
+                continue;
+            }
+            if tell(Stage::Scoring, i * SCORED, open.len()).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let texts: Vec<&str> = batch.iter().map(|v| v.text.as_str()).collect();
+            for (v, score) in batch.iter().zip(guard.scores(&texts)?) {
+                if !lines.done.contains_key(&self.number(v)) {
+                    lines.push(self.number(v), Scored { score })?;
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(lines.done.iter().map(|(&n, scored)| (n, scored.score)).collect()))
     }
 
     /// S(round): the seeds and all that rounds up to this one added, each text once.
@@ -463,25 +504,26 @@ impl Game<'_> {
         if mark.exists() {
             return Ok(ControlFlow::Continue(trained));
         }
-        let started = Instant::now();
         let before = match before.filter(|_| self.config.classifier.go_on) {
             Some(y) => Some(Guard::load(&y.path)?),
             None => None,
         };
-        let guard = Guard::train(
-            &self.config.classifier,
-            &self.training_rows(round)?,
-            before,
-            self.models,
-            &folder,
-            sub_seed(self.config.seed, round, 4),
-            &mut |done, all| tell(Stage::Classifier, done, all),
-        )?;
+        let rows = self.training_rows(round)?;
+        let guard = self.timed(round, Stage::Classifier, || {
+            Guard::train(
+                &self.config.classifier,
+                &rows,
+                before,
+                self.models,
+                &folder,
+                sub_seed(self.config.seed, round, 4),
+                &mut |done, all| tell(Stage::Classifier, done, all),
+            )
+        })?;
         if guard.is_none() {
             return Ok(ControlFlow::Break(()));
         }
-        self.spent(round, Stage::Classifier, started)?;
-        crate::report::write_atomically(mark, b"")?;
+        write_atomically(mark, b"")?;
         Ok(ControlFlow::Continue(trained))
     }
 
@@ -502,7 +544,6 @@ impl Game<'_> {
         if folder.join("config.json").exists() {
             return Ok(ControlFlow::Continue(learnt));
         }
-        let started = Instant::now();
         let current = Local::new(self.load(&x.path, false)?)?;
         let base = match x.path == first.path {
             true => current.generator().clone(),
@@ -530,28 +571,32 @@ impl Game<'_> {
             ..self.config.generator.tune.clone()
         };
         let work = self.folder(round).join("preferences");
-        let tuned = optimise(
-            dpo,
-            all,
-            current.generator(),
-            &base,
-            &config,
-            &work,
-            &mut |report: &Report| tell(Stage::Generator, report.place.step, report.place.steps),
-        )?;
+        let mut watch =
+            |report: &Report| tell(Stage::Generator, report.place.step, report.place.steps);
+        let tuned = self.timed(round, Stage::Generator, || {
+            optimise(dpo, all, current.generator(), &base, &config, &work, &mut watch)
+        })?;
         let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
         save(&generator, &folder)?;
-        self.spent(round, Stage::Generator, started)?;
         Ok(ControlFlow::Continue(learnt))
     }
 
-    /// Adds to the seconds that a stage has taken.
-    pub fn spent(&self, round: usize, stage: Stage, started: Instant) -> Result<()> {
+    /// Does a stage, or what is left of it, and adds the seconds that it took, also when it was stopped; what a
+    /// process took that was killed is lost.
+    pub fn timed<T>(
+        &self,
+        round: usize,
+        stage: Stage,
+        work: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        let started = Instant::now();
+        let done = work()?;
         let path = self.folder(round).join("seconds.json");
         let mut seconds = self.seconds(round);
         *seconds.entry(stage).or_default() += started.elapsed().as_secs_f64();
         let text = format!("{:#}\n", serde_json::json!(seconds));
-        crate::report::write_atomically(path, text.as_bytes())
+        write_atomically(path, text.as_bytes())?;
+        Ok(done)
     }
 
     /// Seconds of the stages so far.
@@ -633,7 +678,11 @@ pub(super) fn hash(path: &Path) -> Result<String> {
     let mut files = vec![path.to_path_buf()];
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| Error::io("read", path, e))?;
-        files = entries.filter_map(|e| Some(e.ok()?.path())).filter(|p| p.is_file()).collect();
+        // A hidden one is what an interrupted writer left.
+        let shown = |p: &PathBuf| {
+            p.is_file() && p.file_name().is_some_and(|n| !n.as_encoded_bytes().starts_with(b"."))
+        };
+        files = entries.filter_map(|e| Some(e.ok()?.path())).filter(shown).collect();
         files.sort();
     }
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;

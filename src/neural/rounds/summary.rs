@@ -9,7 +9,7 @@ use crate::data::{Benchmark, Label, Language, Row};
 use crate::dynamics::Round;
 use crate::exploit::{Bound, Gap};
 use crate::game::Estimate;
-use crate::guard::{Draws, Law, Loss};
+use crate::guard::Weighed;
 use crate::metrics::{Confusion, auroc};
 use crate::neural::parallel;
 use crate::report::write_atomically;
@@ -17,7 +17,6 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
-use std::time::Instant;
 
 /// A round in numbers; the start is round 0, of which only the strategies and the scores are told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,31 +89,6 @@ pub struct BenchmarkScore {
     pub fpr: Option<f64>,
 }
 
-/// Texts of the game's first prompts, weighed by the law that drew them and by the first generator.
-struct Sample {
-    draws: Draws<Written>,
-    log_p: Vec<f64>,
-    log_r: Vec<f64>,
-}
-
-impl Sample {
-    /// E\[loss\] − beta KL against a classifier, and its standard error.
-    fn payoff(&self, guard: &Guard, beta: f64) -> Result<Estimate> {
-        let loss = guard.loss(&self.draws.items)?;
-        let terms = loss.iter().zip(self.log_p.iter().zip(&self.log_r));
-        Ok(estimate(terms.map(|(l, (p, r))| l - beta * (p - r))))
-    }
-}
-
-/// Mean and standard error.
-fn estimate(values: impl Iterator<Item = f64>) -> Estimate {
-    let values: Vec<f64> = values.collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let square = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>();
-    Estimate { mean, standard_error: (square / (n - 1.0).max(1.0) / n).sqrt() }
-}
-
 fn two(e: Estimate) -> [f64; 2] {
     [e.mean, e.standard_error]
 }
@@ -136,38 +110,11 @@ pub(super) fn summarise(
         };
         return Ok(ControlFlow::Continue(serde_json::from_slice(&text).map_err(damaged)?));
     }
-    let started = Instant::now();
-    let guard = Guard::load(&now.y.path)?;
-    let (benchmarks, laws) =
-        (game.material.benchmarks.len(), usize::from(game.config.evaluation > 0));
-    let steps = benchmarks + laws;
-    let mut scores = Vec::new();
-    for (i, rows) in game.material.benchmarks.iter().enumerate() {
-        if tell(Stage::Evaluation, i, steps).is_break() {
-            return Ok(ControlFlow::Break(()));
-        }
-        let texts: Vec<&str> = rows.texts.iter().map(String::as_str).collect();
-        let truth: Vec<bool> = rows.labels.iter().map(|l| *l == Label::Unsafe).collect();
-        let found = guard.scores(&texts)?;
-        let confusion = Confusion::at(0.5, &found, &truth)?;
-        scores.push(BenchmarkScore {
-            language: rows.language,
-            benchmark: rows.benchmark,
-            f1: confusion.f1(),
-            auroc: auroc(&found, &truth)?,
-            fpr: confusion.false_positive_rate(),
-        });
-    }
-    if tell(Stage::Evaluation, benchmarks, steps).is_break() {
+    let evaluated =
+        game.timed(now.t, Stage::Evaluation, || evaluated(game, first, before, now, tell))?;
+    let ControlFlow::Continue((scores, law, gap)) = evaluated else {
         return Ok(ControlFlow::Break(()));
-    }
-    let (law, gap) = match game.server.is_none() && game.config.evaluation > 0 {
-        true => measured(game, first, before, now, &guard)?,
-        false => (None, None),
     };
-    if now.t > 0 || !scores.is_empty() {
-        game.spent(now.t, Stage::Evaluation, started)?;
-    }
     let verdicts: Vec<Verdict> = match now.t {
         0 => Vec::new(),
         t => super::stages::verdicts(game.out, t)?,
@@ -210,6 +157,47 @@ pub(super) fn summarise(
     Ok(ControlFlow::Continue(summary))
 }
 
+/// Benchmark scores, and what [`measured`] finds.
+type Evaluated = (Vec<BenchmarkScore>, Option<LawSummary>, Option<GapSummary>);
+
+fn evaluated(
+    game: &Game<'_>,
+    first: &Strategy,
+    before: Option<&Round<Strategy, Strategy>>,
+    now: &Round<Strategy, Strategy>,
+    tell: &mut Tell<'_>,
+) -> Result<ControlFlow<(), Evaluated>> {
+    let guard = Guard::load(&now.y.path)?;
+    let (benchmarks, laws) =
+        (game.material.benchmarks.len(), usize::from(game.config.evaluation > 0));
+    let steps = benchmarks + laws;
+    let mut scores = Vec::new();
+    for (i, rows) in game.material.benchmarks.iter().enumerate() {
+        if tell(Stage::Evaluation, i, steps).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let texts: Vec<&str> = rows.texts.iter().map(String::as_str).collect();
+        let truth: Vec<bool> = rows.labels.iter().map(|l| *l == Label::Unsafe).collect();
+        let found = guard.scores(&texts)?;
+        let confusion = Confusion::at(0.5, &found, &truth)?;
+        scores.push(BenchmarkScore {
+            language: rows.language,
+            benchmark: rows.benchmark,
+            f1: confusion.f1(),
+            auroc: auroc(&found, &truth)?,
+            fpr: confusion.false_positive_rate(),
+        });
+    }
+    if tell(Stage::Evaluation, benchmarks, steps).is_break() {
+        return Ok(ControlFlow::Break(()));
+    }
+    let (law, gap) = match game.server.is_none() && game.config.evaluation > 0 {
+        true => measured(game, first, before, now, &guard)?,
+        false => (None, None),
+    };
+    Ok(ControlFlow::Continue((scores, law, gap)))
+}
+
 fn counts(rows: &[Row]) -> BTreeMap<Language, [usize; 2]> {
     let mut counts: BTreeMap<Language, [usize; 2]> = BTreeMap::new();
     for row in rows {
@@ -242,19 +230,15 @@ fn measured(
     let reference = scribe(first)?;
     let sample = |x: &Strategy, purpose: u64| {
         let law = scribe(x)?;
-        let draws = law.draws(prompts.len(), sub_seed(game.config.seed, now.t, purpose))?;
-        let log_p = law.log_prob(&draws.items)?;
-        let log_r = reference.log_prob(&draws.items)?;
-        Ok::<_, Error>(Sample { draws, log_p, log_r })
+        Weighed::new(&law, &reference, prompts.len(), sub_seed(game.config.seed, now.t, purpose))
     };
     let of_now = sample(&now.x, 6)?;
     let items = &of_now.draws.items;
     let tokens: usize = items.iter().map(|item| item.tokens.len()).sum();
-    let kl = of_now.log_p.iter().zip(&of_now.log_r).map(|(p, r)| p - r);
     let law = LawSummary {
         payoff: two(of_now.payoff(guard, beta)?),
         loss: two(of_now.payoff(guard, 0.0)?),
-        kl: two(estimate(kl)),
+        kl: two(of_now.kl()),
         entropy: -of_now.log_p.iter().sum::<f64>() / tokens as f64,
         distinct: [1, 2].map(|n| distinct(items, n)),
     };

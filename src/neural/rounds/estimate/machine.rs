@@ -54,8 +54,8 @@ pub(super) fn kept(what: &'static str, c: &Config, trained: &Trained, numbers: N
 }
 
 /// Bytes as people read them.
-pub(super) fn gib(bytes: usize) -> String {
-    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+pub fn gib(bytes: usize) -> String {
+    format!("{:.2} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
 /// Memory that can be had, as Linux tells it.

@@ -100,9 +100,9 @@ fn drawn(
     let candidates = candidates.min(texts);
     let jobs = &jobs[..texts.div_ceil(candidates).min(jobs.len())];
     let mut all = 0;
-    writer.write(jobs, candidates, sampling, 1, &mut |_, texts| {
-        for text in &texts {
-            all += 1 + tokens(text, tokenizer)?;
+    writer.write(jobs, candidates, sampling, 1, &mut |_, drafts| {
+        for draft in &drafts {
+            all += 1 + tokens(&draft.text, tokenizer)?;
         }
         Ok(ControlFlow::Continue(()))
     })?;
