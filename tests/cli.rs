@@ -483,6 +483,42 @@ fn ctrl_c_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// What the README shows of the tool is what it prints, up to the last digits, which depend on the
+/// processor.
+#[cfg(unix)]
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    std::os::unix::fs::symlink(tests, folder.path().join("tests")).unwrap();
+    let tools = Path::new(env!("CARGO_BIN_EXE_nashguard")).parent().unwrap().display();
+    let path = format!("{tools}:{}", std::env::var("PATH").unwrap());
+    let shape = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    let numbers = |text: &str| -> Vec<f64> {
+        let text = text.replace("...", "");
+        text.split(|c: char| !"0123456789.e-".contains(c)).filter_map(|n| n.parse().ok()).collect()
+    };
+    let mut commands = 0;
+    for block in include_str!("../README.md").split("```").skip(1).step_by(2) {
+        let Some(session) = block.strip_prefix("\n$ ").filter(|s| !s.contains("$ make")) else {
+            continue;
+        };
+        for part in session.split("\n$ ") {
+            let (command, shown) = part.split_once('\n').unwrap_or((part, ""));
+            let mut shell = Command::new("sh");
+            shell.args(["-c", command]).current_dir(folder.path()).env("PATH", &path);
+            let printed = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+            assert_eq!(shape(&printed), shape(shown), "{command}\n{printed}");
+            let (found, expected) = (numbers(&printed), numbers(shown));
+            assert_eq!(found.len(), expected.len(), "{command}\n{printed}");
+            let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12;
+            assert!(found.iter().zip(&expected).all(close), "{command}\n{printed}");
+            commands += 1;
+        }
+    }
+    assert!(commands >= 6, "{commands}");
+}
+
 /// Learning dynamics reach the tolerance asked for, which the certificate confirms, or say that they did
 /// not.
 #[test]
