@@ -508,7 +508,7 @@ fn the_readme_shows_what_is_printed() {
             let mut shell = Command::new("sh");
             shell.args(["-c", command]).current_dir(folder.path()).env("PATH", &path);
             let printed = String::from_utf8(shell.output().unwrap().stdout).unwrap();
-            assert_eq!(shape(&printed), shape(shown), "{command}\n{printed}");
+            assert_eq!(shape(printed.trim_end()), shape(shown.trim_end()), "{command}\n{printed}");
             let (found, expected) = (numbers(&printed), numbers(shown));
             assert_eq!(found.len(), expected.len(), "{command}\n{printed}");
             let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12;
