@@ -339,7 +339,7 @@ fn seen(
             divergence: observed.divergence,
             logits: chosen.map(|z| observed.logits[z]),
             missed,
-            regret: game.classifier_regret(&round.x, &round.y),
+            regret: game.classifier_regret(&round.x, &round.y)?,
         });
     }
     Ok(all)
@@ -526,7 +526,7 @@ fn games(starts: &[Start]) -> Result<Table> {
         for beta in BETAS {
             let game = start.game.clone().with_beta(beta)?;
             let solution = solve(&game, 1e-12)?;
-            let far = game.divergence(&solution.p, &Generator::reference(&game));
+            let far = game.divergence(&solution.p, &Generator::reference(&game))?;
             let mu = spectrum(&game, &solution.p)?.mu_min();
             row.extend([solution.value, far, mu].map(Cell::from));
         }

@@ -132,7 +132,7 @@ fn declines(game: &GuardGame, report: &mut Report) -> Result<()> {
             proximal::run(&game, tau, Order::Alternating, Generator::reference(&game))?.take(81)
         {
             let round = round?;
-            points.push([round.t as f64, game.divergence(&star, &round.x)]);
+            points.push([round.t as f64, game.divergence(&star, &round.x)?]);
         }
         // Below this, what is left is the error of p* itself.
         points.retain(|p| p[1] > 1e-18);

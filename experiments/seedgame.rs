@@ -116,7 +116,7 @@ pub fn run(context: &Context) -> Result<Report> {
                 overlap.into(),
                 (100.0 * overlap / solution.value).into(),
                 (solution.value - overlap).into(),
-                (beta * game.divergence(&solution.p, &reference)).into(),
+                (beta * game.divergence(&solution.p, &reference)?).into(),
             ])?;
             let shift = Shift::new(&game, &solution, &posterior);
             shifts.push([
@@ -125,7 +125,7 @@ pub fn run(context: &Context) -> Result<Report> {
                 shift.under_reference.into(),
                 shift.under_equilibrium.into(),
                 (100.0 * shift.flipped).into(),
-                (game.value_against(&posterior) - solution.value).into(),
+                (game.value_against(&posterior)? - solution.value).into(),
             ])?;
             if beta == SHOWN {
                 let candidates = candidates.clone();

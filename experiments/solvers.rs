@@ -1,5 +1,5 @@
-//! Claim: every matrix game, however scaled, is solved exactly, sooner than other programs' exact and
-//! most float solvers; the float answers carry a gap that holds; Leduc poker is solved to the last digit.
+//! Claim: every matrix game, however scaled, is solved exactly; the float answers carry a gap that holds;
+//! Leduc poker is solved to the last digit. Other programs on such games: benches/peers.py, benches/games.rs.
 //!
 //! Expected: exact 100 x 100 in about 0.01 s, 500 x 500 in 0.4 s; float 0.5 ms and 60 ms; Kuhn -1/18.
 
@@ -26,47 +26,19 @@ mod kuhn;
 #[path = "../examples/poker/leduc.rs"]
 mod leduc;
 
-pub const ABOUT: &str = "exact and float solvers: time, gap and proof on matrix and extensive games, beside other programs";
+pub const ABOUT: &str =
+    "exact and float solvers: time, gap and proof on matrix and extensive games";
 
 /// Of the float solvers, relative to the payoffs' spread.
 const TOL: f64 = 1e-12;
-const PEER: &str = "peer, November 2026, similar machine";
 const FLOAT: &str = "nashguard float";
 const EXACT: &str = "nashguard exact";
 const UNIFORM: &str = "uniform";
 
-/// Size and seconds.
-type Times = &'static [(usize, f64)];
-
-/// Other programs on uniform payoffs: name, whether exact, times.
-const PEERS: [(&str, bool, Times); 7] = [
-    ("cddlib LP (GMP)", true, &[(100, CDDLIB)]),
-    ("Gambit lp_solve, rational", true, &[(50, 9.6)]),
-    ("Gambit lcp_solve, rational", true, &[(80, 12.2)]),
-    ("QuantEcon dense simplex", false, &[(100, 1.5e-3), (200, 19e-3)]),
-    ("HiGHS IPM with crossover", false, &[(500, 1.08), (1000, 7.1)]),
-    ("Gambit, float", false, &[(500, 83.0)]),
-    ("Rust crates", false, &[(100, 0.3), (200, 2.7)]),
-];
-/// cddlib on 100 x 100, seconds.
-const CDDLIB: f64 = 12.2;
-
-/// Other programs on hostile games: family, size, program, what it did.
-const FAILURES: [(&str, usize, &str, &str); 4] = [
-    (TINY_DIFFERENCES, 20, FLOAT_PEERS, "\"optimal\" at a relative gap of 0.27 to 0.98"),
-    (TINY, 20, FLOAT_PEERS, "\"optimal\" likewise"),
-    (DIAGONAL, 8, FLOAT_PEERS, "\"optimal\" likewise"),
-    (HILBERT, 0, "Gambit float LCP", "a probability of -0.51"),
-];
-const FLOAT_PEERS: &str = "nine float solvers";
-const NINE: &str =
-    "HiGHS, PDLP, GLOP, CLP, Clarabel, ECOS, Gambit float, nashpy and QuantEcon minmax";
-
 pub fn run(context: &Context) -> Result<Report> {
     let mut report = Report {
-        claim: "Matrix games of any scaling and extensive games are solved exactly, faster than \
-                other exact solvers by orders of magnitude; the float solvers' gaps hold in exact \
-                arithmetic, or the answer is withheld."
+        claim: "Matrix games of any scaling and extensive games are solved exactly; the float \
+                solvers' gaps hold in exact arithmetic, or the answer is withheld."
             .into(),
         notes: vec![
             format!(
@@ -78,9 +50,6 @@ pub fn run(context: &Context) -> Result<Report> {
              divided by their exact sum) and accepted by the checker, which works in integers; up \
              to 40 x 40 an exact answer's gap is also taken by best replies over fractions."
                 .into(),
-            format!(
-                "Rows marked \"{PEER}\" were not run here. The {FLOAT_PEERS} among them are {NINE}."
-            ),
         ],
         ..Report::default()
     };
@@ -170,7 +139,7 @@ fn show(value: f64) -> String {
 }
 
 /// The columns of a table of matrix games.
-fn columns() -> [Column; 10] {
+fn columns() -> [Column; 9] {
     [
         Column::new("payoffs"),
         Column::new("size"),
@@ -181,7 +150,6 @@ fn columns() -> [Column; 10] {
         Column::new("gap, proven"),
         Column::new("answer"),
         Column::new("bits of the value's denominator"),
-        Column::new("remark"),
     ]
 }
 
@@ -193,7 +161,7 @@ struct Case<'a> {
 
 /// What a method made of a case.
 struct Outcome {
-    row: [Cell; 10],
+    row: [Cell; 9],
     time: Time,
     /// Gap over spread as claimed; `None` when withheld.
     relative: Option<f64>,
@@ -234,7 +202,6 @@ impl Case<'_> {
                 exact_cell(&proven.gap),
                 (if holds { "exact" } else { "WRONG" }).into(),
                 found.value.denominator().bit_len().into(),
-                "".into(),
             ],
             time,
             relative: Some(0.0),
@@ -267,7 +234,6 @@ impl Case<'_> {
             relative.map_or(none(), Cell::from),
             proven,
             answer.into(),
-            none(),
             none(),
         ];
         Ok(Outcome { row, time, relative, holds })
@@ -346,10 +312,6 @@ fn uniform(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()
         if let Some(limit) = limit {
             bars.time(&format!("exact {n} x {n}"), limit, exact.time)?;
         }
-        if n == 100 {
-            let bar = "exact 100 x 100: times faster than cddlib (peer's time)";
-            bars.number(bar, ">=", 10.0, CDDLIB / exact.time.median)?;
-        }
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -357,48 +319,9 @@ fn uniform(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()
     for (panel, label, points) in [("exact", EXACT, exacts), ("float", FLOAT, floats)] {
         report.series.push(Series::new(panel, label, "n", "seconds", points));
     }
-    for (name, exact, points) in PEERS {
-        let panel = if exact { "exact" } else { "float" };
-        let at = points.iter().map(|&(n, seconds)| [n as f64, seconds]);
-        let mut series = Series::new(panel, name, "n", "seconds", at);
-        series.style = Style::Markers;
-        report.series.push(series);
-        for &(n, seconds) in points {
-            let answer = if exact { "exact" } else { "float" };
-            table.push(peer(UNIFORM, format!("{n} x {n}"), name, seconds.into(), answer))?;
-        }
-    }
-    for (size, name, what) in [
-        ("150 x 150", "cddlib LP (GMP)", "no answer"),
-        ("above 15 x 15", "lrsnash", "no answer"),
-        ("above 20 to 30", "Rust crates, exact", "no answer"),
-    ] {
-        table.push(peer(UNIFORM, size.into(), name, "".into(), what))?;
-    }
     report.tables.push(table);
     Ok(())
 }
-
-fn peer(family: &str, size: String, name: &str, seconds: Cell, answer: &str) -> [Cell; 10] {
-    let none = || Cell::from("");
-    [
-        family.into(),
-        size.into(),
-        name.into(),
-        seconds,
-        none(),
-        none(),
-        none(),
-        answer.into(),
-        none(),
-        PEER.into(),
-    ]
-}
-
-const TINY_DIFFERENCES: &str = "1 + 1e-9 U";
-const TINY: &str = "1e-9 U";
-const DIAGONAL: &str = "diag(1, 1e-1, 1e-2, ..)";
-const HILBERT: &str = "alternating Hilbert";
 
 /// Games of a size on which float solvers fail, or degenerate ones.
 fn families(n: usize, seed: u64) -> Result<Vec<Case<'static>>> {
@@ -424,10 +347,13 @@ fn families(n: usize, seed: u64) -> Result<Vec<Case<'static>>> {
         (i, j) => small(i % half, j % half),
     };
     let cases = [
-        (TINY_DIFFERENCES, square(&|i, j| Rational::ONE + u(i, j) * &tiny)?),
-        (TINY, square(&|i, j| u(i, j) * &tiny)?),
-        (DIAGONAL, square(&|i, j| if i == j { tenth.pow(i as isize) } else { Rational::ZERO })?),
-        (HILBERT, square(&alternating)?),
+        ("1 + 1e-9 U", square(&|i, j| Rational::ONE + u(i, j) * &tiny)?),
+        ("1e-9 U", square(&|i, j| u(i, j) * &tiny)?),
+        (
+            "diag(1, 1e-1, 1e-2, ..)",
+            square(&|i, j| if i == j { tenth.pow(i as isize) } else { Rational::ZERO })?,
+        ),
+        ("alternating Hilbert", square(&alternating)?),
         ("1e300, 1, 1e-300 mixed", square(&|i, j| u(i, j) * &scales[(7 * i + j * j) % 3])?),
         ("1e300, 1, 1e-300 by rows", square(&|i, j| u(i, j) * &scales[i % 3])?),
         ("1e300, 1, 1e-300 by columns", square(&|i, j| u(i, j) * &scales[j % 3])?),
@@ -472,16 +398,9 @@ fn hostile(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()
             rows.push((case.family, n, float.row));
             rows.push((case.family, n, precise.row));
         }
-        for (family, size, program, answer) in FAILURES.iter().filter(|f| f.1 == n) {
-            let row = peer(family, format!("{size} x {size}"), program, "".into(), answer);
-            rows.push((family, n, row));
-        }
         bar.inc(1);
     }
     bar.finish_and_clear();
-    for (family, _, program, answer) in FAILURES.iter().filter(|f| f.1 == 0) {
-        rows.push((family, usize::MAX, peer(family, "".into(), program, "".into(), answer)));
-    }
     // By family, in the order they come, then by size.
     let order: Vec<&str> = rows.iter().map(|r| r.0).collect();
     rows.sort_by_key(|(family, n, _)| (order.iter().position(|f| f == family), *n));
@@ -519,7 +438,6 @@ fn poker(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()> 
             Column::new("value"),
             Column::new("answer"),
             Column::new("bits of the value's denominator"),
-            Column::new("remark"),
         ],
     );
     let none = || Cell::from("");
@@ -547,7 +465,6 @@ fn poker(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()> 
             value.into(),
             answer.into(),
             none(),
-            none(),
         ])?;
         let (found, exact_time) = timed(|| extensive::solve_exact(&tree));
         let found = found?;
@@ -574,7 +491,6 @@ fn poker(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()> 
             shown.into(),
             (if exact { "exact" } else { "WRONG" }).into(),
             bits.into(),
-            none(),
         ])?;
         if name == "Kuhn" {
             let known = Rational::from(-1) / Rational::from(18);
@@ -586,18 +502,6 @@ fn poker(context: &Context, report: &mut Report, bars: &mut Bars) -> Result<()> 
             bars.all("Leduc exact: gap exactly 0", usize::from(exact), 1)?;
         }
         regrets(context, name, &form.to_f64()?, &mut table, report, bars)?;
-        for (game, method, seconds, speed, value, answer) in [
-            ("Kuhn", "Gambit rational LP", 0.025.into(), none(), "-1/18", "exact"),
-            ("Leduc", "OpenSpiel sequence-form LP", 0.68.into(), none(), "", "float, 372 MB"),
-            ("Leduc", "OpenSpiel CFR+", none(), 54.into(), "", "float"),
-            ("Leduc", "Gambit", none(), none(), "", "does not finish"),
-        ] {
-            if game == name {
-                let cells = [game.into(), method.into(), seconds, none(), speed, none()];
-                let rest = [value.into(), answer.into(), none(), PEER.into()];
-                table.push(cells.into_iter().chain(rest))?;
-            }
-        }
     }
     report.tables.push(table);
     Ok(())
@@ -643,7 +547,6 @@ fn regrets(
             format!("{value:.7}").into(),
             "float".into(),
             "".into(),
-            "".into(),
         ])?;
         if game == "Leduc" {
             report.series.push(Series::new("leduc", name, "seconds", "gap", points));
@@ -671,7 +574,7 @@ pub fn draw(report: &Report, figures: &Path) -> Result<()> {
         chart("exact", "exact: the value as a fraction", size, time),
         chart("float", "float: ours with a rigorous gap", size, time),
     ];
-    let title = format!("Time to solve a random matrix game; markers: {PEER}");
+    let title = "Time to solve a random matrix game".into();
     Figure { title, columns: 2, panels }.draw(figures.join("solvers"))?;
     let title = "Leduc poker: gap of the averages, and of the linear program, against time";
     let panels = vec![chart("leduc", title, time, "gap")];

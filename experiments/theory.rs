@@ -160,7 +160,7 @@ fn measure(name: &'static str, game: &GuardGame, blocks: usize, seed: u64) -> Re
             };
             let measured = proximal::measured_rate(game, &star, tau, order, blocks, seed)?;
             let start = start(game, &star)?;
-            let d0 = game.divergence(&star, &start);
+            let d0 = game.divergence(&star, &start)?;
             let steps = bound(game, &star, &start, tau)?;
             let rounds = |steps: usize| match order {
                 Order::Alternating => steps,
@@ -169,7 +169,7 @@ fn measure(name: &'static str, game: &GuardGame, blocks: usize, seed: u64) -> Re
             let (mut reached, mut escaped) = (None, false);
             for round in proximal::run(game, tau, order, start)?.take(ROUNDS + 1) {
                 let round = round?;
-                let d = game.divergence(&star, &round.x);
+                let d = game.divergence(&star, &round.x)?;
                 if d <= REACHED {
                     reached = Some(round.t);
                 }
@@ -201,7 +201,7 @@ fn measure(name: &'static str, game: &GuardGame, blocks: usize, seed: u64) -> Re
 /// The reference; where that is the equilibrium itself (two texts), the first seed leans to text 0.
 fn start(game: &GuardGame, star: &Generator) -> Result<Generator> {
     let reference = Generator::reference(game);
-    if game.divergence(star, &reference) > REACHED {
+    if game.divergence(star, &reference)? > REACHED {
         return Ok(reference);
     }
     let mut p = game.reference().clone();
@@ -216,13 +216,13 @@ fn bound(game: &GuardGame, star: &Generator, start: &Generator, tau: f64) -> Res
     let steps = |excess: f64, rate: f64| (excess.ln() / -rate.ln()).max(0.0).ceil() as usize;
     if tau >= 1.0 {
         // D_t <= (tau/(tau + beta))^t D_0.
-        let d0 = game.divergence(star, start);
+        let d0 = game.divergence(star, start)?;
         return Ok(Some(steps(d0 / REACHED, tau / (tau + beta))));
     }
     if tau == 0.0 && beta > 1.0 {
         // beta D_{t+1} <= V(q_t) - V* <= (V(q_0) - V*) / beta^t.
         let q0 = game.min_reply(start)?;
-        let excess = game.value_against(&q0) - game.payoff(star, &game.min_reply(star)?)?;
+        let excess = game.value_against(&q0)? - game.payoff(star, &game.min_reply(star)?)?;
         return Ok(Some(1 + steps(excess / (beta * REACHED), 1.0 / beta)));
     }
     Ok(None)

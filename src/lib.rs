@@ -37,7 +37,7 @@
 //! let after = |tau: f64, rounds: usize| {
 //!     let run = proximal::run(&game, tau, Order::Alternating, Generator::reference(&game))?;
 //!     let last = run.take(rounds + 1).last().transpose()?;
-//!     Ok::<_, nashguard::Error>(last.map(|round| game.divergence(&star, &round.x)))
+//!     last.map(|round| game.divergence(&star, &round.x)).transpose()
 //! };
 //! // The paper's iteration (tau = 0) runs away at beta = 0.1; tau = 1 converges (Theorem A).
 //! assert!(after(0.0, 10)? > after(0.0, 0)?);

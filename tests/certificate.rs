@@ -244,6 +244,13 @@ fn small_guard() -> Value {
     serde_json::from_str(text).unwrap()
 }
 
+fn small_regularised() -> Value {
+    let prior = json!({"reference":{"over":"2","numerators":["1","1"]},"temperature":"1/2"});
+    json!({"kind":"kl-matrix","payoff":{"over":"1","rows":[["1","0"],["0","1"]]},
+        "row":prior,"column":prior,"x":{"over":"2","numerators":["1","1"]},
+        "y":{"over":"2","numerators":["1","1"]},"value":"1/3","gap":"1/3"})
+}
+
 /// Claims that are far off say by how much.
 #[test]
 fn a_wrong_bound_is_refuted_with_both_sides() {
@@ -480,6 +487,19 @@ fn malformed_certificates_are_refused() {
     }
 }
 
+/// A misspelt field is refused, and not taken for one left out, which would make another game.
+#[test]
+fn misspelt_fields_are_refused() {
+    let matrix = json(&mixed(1, 0, 0, 1, 1).unwrap());
+    for valid in [matrix, small_regularised(), small_guard(), kuhn()] {
+        assert!(Certificate::from_json(&valid.to_string()).is_ok());
+        let mut misspelt = valid;
+        misspelt["ancor"] = json!({"weight":"1","real":{"over":"4","rows":[["1","1"],["1","1"]]}});
+        let error = Certificate::from_json(&misspelt.to_string()).unwrap_err().to_string();
+        assert!(error.starts_with("ancor: unknown field `ancor`"), "{error}");
+    }
+}
+
 /// What checks is a page of arithmetic: it names no game, no solver, no float.
 #[test]
 fn the_checker_stands_alone() {
@@ -509,13 +529,9 @@ fn no_number_makes_the_checker_panic() {
         guard["anchor"] = json!({"weight":"1","real":{"over":"4","rows":[["1","1"],["1","1"]]}});
         guard
     };
-    let prior = json!({"reference":{"over":"2","numerators":["1","1"]},"temperature":"1/2"});
-    let regularised = json!({"kind":"kl-matrix","payoff":{"over":"1","rows":[["1","0"],["0","1"]]},
-        "row":prior,"column":prior,"x":{"over":"2","numerators":["1","1"]},
-        "y":{"over":"2","numerators":["1","1"]},"value":"1/3","gap":"1/3"});
     let matrix = json(&mixed(1, 0, 0, 1, 1).unwrap());
     let mut answered = 0;
-    for valid in [matrix, regularised, anchored, kuhn()] {
+    for valid in [matrix, small_regularised(), anchored, kuhn()] {
         assert!(check(&valid).is_ok(), "{:?}", check(&valid));
         for (place, _) in corrupted(&valid, 1) {
             for odd in ["0", "-1", "1000000000000", "1e-30", "-1e30"] {

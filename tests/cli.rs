@@ -29,6 +29,17 @@ fn nashguard(arguments: &[&str], input: &[u8]) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// The tool with standard output on a device that takes nothing.
+#[cfg(target_os = "linux")]
+fn with_full_output(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nashguard"))
+        .args(arguments)
+        .stdout(std::fs::File::create("/dev/full").unwrap())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap()
+}
+
 fn experiment(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_experiment")).args(arguments).output().unwrap()
 }
@@ -234,6 +245,81 @@ fn links_are_followed_and_devices_left_alone() {
     assert!(!nashguard(&["solve", GUARD, "--out", "-"], b"").stdout.is_empty());
 }
 
+/// However a path is written, nothing is written over the game, nor the solution and the certificate
+/// over each other.
+#[test]
+fn outputs_have_places_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(path("sub")).unwrap();
+    std::fs::copy(MATRIX, path("game.json")).unwrap();
+    let mut same = vec![path("sub/../game.json")];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(path("game.json"), path("link.json")).unwrap();
+        same.push(path("link.json"));
+    }
+    let game = path("game.json");
+    let mut cases = vec![(path("c.json"), path("sub/../c.json"), "--certificate: the certificate")];
+    for place in same {
+        cases.push((place.clone(), path("s.json"), "--certificate: the certificate"));
+        cases.push((path("c.json"), place, "--out: the solution"));
+    }
+    let before = std::fs::read_dir(folder.path()).unwrap().count();
+    for (certificate, out, expected) in cases {
+        let done = nashguard(&["solve", &game, "--certificate", &certificate, "--out", &out], b"");
+        let message = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(1), "{certificate} {out}");
+        assert!(message.contains(expected) && message.lines().count() == 1, "{message}");
+        assert_eq!(std::fs::read(&game).unwrap(), std::fs::read(MATRIX).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);
+    }
+}
+
+/// Where the solution cannot be written, the certificate is not written either, and the other way
+/// round.
+#[test]
+fn both_files_are_written_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir(path("sub")).unwrap();
+    for (certificate, out) in [("c.json", "sub"), ("sub", "s.json")] {
+        let arguments = ["solve", GUARD, "--certificate", &path(certificate), "--out", &path(out)];
+        let done = nashguard(&arguments, b"");
+        assert_eq!(done.status.code(), Some(1));
+        assert!(String::from_utf8_lossy(&done.stderr).contains("not a regular file"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    let done = nashguard(&["solve", GUARD, "--certificate", &path("sub")], b"");
+    assert!(done.status.code() == Some(1) && done.stdout.is_empty());
+    #[cfg(target_os = "linux")]
+    {
+        let done = with_full_output(&["solve", GUARD, "--certificate", &path("c.json")]);
+        assert_eq!(done.status.code(), Some(1));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+    let arguments = ["solve", GUARD, "--certificate", &path("c.json"), "--out", &path("s.json")];
+    assert!(nashguard(&arguments, b"").status.success());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+/// An output that takes nothing is an error like any other, of a verdict too.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_device_is_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("c.json");
+    let certificate = file.to_str().unwrap();
+    assert!(nashguard(&["solve", GUARD, "--certificate", certificate], b"").status.success());
+    for arguments in [["solve", GUARD], ["verify", certificate]] {
+        let done = with_full_output(&arguments);
+        let message = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(1), "{message}");
+        assert!(message.starts_with("error: cannot write standard output: "), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
 /// A reader of the output that leaves early does not stop the experiments.
 #[test]
 fn a_closed_pipe_is_no_reason_to_stop() {
@@ -397,6 +483,42 @@ fn ctrl_c_leaves_nothing_behind() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
+/// What the README shows of the tool is what it prints, up to the last digits, which depend on the
+/// processor.
+#[cfg(unix)]
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = concat!(env!("CARGO_MANIFEST_DIR"), "/tests");
+    std::os::unix::fs::symlink(tests, folder.path().join("tests")).unwrap();
+    let tools = Path::new(env!("CARGO_BIN_EXE_nashguard")).parent().unwrap().display();
+    let path = format!("{tools}:{}", std::env::var("PATH").unwrap());
+    let shape = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+    let numbers = |text: &str| -> Vec<f64> {
+        let text = text.replace("...", "");
+        text.split(|c: char| !"0123456789.e-".contains(c)).filter_map(|n| n.parse().ok()).collect()
+    };
+    let mut commands = 0;
+    for block in include_str!("../README.md").split("```").skip(1).step_by(2) {
+        let Some(session) = block.strip_prefix("\n$ ").filter(|s| !s.contains("$ make")) else {
+            continue;
+        };
+        for part in session.split("\n$ ") {
+            let (command, shown) = part.split_once('\n').unwrap_or((part, ""));
+            let mut shell = Command::new("sh");
+            shell.args(["-c", command]).current_dir(folder.path()).env("PATH", &path);
+            let printed = String::from_utf8(shell.output().unwrap().stdout).unwrap();
+            assert_eq!(shape(printed.trim_end()), shape(shown.trim_end()), "{command}\n{printed}");
+            let (found, expected) = (numbers(&printed), numbers(shown));
+            assert_eq!(found.len(), expected.len(), "{command}\n{printed}");
+            let close = |(a, b): (&f64, &f64)| (a - b).abs() <= 1e-12;
+            assert!(found.iter().zip(&expected).all(close), "{command}\n{printed}");
+            commands += 1;
+        }
+    }
+    assert!(commands >= 6, "{commands}");
+}
+
 /// Learning dynamics reach the tolerance asked for, which the certificate confirms, or say that they did
 /// not.
 #[test]
@@ -411,8 +533,20 @@ fn dynamics_are_methods_too() {
         assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
         let text = std::fs::read_to_string(&file).unwrap();
         let proven = Certificate::from_json(&text).unwrap().check().unwrap();
+        // Payoffs of a spread of at most 6.
         assert!(nashguard::scalar::to_f64(&proven.gap) <= 6e-5);
     }
+    // Uniform play, the start, is optimal in f64, and not for these payoffs.
+    let unequal = r#"{"kind":"matrix","payoff":[["0.10000000000000000001",0.3],[0.3,0.1]]}"#;
+    let arguments = ["solve", "-", "--method", "predictive-rm+", "--tol"];
+    let out = nashguard(&[&arguments[..], &["1e-30"]].concat(), unequal.as_bytes());
+    assert!(out.status.code() == Some(1) && out.stdout.is_empty());
+    assert!(
+        String::from_utf8_lossy(&out.stderr)
+            .contains("after 1 iterations, above the tolerance 1e-30")
+    );
+    let out = nashguard(&[&arguments[..], &["1e-18"]].concat(), unequal.as_bytes());
+    assert!(out.status.success());
     let out = nashguard(&["solve", MATRIX, "--method", "predictive-rm+", "--tol", "1e-30"], b"");
     assert_eq!(out.status.code(), Some(1));
     assert!(out.stdout.is_empty() && out.stderr.starts_with(b"error: not solved: the gap is"));

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Star, config, games, size};
+use common::{Recipe, Star, config, games, size};
 use nashguard::dynamics::{Order, Update};
 use nashguard::exploit::Exploit;
 use nashguard::guard::{Anchor, Classifier, ExactGap, Generator, GuardGame, Seed, proximal};
@@ -27,11 +27,11 @@ proptest! {
         let start = recipe.generator(&game, 0);
         for round in proximal::run(&game, tau, Order::Alternating, start)?.take(30) {
             let p = round?.x;
-            let (d, g) = (game.divergence(&star.p, &p), game.value_guaranteed(&p)?);
+            let (d, g) = (game.divergence(&star.p, &p)?, game.value_guaranteed(&p)?);
             if let Some((old_d, old_g)) = before {
                 let scale = size(&game, &p, &game.min_reply(&p)?) + tau * old_d;
                 let slack = ROUNDING * scale + star.slack(&game, &p);
-                let back = beta * game.divergence(&p, &star.p);
+                let back = beta * game.divergence(&p, &star.p)?;
                 prop_at_most!((beta + tau) * d + back, tau * old_d, slack);
                 prop_at_most!(old_g, g, ROUNDING * scale);
                 prop_at_most!(star.value - g, tau * old_d, slack);
@@ -53,11 +53,11 @@ proptest! {
         let rounds = rounds.collect::<nashguard::Result<Vec<_>>>()?;
         for pair in rounds.windows(2) {
             let (p, q, next) = (&pair[0].x, &pair[0].y, &pair[1].x);
-            let loss = game.beta() * game.divergence(next, &star.p)
-                + game.classifier_regret(next, &star_q);
-            let (before, step) = (tau * game.divergence(&star.p, p), tau * game.divergence(next, p));
-            let after = (tau + game.beta()) * game.divergence(&star.p, next);
-            let regrets = game.classifier_regret(&star.p, q) - game.classifier_regret(next, q);
+            let loss = game.beta() * game.divergence(next, &star.p)?
+                + game.classifier_regret(next, &star_q)?;
+            let (before, step) = (tau * game.divergence(&star.p, p)?, tau * game.divergence(next, p)?);
+            let after = (tau + game.beta()) * game.divergence(&star.p, next)?;
+            let regrets = game.classifier_regret(&star.p, q)? - game.classifier_regret(next, q)?;
             let scale = size(&game, p, q) + size(&game, next, q) + before + step + after + loss;
             let slack = 1e-10 * scale + star.slack(&game, next);
             prop_close!(star.value - game.value_guaranteed(next)?, loss, slack, 1.0);
@@ -90,6 +90,36 @@ proptest! {
         }
     }
 
+    /// Corollary A.5, at a beta below all rounding: G never falls, and t rounds from r are within
+    /// tau D(u, r)/t of every generator u, the averaged classifier within tau log(1/r_min)/t.
+    #[test]
+    fn without_a_price_the_gap_falls_like_one_over_t(recipe in games(), tau in 1.0..4.0) {
+        let game = Recipe { log10_beta: -300.0, ..recipe.clone() }.game();
+        let reference = Generator::reference(&game);
+        let farthest: f64 = (game.reference().outer_iter().zip(game.weight()))
+            .map(|(r, rho)| {
+                let least = r.iter().filter(|r| **r > 0.0).fold(1.0, |m: f64, r| m.min(*r));
+                -rho * least.ln()
+            })
+            .sum();
+        let u = recipe.generator(&game, 1);
+        let distance = game.divergence(&u, &reference)?;
+        let (mut before, mut sum) = (f64::NEG_INFINITY, ndarray::Array2::zeros((game.texts(), game.labels())));
+        for round in proximal::run(&game, tau, Order::Alternating, reference)?.take(30) {
+            let round = round?;
+            let (g, t) = (game.value_guaranteed(&round.x)?, round.t as f64);
+            let slack = ROUNDING * size(&game, &round.x, &round.y);
+            prop_at_most!(before, g, slack);
+            if round.t > 0 {
+                prop_at_most!(game.value_guaranteed(&u)? - g, tau * distance / t, slack);
+                let averaged = Classifier::new(&game, &sum / t)?;
+                prop_at_most!(game.value_against(&averaged)? - g, tau * farthest / t, slack);
+            }
+            before = g;
+            sum += &round.y.probabilities();
+        }
+    }
+
     /// Corollary A.6: a generator that misses each step by e_t (as the corollary measures it) stays
     /// within (tau D_t + e_t)/(tau + beta).
     #[test]
@@ -108,9 +138,9 @@ proptest! {
             for (row, rho) in rows.outer_iter().zip(game.weight()) {
                 error += (tau + game.beta()) * rho * row.sum();
             }
-            let bound = (tau * game.divergence(&star.p, &p) + error) / (tau + game.beta());
+            let bound = (tau * game.divergence(&star.p, &p)? + error) / (tau + game.beta());
             let slack = 1e-11 * size(&game, &next, &q) + star.slack(&game, &next);
-            prop_at_most!(game.divergence(&star.p, &next), bound, slack);
+            prop_at_most!(game.divergence(&star.p, &next)?, bound, slack);
             p = next;
         }
     }
@@ -120,7 +150,7 @@ proptest! {
     fn the_reference_is_near_the_equilibrium(recipe in games()) {
         let game = recipe.game();
         let star = Star::of(&game);
-        let distance = game.divergence(&star.p, &Generator::reference(&game));
+        let distance = game.divergence(&star.p, &Generator::reference(&game))?;
         let lambda = game.anchor().map_or(0.0, |a| a.weight);
         let log_labels = (game.labels() as f64).ln();
         let mut bound = (1.0 + lambda) * log_labels;
@@ -146,13 +176,13 @@ proptest! {
         let start = recipe.generator(&game, 0);
         for round in proximal::run(&game, 0.0, Order::Alternating, start)?.take(30) {
             let round = round?;
-            let excess = game.value_against(&round.y) - star.value;
+            let excess = game.value_against(&round.y)? - star.value;
             let scale = size(&game, &round.x, &round.y) + excess.abs();
             let slack = ROUNDING * scale + 2.0 * star.gap;
             prop_at_most!(0.0, excess, slack);
             if let Some(old) = before {
                 prop_at_most!(excess, old / game.beta(), slack);
-                prop_at_most!(game.beta() * game.divergence(&star.p, &round.x), old, slack);
+                prop_at_most!(game.beta() * game.divergence(&star.p, &round.x)?, old, slack);
             }
             if let Some(earlier) = earlier {
                 let gap = ExactGap.gap(&game, &round.x, &round.y)?.width;
@@ -164,8 +194,8 @@ proptest! {
         // From the reference: V(q_r) - V* <= D(T_phi q_r, r) <= log(1/r_min).
         let reference = Generator::reference(&game);
         let q = game.min_reply(&reference)?;
-        let excess = game.value_against(&q) - star.value;
-        let distance = game.divergence(&game.max_reply(&q)?, &reference);
+        let excess = game.value_against(&q)? - star.value;
+        let distance = game.divergence(&game.max_reply(&q)?, &reference)?;
         prop_at_most!(excess, distance, star.gap + ROUNDING * size(&game, &reference, &q));
     }
 
@@ -178,7 +208,7 @@ proptest! {
         let start = recipe.generator(&game, 0);
         let excess = proximal::run(&game, 0.0, Order::Simultaneous, start)?
             .take(30)
-            .map(|round| Ok(game.value_against(&round?.y) - star.value))
+            .map(|round| Ok(game.value_against(&round?.y)? - star.value))
             .collect::<nashguard::Result<Vec<f64>>>()?;
         for (t, pair) in excess.windows(3).enumerate().skip(1) {
             let slack = 100.0 * ROUNDING * (1.0 + excess[0].abs()) + 2.0 * star.gap;
@@ -292,6 +322,6 @@ fn an_anchor_may_push_the_equilibrium_far_from_the_reference() {
     let game = GuardGame::new(2, seeds, 0.2).unwrap();
     let game = game.with_anchor(Anchor { weight: 100.0, real }).unwrap();
     let star = Star::of(&game);
-    let distance = game.beta() * game.divergence(&star.p, &Generator::reference(&game));
+    let distance = game.beta() * game.divergence(&star.p, &Generator::reference(&game)).unwrap();
     assert!((distance - 1.99).abs() < 0.005, "{distance}");
 }

@@ -70,14 +70,14 @@ proptest! {
         let best = game.max_reply(&q)?;
         let value = game.payoff(&best, &q)?;
         let scale = size(&game, &best, &q);
-        prop_close!(value, game.value_against(&q), 1e-12, scale);
+        prop_close!(value, game.value_against(&q)?, 1e-12, scale);
         for stream in 0..5 {
             let other = recipe.boundary_generator(&game, stream);
             for p in [mix_generators(&game, &best, &other, 1e-3), other] {
                 let scale = scale + size(&game, &p, &q);
                 let loss = value - game.payoff(&p, &q)?;
                 prop_at_most!(0.0, loss, 1e-12 * scale);
-                prop_close!(loss, game.beta() * game.divergence(&p, &best), 1e-11, scale);
+                prop_close!(loss, game.beta() * game.divergence(&p, &best)?, 1e-11, scale);
             }
         }
     }
@@ -100,7 +100,7 @@ proptest! {
             let scale = size(&game, &p, q);
             let loss = game.payoff(&p, q)? - value;
             prop_at_most!(0.0, loss, 1e-12 * scale);
-            prop_close!(loss, game.classifier_regret(&p, q), 1e-11, scale);
+            prop_close!(loss, game.classifier_regret(&p, q)?, 1e-11, scale);
         }
     }
 
@@ -167,7 +167,7 @@ proptest! {
             }
         }
         let q = game.min_reply(&p)?;
-        prop_close!(game.classifier_regret(&u, &q), c, 1e-11, size(&game, &u, &q));
+        prop_close!(game.classifier_regret(&u, &q)?, c, 1e-11, size(&game, &u, &q));
     }
 
     /// Lemma 1.2 and 1.3: J(u, q_p) - G(u) = C(u, p), 0 <= C(u, p) <= D(u, p), and
@@ -178,11 +178,11 @@ proptest! {
         for (a, b) in [(0, 1), (2, 3)] {
             let (u, p) = (recipe.boundary_generator(&game, a), recipe.generator(&game, b));
             let q = game.min_reply(&p)?;
-            let c = game.classifier_regret(&u, &q);
+            let c = game.classifier_regret(&u, &q)?;
             let loss = game.payoff(&u, &q)? - game.value_guaranteed(&u)?;
             prop_close!(loss, c, 1e-10, size(&game, &u, &q));
             prop_at_most!(0.0, c, 0.0);
-            let d = game.divergence(&u, &p);
+            let d = game.divergence(&u, &p)?;
             prop_at_most!(c, d, 1e-12 * size(&game, &u, &q));
             let other = recipe.classifier(&game, a);
             let smoothness = game.payoff(&u, &q)? - game.payoff(&u, &other)?;
@@ -202,7 +202,7 @@ proptest! {
             -q.log_q()[(z, game.label()[i])] - game.beta() * kl
         };
         let slope = expectation(&game, &p, gradient) - expectation(&game, &base, gradient);
-        let curve = game.beta() * game.divergence(&p, &base) + game.classifier_regret(&p, &q);
+        let curve = game.beta() * game.divergence(&p, &base)? + game.classifier_regret(&p, &q)?;
         let scale = size(&game, &p, &q) + size(&game, &base, &q) + curve + slope.abs();
         let expansion = game.value_guaranteed(&base)? + slope - curve;
         prop_close!(game.value_guaranteed(&p)?, expansion, 1e-10, scale);
@@ -233,7 +233,7 @@ proptest! {
         {
             kl += total[z] * q * (qu.log_q()[(z, y)] - qp.log_q()[(z, y)]);
         }
-        let c = game.classifier_regret(&u, &qp);
+        let c = game.classifier_regret(&u, &qp)?;
         prop_at_most!(kl, c, 1e-11 * size(&game, &u, &qp));
         if game.floor() == 0.0 {
             prop_close!(kl, c, 1e-11, size(&game, &u, &qp));
@@ -241,7 +241,7 @@ proptest! {
         // Corollary A.4: Pinsker's inequality for both players.
         let rows = (u.probabilities() - p.probabilities()).mapv(f64::abs).sum_axis(ndarray::Axis(1));
         let variation: f64 = rows.iter().zip(game.weight()).map(|(v, w)| w * v * v).sum();
-        prop_at_most!(variation, 2.0 * game.divergence(&u, &p), 1e-12);
+        prop_at_most!(variation, 2.0 * game.divergence(&u, &p)?, 1e-12);
         let rows = (qu.probabilities() - qp.probabilities()).mapv(f64::abs).sum_axis(ndarray::Axis(1));
         let variation: f64 = rows.iter().zip(&total).map(|(v, w)| w * v * v).sum();
         prop_at_most!(variation, 2.0 * c, 1e-11 * size(&game, &u, &qp));
@@ -256,9 +256,9 @@ proptest! {
         let (u, p) = (recipe.boundary_generator(&game, 0), recipe.generator(&game, 1));
         let q = game.min_reply(&p)?;
         let next = proximal::generator(&game, tau).step(&p, &q)?;
-        let (c_u, c_next) = (game.classifier_regret(&u, &q), game.classifier_regret(&next, &q));
-        let (d_u, d_next) = (game.divergence(&u, &p), game.divergence(&next, &p));
-        let moved = (game.beta() + tau) * game.divergence(&u, &next);
+        let (c_u, c_next) = (game.classifier_regret(&u, &q)?, game.classifier_regret(&next, &q)?);
+        let (d_u, d_next) = (game.divergence(&u, &p)?, game.divergence(&next, &p)?);
+        let moved = (game.beta() + tau) * game.divergence(&u, &next)?;
         let left = game.value_guaranteed(&u)? + c_u - tau * d_u;
         let right = game.value_guaranteed(&next)? + c_next - tau * d_next - moved;
         let scale = size(&game, &u, &q) + size(&game, &next, &q) + tau * (d_u + d_next) + moved;

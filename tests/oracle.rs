@@ -36,7 +36,7 @@ proptest! {
         }
         // beta D(p, p*) <= V* - G(p) (Proposition 3), so D is bounded by the value's error.
         let p = Generator::new(&game, p)?;
-        prop_at_most!(game.beta() * game.divergence(&p, &found.p), 0.0, 1e-6);
+        prop_at_most!(game.beta() * game.divergence(&p, &found.p)?, 0.0, 1e-6);
     }
 }
 

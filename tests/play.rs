@@ -68,17 +68,17 @@ proptest! {
             let (now, next) = (&pair[0], &pair[1]);
             prop_assert_eq!(&*next.y, &game.min_reply(&next.x)?);
             let gain = |p: &Generator| -> Result<f64> {
-                Ok(game.payoff(p, &now.y)? - tau * game.divergence(p, &now.x))
+                Ok(game.payoff(p, &now.y)? - tau * game.divergence(p, &now.x)?)
             };
             let best = gain(&next.x)?;
             for stream in 1..4 {
                 let other = recipe.generator(&game, stream);
                 for p in [common::mix_generators(&game, &next.x, &other, 1e-3), other] {
                     // A proximal maximiser wins by (beta + tau) D exactly (three-point identity).
-                    let margin = (game.beta() + tau) * game.divergence(&p, &next.x);
+                    let margin = (game.beta() + tau) * game.divergence(&p, &next.x)?;
                     let scale = common::size(&game, &p, &now.y)
                         + common::size(&game, &next.x, &now.y)
-                        + tau * (game.divergence(&p, &now.x) + game.divergence(&next.x, &now.x))
+                        + tau * (game.divergence(&p, &now.x)? + game.divergence(&next.x, &now.x)?)
                         + margin;
                     prop_close!(best - gain(&p)?, margin, 1e-11, scale);
                 }
@@ -98,10 +98,10 @@ proptest! {
             let round = round?;
             let seen = proximal::observe(&game, &star, &round)?;
             prop_assert_eq!(seen.t, round.t);
-            prop_assert_eq!(seen.divergence, game.divergence(&star, &round.x));
+            prop_assert_eq!(seen.divergence, game.divergence(&star, &round.x)?);
             prop_assert_eq!(seen.value, game.payoff(&round.x, &round.y)?);
             prop_assert_eq!(seen.guaranteed, game.value_guaranteed(&round.x)?);
-            prop_assert_eq!(seen.against, game.value_against(&round.y));
+            prop_assert_eq!(seen.against, game.value_against(&round.y)?);
             prop_assert_eq!(seen.logits.len(), game.texts() * (game.labels() - 1));
             let q = round.y.log_q();
             let last = q[(game.texts() - 1, game.labels() - 1)] - q[(game.texts() - 1, 0)];

@@ -36,7 +36,7 @@ proptest! {
         let found = solve(&game, 1e-12)?;
         let next = proximal::generator(&game, tau).step(&found.p, &found.q)?;
         // By Lemma 2 a step from p* gains nothing: it moves by what the gap allows.
-        let moved = (game.beta() + tau) * game.divergence(&found.p, &next);
+        let moved = (game.beta() + tau) * game.divergence(&found.p, &next)?;
         prop_at_most!(moved, 0.0, 1e-12);
     }
 
@@ -49,7 +49,7 @@ proptest! {
         let start = recipe.generator(&game, 5);
         let rounds = (60.0 / (1.0 + game.beta()).ln()).ceil() as usize + 20;
         let end = proximal::run(&game, 1.0, Order::Alternating, start)?.nth(rounds).unwrap()?.x;
-        prop_at_most!(game.beta() * game.divergence(&found.p, &end), 0.0, 1e-11);
+        prop_at_most!(game.beta() * game.divergence(&found.p, &end)?, 0.0, 1e-11);
     }
 
     /// Proposition 6: the factored iterate on |Y| x |Z| log-weights is the table run from r, for

@@ -33,6 +33,7 @@ pub struct Payoff {
 
 /// That the plan x guarantees `value`, and y at most `value` + `gap`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Extensive {
     /// The row player's information sets.
     pub rows: Vec<Infoset>,

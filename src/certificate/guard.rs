@@ -20,6 +20,7 @@ pub struct Anchor {
 
 /// That p guarantees `value` nats in this game, and q at most `value` + `gap`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Guard {
     /// beta, in nats of payoff per nat of divergence.
     pub beta: Exact,

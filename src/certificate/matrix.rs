@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// That x guarantees `value` in the game x' A y, and y at most `value` + `gap`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Matrix {
     /// A, what the column player pays the row player.
     pub payoff: Table,

@@ -114,10 +114,10 @@ impl Certificate {
     pub fn from_json(text: &str) -> Result<Self> {
         let text = text.trim_start_matches('\u{feff}');
         match json::kind("certificate", text)?.as_str() {
-            "matrix" => json::parse(text).map(Self::Matrix),
-            "kl-matrix" => json::parse(text).map(Self::KlMatrix),
-            "guard" => json::parse(text).map(Self::Guard),
-            "extensive" => json::parse(text).map(Self::Extensive),
+            "matrix" => json::body(text).map(Self::Matrix),
+            "kl-matrix" => json::body(text).map(Self::KlMatrix),
+            "guard" => json::body(text).map(Self::Guard),
+            "extensive" => json::body(text).map(Self::Extensive),
             other => Err(Error::invalid(
                 "kind",
                 format!("\"{other}\" is not a kind of certificate"),

@@ -20,6 +20,7 @@ pub struct Prior {
 
 /// That x guarantees `value` in this game, and y at most `value` + `gap`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Regularised {
     /// A, what the column player pays the row player.
     pub payoff: Table,

@@ -2,7 +2,7 @@
 
 use super::{GameFile, MatrixFile, number};
 use crate::guard::{Anchor, GuardGame, Seed};
-use crate::json::{kind, parse};
+use crate::json::{body, kind, parse};
 use crate::matrix::MatrixGame;
 use crate::matrix::regularised::{RegularisedGame, Regulariser};
 use crate::scalar::Rational;
@@ -15,8 +15,6 @@ use serde_json::value::RawValue;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct GuardJson {
-    #[serde(rename = "kind")]
-    _kind: String,
     beta: f64,
     #[serde(default)]
     tau: Option<f64>,
@@ -46,16 +44,12 @@ struct AnchorJson {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct MatrixJson {
-    #[serde(rename = "kind")]
-    _kind: String,
     payoff: Vec<Vec<Box<RawValue>>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
 struct KlMatrixJson {
-    #[serde(rename = "kind")]
-    _kind: String,
     payoff: Vec<Vec<f64>>,
     row: PriorJson,
     column: PriorJson,
@@ -73,9 +67,9 @@ struct PriorJson {
 /// Reads the object `json`.
 pub(super) fn read(json: &str) -> Result<GameFile> {
     match kind("game", json)?.as_str() {
-        "guard" => guard_game(parse(json)?),
-        "matrix" => matrix_game(&parse(json)?).map(GameFile::Matrix),
-        "kl-matrix" => kl_matrix_game(parse(json)?).map(GameFile::KlMatrix),
+        "guard" => guard_game(body(json)?),
+        "matrix" => matrix_game(&body(json)?).map(GameFile::Matrix),
+        "kl-matrix" => kl_matrix_game(body(json)?).map(GameFile::KlMatrix),
         other => Err(Error::invalid(
             "kind",
             format!("\"{other}\" is not a kind of game"),

@@ -4,7 +4,7 @@ use super::{Classifier, Generator};
 use crate::exploit::{Bound, Exploit, Gap};
 use crate::simplex::{kl_from_logs, log_sum_exp, normalise};
 use crate::{BestReply, Error, Game, Result};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, Axis};
 
 /// One seed of a guard game.
 #[derive(Clone, Debug, PartialEq)]
@@ -206,17 +206,25 @@ impl GuardGame {
         self.anchor.as_ref().filter(|a| a.weight > 0.0)
     }
 
-    /// D(p, p') = sum rho_i KL(p_i || p'_i) (Definition 2), in nats. Both must be generators of this
-    /// game.
-    pub fn divergence(&self, p: &Generator, p_prime: &Generator) -> f64 {
-        self.weighted_kl(p.log_p().view(), p_prime.log_p().view())
+    /// D(p, p') = sum rho_i KL(p_i || p'_i) (Definition 2), in nats.
+    ///
+    /// # Errors
+    /// When either is not a generator of this game.
+    pub fn divergence(&self, p: &Generator, p_prime: &Generator) -> Result<f64> {
+        self.check(Some(p), None)?;
+        self.check(Some(p_prime), None)?;
+        let rows = p.log_p().outer_iter().zip(p_prime.log_p().outer_iter());
+        Ok(rows.zip(&self.weight).map(|((p, q), w)| w * kl_from_logs(p, q)).sum())
     }
 
     /// C(u, p) = J(u, q_p) - min_q J(u, q) (Definition 2), in nats: what a classifier trained
     /// against p loses when it meets u. Between 0 and D(u, p) (Lemma 1, `lemma_1` in
-    /// proofs/Main.v). Both must be tables of this
-    /// game.
-    pub fn classifier_regret(&self, u: &Generator, q: &Classifier) -> f64 {
+    /// proofs/Main.v).
+    ///
+    /// # Errors
+    /// When `u` or `q` is not a table of this game.
+    pub fn classifier_regret(&self, u: &Generator, q: &Classifier) -> Result<f64> {
+        self.check(Some(u), Some(q))?;
         let log_mass = self.log_mass(u);
         let best = Classifier::from_log_mass(&log_mass, self.floor);
         let mut regret = 0.0;
@@ -239,13 +247,17 @@ impl GuardGame {
                 };
         }
         // Rounding may leave a clipped sum just below 0; a NaN must stay one.
-        if regret < 0.0 { 0.0 } else { regret }
+        Ok(if regret < 0.0 { 0.0 } else { regret })
     }
 
     /// V(q) = max_p J(p, q) = beta sum rho_i log sum_z r_i(z) q(y_i|z)^(-1/beta) + the anchor's
-    /// loss (Proposition 2, `proposition_2` in proofs/Main.v). Infinite when q forbids a label where that label's reference has mass. q
-    /// must be a classifier of this game.
-    pub fn value_against(&self, q: &Classifier) -> f64 {
+    /// loss (Proposition 2, `proposition_2` in proofs/Main.v). Infinite when q forbids a label where
+    /// that label's reference has mass.
+    ///
+    /// # Errors
+    /// When `q` is not a classifier of this game.
+    pub fn value_against(&self, q: &Classifier) -> Result<f64> {
+        self.check(None, Some(q))?;
         let mut value = 0.0;
         for (i, r) in self.reference.outer_iter().enumerate() {
             let y = self.label[i];
@@ -255,7 +267,7 @@ impl GuardGame {
                 r.iter().zip(q.log_q().column(y)).filter(|(r, _)| **r > 0.0).map(|(r, l)| (*r, -l));
             let max = losses.clone().fold(f64::NEG_INFINITY, |m, (_, l)| m.max(l));
             if max == f64::INFINITY {
-                return f64::INFINITY;
+                return Ok(f64::INFINITY);
             }
             let sum: f64 = losses.map(|(r, l)| r * ((l - max) / self.beta).exp_m1()).sum();
             let log = if sum > -0.5 {
@@ -272,7 +284,7 @@ impl GuardGame {
             };
             value += self.weight[i] * (max + self.beta * log);
         }
-        value + self.anchor_loss(q)
+        Ok(value + self.anchor_loss(q))
     }
 
     /// G(p) = min_q J(p, q) (Proposition 1, `proposition_1_full` and `_clipped` in proofs/Main.v).
@@ -316,15 +328,6 @@ impl GuardGame {
             });
         }
         log_w
-    }
-
-    fn weighted_kl(&self, log_p: ArrayView2<f64>, log_q: ArrayView2<f64>) -> f64 {
-        log_p
-            .outer_iter()
-            .zip(log_q.outer_iter())
-            .zip(&self.weight)
-            .map(|((p, q), w)| w * kl_from_logs(p, q))
-            .sum()
     }
 
     fn anchor_loss(&self, q: &Classifier) -> f64 {
@@ -420,9 +423,9 @@ impl Exploit<GuardGame> for ExactGap {
     fn gap(&mut self, game: &GuardGame, p: &Generator, q: &Classifier) -> Result<Gap<f64>> {
         game.check(Some(p), Some(q))?;
         let low = game.value_guaranteed(p)?;
-        let high = game.value_against(q);
+        let high = game.value_against(q)?;
         let width = if high.is_finite() {
-            game.beta * game.divergence(p, &game.max_reply(q)?) + game.classifier_regret(p, q)
+            game.beta * game.divergence(p, &game.max_reply(q)?)? + game.classifier_regret(p, q)?
         } else {
             f64::INFINITY
         };

@@ -40,12 +40,12 @@ pub fn classifier(game: &GuardGame) -> impl Update<Classifier, Generator> {
 /// let game = GuardGame::new(2, seeds, 0.5)?;
 /// let star = solve(&game, 1e-13)?.p;
 /// let start = Generator::reference(&game);
-/// let d0 = game.divergence(&star, &start);
+/// let d0 = game.divergence(&star, &start)?;
 /// for round in proximal::run(&game, 1.0, Order::Alternating, start)?.take(20) {
 ///     let round = round?;
 ///     // Theorem A: D(p*, p_t) <= (tau/(tau+beta))^t D(p*, p_0).
 ///     let bound = (1.0_f64 / 1.5).powi(round.t as i32) * d0;
-///     assert!(game.divergence(&star, &round.x) <= bound * (1.0 + 1e-9) + 1e-15);
+///     assert!(game.divergence(&star, &round.x)? <= bound * (1.0 + 1e-9) + 1e-15);
 /// }
 /// # Ok::<(), nashguard::Error>(())
 /// ```
@@ -150,7 +150,7 @@ pub fn observe(
         .collect();
     Ok(Observation {
         t: round.t,
-        divergence: game.divergence(star, &round.x),
+        divergence: game.divergence(star, &round.x)?,
         gap: gap.width,
         value: game.payoff(&round.x, &round.y)?,
         guaranteed: gap.low,
@@ -160,10 +160,12 @@ pub fn observe(
 }
 
 /// The local rate per round, measured on the dynamics themselves by the power method: a small
-/// perturbation of log p* is pushed through two rounds at a time (one step of simultaneous play at
-/// tau = 0), by central differences, and rescaled; the rate is the geometric mean growth over the
-/// last half of `blocks`. Theorem B predicts it ([`Spectrum::rate`](super::Spectrum::rate)), also
-/// where it exceeds 1.
+/// perturbation of log p* in the last two generators is pushed through two rounds at a time, by central
+/// differences, and rescaled; the rate is the geometric mean growth over the last half of `blocks`.
+///
+/// Theorem B predicts it for alternating play ([`Spectrum::rate`](super::Spectrum::rate)), also where
+/// it exceeds 1. Simultaneous play answers the last generator but one: at tau = 0 its rate is the
+/// square root of that, at tau > 0 another (Proposition 5).
 ///
 /// # Errors
 /// When `star` does not belong to `game` or `tau` is not a proximal weight.
@@ -180,38 +182,46 @@ pub fn measured_rate(
     const ROUNDS: usize = 2;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let p = star.probabilities();
-    let mut v = p.mapv(|_| rng.random::<f64>() - 0.5);
+    // Of p_{t-1} and of p_t.
+    let mut v = vec![p.mapv(|_| rng.random::<f64>() - 0.5), p.mapv(|_| rng.random::<f64>() - 0.5)];
     let mut growth = Vec::with_capacity(blocks);
     for _ in 0..=blocks {
         growth.push(rescale(game, &p, &mut v).ln());
-        let push = |sign: f64| -> Result<Generator> {
-            let start = Generator::from_log_weights(star.log_p() + &(&v * (sign * STEP)));
-            let mut rounds = run(game, tau, order, start)?;
-            match rounds.nth(ROUNDS) {
-                Some(round) => Ok(Generator::clone(&round?.x)),
-                None => Ok(star.clone()),
-            }
+        let push = |sign: f64| -> Result<Vec<Generator>> {
+            let at = |v| Generator::from_log_weights(star.log_p() + &(v * (sign * STEP)));
+            let (before, now) = (at(&v[0]), at(&v[1]));
+            let q = game.min_reply(match order {
+                Order::Alternating => &now,
+                Order::Simultaneous => &before,
+            })?;
+            let rounds = play(now, q, order, generator(game, tau), classifier(game));
+            rounds.skip(1).take(ROUNDS).map(|round| Ok(Generator::clone(&round?.x))).collect()
         };
         let (up, down) = (push(1.0)?, push(-1.0)?);
-        v = Zip::from(up.log_p())
-            .and(down.log_p())
-            .map_collect(|u, d| if *u == f64::NEG_INFINITY { 0.0 } else { (u - d) / (2.0 * STEP) });
+        for (v, (up, down)) in v.iter_mut().zip(up.iter().zip(&down)) {
+            *v = Zip::from(up.log_p()).and(down.log_p()).map_collect(|u, d| {
+                if *u == f64::NEG_INFINITY { 0.0 } else { (u - d) / (2.0 * STEP) }
+            });
+        }
     }
     let late = &growth[growth.len() / 2..];
     Ok((late.iter().sum::<f64>() / (late.len() * ROUNDS) as f64).exp())
 }
 
-/// Centres each row of v under p*, divides by the norm sqrt(sum rho_i p*_i v_i^2), returns the norm.
-fn rescale(game: &GuardGame, p: &Array2<f64>, v: &mut Array2<f64>) -> f64 {
+/// Centres each row of each v under p*, divides by the norm sqrt(sum rho_i p*_i v_i^2) of all,
+/// returns the norm.
+fn rescale(game: &GuardGame, p: &Array2<f64>, v: &mut [Array2<f64>]) -> f64 {
     let mut square = 0.0;
-    for ((mut v, p), rho) in v.outer_iter_mut().zip(p.outer_iter()).zip(game.weight()) {
-        let mean = v.dot(&p);
-        v.mapv_inplace(|x| x - mean);
-        square += rho * Zip::from(&v).and(&p).fold(0.0, |s, v, p| s + p * v * v);
+    for v in v.iter_mut() {
+        for ((mut v, p), rho) in v.outer_iter_mut().zip(p.outer_iter()).zip(game.weight()) {
+            let mean = v.dot(&p);
+            v.mapv_inplace(|x| x - mean);
+            square += rho * Zip::from(&v).and(&p).fold(0.0, |s, v, p| s + p * v * v);
+        }
     }
     let norm = square.sqrt();
     if norm > 0.0 {
-        v.mapv_inplace(|x| x / norm);
+        v.iter_mut().for_each(|v| v.mapv_inplace(|x| x / norm));
     }
     norm
 }

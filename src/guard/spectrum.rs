@@ -49,7 +49,7 @@ impl Spectrum {
 /// complement of sqrt(W_y / W): N = L' K L, symmetric. Labels on the classifier's floor do not react.
 ///
 /// # Errors
-/// When `star` is not a generator of `game`, or no text has mass.
+/// When `star` is not a generator of `game`, or the eigenvalue iteration does not converge.
 pub fn spectrum(game: &GuardGame, star: &Generator) -> Result<Spectrum> {
     let q = game.min_reply(star)?;
     let log_w = game.log_mass(star);

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::ser::Formatter;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Replace the file at `path` by `bytes` in one step: whatever happens, the path holds either the
@@ -17,39 +17,67 @@ pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
 
 /// Let `write` make a temporary file beside `path`, with its extension, and move it there.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<()> {
-    // Processes differ by their id, threads of one process by the count.
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    // A link keeps pointing where it did; what it points to is replaced.
-    let resolved = fs::canonicalize(path);
-    let path = resolved.as_deref().unwrap_or(path);
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        let place = path.display().to_string();
-        return Err(Error::invalid(place, "cannot write: not a regular file", "name a file"));
+    Staged::made_by(path, write)?.commit()
+}
+
+/// New content on the disk beside the file that it is to replace; dropped, it is gone.
+pub struct Staged {
+    path: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Staged {
+    /// Writes `bytes`, for the file at `path`. Missing folders are made.
+    ///
+    /// # Errors
+    /// When `path` is no name for a file, or cannot be written beside.
+    pub fn new(path: impl AsRef<Path>, bytes: &[u8]) -> Result<Self> {
+        Self::made_by(path.as_ref(), |temporary| fs::write(temporary, bytes))
     }
-    let Some(name) = path.file_name() else {
-        let place = path.display().to_string();
-        return Err(Error::invalid(place, "no file name at its end", "name the file to write"));
-    };
-    let temporary =
-        path.with_file_name(format!(".{}-{count}.{}", std::process::id(), name.display()));
-    let written = || {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+
+    fn made_by(path: &Path, write: impl FnOnce(&Path) -> io::Result<()>) -> Result<Self> {
+        // Processes differ by their id, threads of one process by the count.
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        // A link keeps pointing where it did; what it points to is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+        if fs::metadata(&path).is_ok_and(|found| !found.is_file()) {
+            let place = path.display().to_string();
+            return Err(Error::invalid(place, "cannot write: not a regular file", "name a file"));
         }
-        write(&temporary)?;
-        // The content must be on the disk before the name points to it.
-        OpenOptions::new().write(true).open(&temporary)?.sync_all()?;
-        fs::rename(&temporary, path)?;
-        // Where both were names of one file already, renaming does nothing.
-        let _ = fs::remove_file(&temporary);
-        Ok(())
-    };
-    written().map_err(|e| {
-        // The first error is the one to tell.
-        let _ = fs::remove_file(&temporary);
-        Error::io("write", path, e)
-    })
+        let Some(name) = path.file_name() else {
+            let place = path.display().to_string();
+            return Err(Error::invalid(place, "no file name at its end", "name the file to write"));
+        };
+        let temporary =
+            path.with_file_name(format!(".{}-{count}.{}", std::process::id(), name.display()));
+        let staged = Self { path, temporary };
+        let written = || {
+            if let Some(folder) = staged.path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            write(&staged.temporary)?;
+            // The content must be on the disk before the name points to it.
+            OpenOptions::new().write(true).open(&staged.temporary)?.sync_all()
+        };
+        written().map_err(|e| Error::io("write", &staged.path, e))?;
+        Ok(staged)
+    }
+
+    /// Puts the content in its place, in one step.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn commit(self) -> Result<()> {
+        fs::rename(&self.temporary, &self.path).map_err(|e| Error::io("write", &self.path, e))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Also where both were names of one file already, so that renaming did nothing.
+        let _ = fs::remove_file(&self.temporary);
+    }
 }
 
 /// Removes a file, where there is one.

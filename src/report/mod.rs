@@ -9,7 +9,7 @@ mod markdown;
 pub mod plot;
 
 pub use environment::{Environment, environment};
-pub use file::write_atomically;
+pub use file::{Staged, write_atomically};
 #[cfg(feature = "neural")]
 pub(crate) use file::{remove, replace};
 pub use markdown::{format_number, markdown};

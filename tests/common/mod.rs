@@ -248,7 +248,7 @@ fn mixed(a: &Array2<f64>, b: &Array2<f64>, t: f64) -> Array2<f64> {
 
 /// The size of J(p, q)'s two parts: rounding of payoffs, values and gaps is relative to it.
 pub fn size(game: &GuardGame, p: &Generator, q: &Classifier) -> f64 {
-    let divergence = game.beta() * game.divergence(p, &Generator::reference(game));
+    let divergence = game.beta() * game.divergence(p, &Generator::reference(game)).unwrap();
     let payoff = game.payoff(p, q).unwrap();
     1.0 + payoff.abs() + 2.0 * divergence
 }
@@ -273,7 +273,7 @@ impl Star {
     /// How far G(p) may rise above G(star) - beta D(p, star): 0 at an exact equilibrium, where the
     /// star is the best reply to its own classifier.
     pub fn slack(&self, game: &GuardGame, p: &Generator) -> f64 {
-        let miss = game.divergence(p, &self.p) - game.divergence(p, &self.reply);
+        let miss = game.divergence(p, &self.p).unwrap() - game.divergence(p, &self.reply).unwrap();
         self.gap + self.beta * miss.abs()
     }
 }

@@ -25,8 +25,8 @@ pub struct How {
     /// `predictive-cfr+` for extensive games, `proximal` for games with a KL term.
     #[arg(long, value_name = "NAME")]
     pub method: Option<String>,
-    /// The largest gap accepted: relative to the payoffs' spread for matrix and extensive games, nats
-    /// for guard games, payoff units for games with KL terms.
+    /// The largest gap accepted: relative to the payoffs' spread for matrix and extensive games, in
+    /// payoff units for kl-matrix games, in nats for guard games.
     #[arg(long, default_value_t = 1e-12, allow_negative_numbers = true)]
     pub tol: f64,
 }

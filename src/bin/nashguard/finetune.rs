@@ -78,8 +78,9 @@ pub fn run(options: &Options, config: Config) -> Result<()> {
     about.training[kind] = json!(added_rows);
     about.save(&model)?;
     let report = json!({ "sources": chosen.sources, "held_out": held_out });
-    write_atomically(out.join("report.json"), format!("{report:#}\n").as_bytes())?;
-    println!("{report:#}");
+    let report = format!("{report:#}\n");
+    write_atomically(out.join("report.json"), report.as_bytes())?;
+    crate::print(&report)?;
     eprintln!("the classifier is in {}", model.display());
     Ok(())
 }

@@ -1,15 +1,22 @@
 //! Ctrl-C ends the tool at once, with a message and no half-written file.
 
-use nashguard::report::write_atomically;
+use nashguard::report::Staged;
 use nashguard::{Error, Result};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Files written so far. Locked while one is being written, so that Ctrl-C waits for it.
-static WRITTEN: Mutex<usize> = Mutex::new(0);
+/// Locked while a file is being written, so that Ctrl-C waits for it.
+static FILES: Mutex<Files> = Mutex::new(Files { staged: vec![], written: 0 });
 
-fn written() -> MutexGuard<'static, usize> {
-    WRITTEN.lock().unwrap_or_else(PoisonError::into_inner)
+struct Files {
+    /// To be moved into their places.
+    staged: Vec<Staged>,
+    /// So many are there.
+    written: usize,
+}
+
+fn files() -> MutexGuard<'static, Files> {
+    FILES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a command that keeps its state on disk says instead.
@@ -24,9 +31,10 @@ pub fn advise(advice: &'static str) {
 /// From now on Ctrl-C exits with code 130.
 pub fn watch() -> Result<()> {
     let stop = || {
-        let written = written();
+        let mut files = files();
+        files.staged.clear();
         let advice = *ADVICE.lock().unwrap_or_else(PoisonError::into_inner);
-        match (advice, *written) {
+        match (advice, files.written) {
             (Some(advice), _) => eprintln!("interrupted: {advice}"),
             (None, 0) => eprintln!("interrupted: nothing was written; run again to finish"),
             (None, n) => {
@@ -39,10 +47,21 @@ pub fn watch() -> Result<()> {
         .map_err(|e| Error::invalid("Ctrl-C", e.to_string(), "run in an ordinary session"))
 }
 
-/// Writes a file that Ctrl-C cannot cut short.
-pub fn write(path: &Path, text: &str) -> Result<()> {
-    let mut written = written();
-    write_atomically(path, text.as_bytes())?;
-    *written += 1;
+/// Writes files that Ctrl-C cannot cut short: all of them if `between`, which runs when they can no
+/// longer fail for want of room or permission, succeeds, else none.
+pub fn write(texts: &[(&Path, &str)], between: impl FnOnce() -> Result<()>) -> Result<()> {
+    let mut locked = files();
+    let staged = texts.iter().map(|(path, text)| Staged::new(path, text.as_bytes()));
+    locked.staged = staged.collect::<Result<_>>()?;
+    // A reader may let it wait.
+    drop(locked);
+    let done = between();
+    let mut locked = files();
+    let staged = std::mem::take(&mut locked.staged);
+    done?;
+    for file in staged {
+        file.commit()?;
+        locked.written += 1;
+    }
     Ok(())
 }

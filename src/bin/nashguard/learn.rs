@@ -26,10 +26,10 @@ pub fn predictive_rm(game: &MatrixGame<Rational>, tol: f64) -> Result<Solution> 
         predictive_regret_matching_plus(dynamics::Player::row(&float)),
         predictive_regret_matching_plus(dynamics::Player::column(&float)),
     );
-    let Round { x, y, .. } = settled(&float, average(rounds, Weights::Quadratic), tol, spread)?;
+    let Round { t, x, y } = settled(&float, average(rounds, Weights::Quadratic), tol, spread)?;
     let proven = certificate::Matrix::of(game, &x, &y)?;
     let value = to_f64(&(&proven.value.0 + &proven.gap.0 / Rational::from(2)));
-    let gap = accepted(&proven.gap.0, tol, spread)?;
+    let gap = accepted(&proven.gap.0, tol, spread, t)?;
     Ok(Solution { row: (*x).clone(), column: (*y).clone(), value, gap })
 }
 
@@ -43,12 +43,12 @@ pub fn predictive_cfr(tree: &Tree, tol: f64) -> Result<extensive::Solution> {
     };
     let spread = spread(tree.nodes().iter().filter_map(leaf));
     let rounds = cfr::run(&float, Rule::PREDICTIVE_CFR_PLUS, Order::Alternating);
-    let Round { x, y, .. } =
+    let Round { t, x, y } =
         settled(&float, cfr::average(rounds, Rule::PREDICTIVE_CFR_PLUS.gamma), tol, spread)?;
     let (max, min) = (x.to_exact(tree.side(Player::Max))?, y.to_exact(tree.side(Player::Min))?);
     let proven = certificate::Extensive::of(&form, &max, &min)?;
     let value = to_f64(&(&proven.value.0 + &proven.gap.0 / Rational::from(2)));
-    let gap = accepted(&proven.gap.0, tol, spread)?;
+    let gap = accepted(&proven.gap.0, tol, spread, t)?;
     Ok(extensive::Solution { max: (*x).clone(), min: (*y).clone(), value, gap })
 }
 
@@ -57,8 +57,8 @@ fn spread(payoffs: impl Iterator<Item = f64> + Clone) -> f64 {
     high - payoffs.fold(f64::INFINITY, f64::min)
 }
 
-/// The first round looked at whose gap is at most `tol` of the spread; looks grow rarer, so that they
-/// cost a tenth of the rounds at most.
+/// The first round looked at whose gap is within `tol` of the spread by more than rounding; looks grow
+/// rarer, so that they cost a tenth of the rounds at most.
 fn settled<G>(
     game: &G,
     rounds: impl Iterator<Item = Result<Round<G::Max, G::Min>>>,
@@ -71,7 +71,7 @@ where
 {
     let (mut look, mut gap) = (1, f64::INFINITY);
     if !spread.is_finite() {
-        return Err(not_solved(gap, tol));
+        return Err(not_solved(gap, tol, 0));
     }
     for round in rounds.take(ROUNDS + 1) {
         let round = round?;
@@ -80,25 +80,20 @@ where
         }
         look = round.t + 1 + round.t / 20;
         gap = ClosedForm.gap(game, &round.x, &round.y)?.width;
-        if gap <= tol * spread {
+        if gap <= 0.99 * tol * spread {
             return Ok(round);
         }
     }
-    Err(not_solved(gap / spread, tol))
+    Err(not_solved(gap / spread, tol, ROUNDS))
 }
 
-/// The exact gap in f64, rounded up, if it is within the tolerance.
-fn accepted(gap: &Rational, tol: f64, spread: f64) -> Result<f64> {
+/// The exact gap after `rounds` in f64, rounded up, if it is within the tolerance.
+fn accepted(gap: &Rational, tol: f64, spread: f64, rounds: usize) -> Result<f64> {
     let width = if *gap == Rational::ZERO { 0.0 } else { to_f64(gap).next_up() };
-    // The gap that stopped the run was rounded.
-    if width <= (1.01 * tol + 1e-15) * spread {
-        Ok(width)
-    } else {
-        Err(not_solved(width / spread, tol))
-    }
+    if width <= tol * spread { Ok(width) } else { Err(not_solved(width / spread, tol, rounds)) }
 }
 
-fn not_solved(gap: f64, tol: f64) -> Error {
+fn not_solved(gap: f64, tol: f64, iterations: usize) -> Error {
     let remedy = "raise --tol, which is relative to the payoffs' spread, or leave out --method";
-    Error::NotSolved { gap, tol, iterations: ROUNDS, remedy: remedy.into() }
+    Error::NotSolved { gap, tol, iterations, remedy: remedy.into() }
 }

@@ -22,7 +22,7 @@ mod verify;
 
 use clap::{Parser, Subcommand};
 use nashguard::{Error, Result};
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -101,4 +101,12 @@ fn read(path: &Path) -> Result<(String, String)> {
             Err(Error::invalid(name, problem, "save it as UTF-8 text"))
         }
     }
+}
+
+/// Prints `text`; a reader that has gone away, or a full device, is an error like any other.
+fn print(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|e| Error::io("write", "standard output", e))
 }

@@ -105,7 +105,7 @@ pub fn run(options: &Options) -> Result<()> {
         ControlFlow::Continue(())
     })?;
     if played.is_some() {
-        println!("{}", options.out.display());
+        crate::print(&format!("{}\n", options.out.display()))?;
     }
     Ok(())
 }
@@ -118,7 +118,7 @@ fn dry_run(config: &RoundsConfig, material: &Material, options: &Options) -> Res
         _ => server.and_then(Result::err).map(Err),
     };
     let found = estimate(config, material, &options.models, writer, &options.out)?;
-    print!("{}", page(&found, &options.out));
+    crate::print(&page(&found, &options.out))?;
     found.problems.into_iter().next().map_or(Ok(()), Err)
 }
 

@@ -5,7 +5,6 @@ use crate::show::progress;
 use clap::Args;
 use nashguard::format::read_game;
 use nashguard::{Error, Result};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 #[derive(Args)]
@@ -24,29 +23,56 @@ pub struct Options {
 
 pub fn run(options: &Options) -> Result<()> {
     let Options { game, how, certificate, out } = options;
-    if certificate.as_deref().is_some_and(|c| c == Path::new("-") || Some(c) == out.as_deref()) {
-        let problem = "the certificate cannot share a place with the solution";
-        return Err(Error::invalid("--certificate", problem, "name a file of its own"));
-    }
+    let named = |path: &&Path| *path != Path::new("-");
+    let out = out.as_deref().filter(named);
+    apart(Some(&**game).filter(named), certificate.as_deref(), out)?;
     let (name, text) = crate::read(game)?;
     let game = read_game(&text).map_err(|e| e.within(&name))?;
     let answer = how.answer(&game)?;
+    let mut files = Vec::new();
+    let proof;
     if let Some(path) = certificate {
         let bar = progress("writing the certificate");
-        let certificate = (answer.certificate)()?;
+        proof = (answer.certificate)()?.to_json()? + "\n";
         bar.finish_and_clear();
-        crate::interrupt::write(path, &(certificate.to_json()? + "\n"))?;
+        files.push((&**path, &*proof));
     }
-    match out.as_deref().filter(|path| *path != Path::new("-")) {
-        Some(path) => crate::interrupt::write(path, &answer.solution)?,
-        None => std::io::stdout()
-            .write_all(answer.solution.as_bytes())
-            .map_err(|e| Error::io("write", "standard output", e))?,
-    }
+    files.extend(out.map(|path| (path, &*answer.solution)));
+    let print = || if out.is_none() { crate::print(&answer.solution) } else { Ok(()) };
+    crate::interrupt::write(&files, print)?;
     eprintln!("{}", answer.summary);
     for note in &answer.notes {
         eprintln!("note: {note}");
     }
     eprint!("{}", answer.table);
     Ok(())
+}
+
+/// That nothing is written over the game, nor the solution and the certificate over each other.
+fn apart(game: Option<&Path>, certificate: Option<&Path>, out: Option<&Path>) -> Result<()> {
+    let refused = |option: &str, problem: &str| {
+        Err(Error::invalid(option, problem, "name a file of its own"))
+    };
+    let printed = certificate == Some(Path::new("-"));
+    let [game, certificate, out] = [game, certificate, out].map(|path| path.map(resolved));
+    if printed || certificate.is_some() && certificate == out {
+        return refused("--certificate", "the certificate cannot share a place with the solution");
+    }
+    if game.is_some() && certificate == game {
+        return refused("--certificate", "the certificate would take the game's place");
+    }
+    if game.is_some() && out == game {
+        return refused("--out", "the solution would take the game's place");
+    }
+    Ok(())
+}
+
+/// The place a path leads to: links are followed as far as it exists.
+fn resolved(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let known = path.ancestors().find_map(|known| {
+        let rest = path.strip_prefix(known).ok()?;
+        Some(known.canonicalize().ok()?.join(rest))
+    });
+    known.unwrap_or(path)
 }

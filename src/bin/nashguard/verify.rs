@@ -11,14 +11,9 @@ pub fn run(path: &Path) -> Result<ExitCode> {
     let progress = crate::show::progress("checking");
     let verdict = certificate.check();
     progress.finish_and_clear();
-    Ok(match verdict {
-        Ok(proven) => {
-            println!("valid: {proven}");
-            ExitCode::SUCCESS
-        }
-        Err(reason) => {
-            println!("invalid: {reason}");
-            ExitCode::FAILURE
-        }
-    })
+    let (line, code) = match verdict {
+        Ok(proven) => (format!("valid: {proven}\n"), ExitCode::SUCCESS),
+        Err(reason) => (format!("invalid: {reason}\n"), ExitCode::FAILURE),
+    };
+    crate::print(&line).map(|()| code)
 }
