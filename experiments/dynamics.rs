@@ -25,7 +25,6 @@ pub const ABOUT: &str = "learning dynamics on matrix games: gap against rounds a
 const REACHED: [f64; 2] = [1e-3, 1e-6];
 /// Below this a run stops.
 const FLOOR: f64 = 1e-8;
-const PEER: &str = "peer, as measured November 2026 on a similar machine";
 /// Where a regularised run stops.
 const SOLVED: f64 = 1e-16;
 /// Temperatures (row, column) of the regularised games.
@@ -352,9 +351,7 @@ fn comparison(context: &Context, report: &mut Report) -> Result<()> {
     let s = Setting::new(uniform_game(n, context.seed.wrapping_add(1))?, rounds);
     let mut table = Table::new(
         "dynamics",
-        format!(
-            "{n} x {n}, payoffs uniform in [-1, 1] with 4 decimals, at most {rounds} rounds; the peers' game is 100 x 100"
-        ),
+        format!("{n} x {n}, payoffs uniform in [-1, 1] with 4 decimals, at most {rounds} rounds"),
         [
             Column::new("dynamic"),
             Column::new("order"),
@@ -407,31 +404,6 @@ fn comparison(context: &Context, report: &mut Report) -> Result<()> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let none = || Cell::from("");
-    table.push([
-        "CFR+ (OpenSpiel, C++)".into(),
-        "alternating".into(),
-        "linear average".into(),
-        175.into(),
-        0.93.into(),
-        "not reached".into(),
-        "not reached".into(),
-        none(),
-        none(),
-        PEER.into(),
-    ])?;
-    table.push([
-        "predictive RM+ (plain)".into(),
-        "alternating".into(),
-        "quadratic average".into(),
-        none(),
-        0.01.into(),
-        none(),
-        1.4.into(),
-        none(),
-        none(),
-        PEER.into(),
-    ])?;
     report.tables.push(table);
     Ok(())
 }
