@@ -297,6 +297,12 @@ fn training_follows_its_configuration() {
     assert!(out.status.code() == Some(1) && message.contains("it is a folder"), "{message}");
     assert!(!message.contains("training on"), "refused before the work: {message}");
 
+    let without = config("").replace("encoder = ", "# ");
+    write(&at("config.toml"), &without);
+    let out = train(&at("three.safetensors"));
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && message.contains("it needs an encoder"), "{message}");
+
     write(&at("config.toml"), &config("typo = 1\n"));
     let out = train(&at("three.safetensors"));
     assert_eq!(out.status.code(), Some(1));
