@@ -286,17 +286,46 @@ fn a_run_stopped_anywhere_goes_on_to_the_same_bits() {
                 tensors.into_iter().map(|(name, t)| (name, bits(t))).collect::<BTreeMap<_, _>>()
             };
             assert!(state(whole.path()) == state(dir.path()), "moments, stopped at {stop}");
-            let lines = |dir: &Path| {
-                let text = fs::read_to_string(dir.join("metrics.jsonl")).unwrap();
-                let line = |line: &str| {
-                    let line: serde_json::Value = serde_json::from_str(line).unwrap();
-                    (line["step"].clone(), line["loss"].clone())
-                };
-                text.lines().map(line).collect::<Vec<_>>()
-            };
             assert_eq!(lines(whole.path()), lines(dir.path()));
         }
     }
+}
+
+/// Step, loss and F1, where it has one, of each line of metrics.jsonl.
+fn lines(folder: &Path) -> Vec<[serde_json::Value; 3]> {
+    let text = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let line = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        ["step", "loss", "f1"].map(|key| line[key].clone())
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn an_epoch_that_ends_before_its_checkpoint_has_its_line_once() {
+    let config = FinetuneConfig { checkpoint_steps: 1, ..config() };
+    let (whole, dir) = (temporary(), temporary());
+    train(&config, whole.path());
+    let [checkpoint, aside] = ["checkpoint.safetensors", "aside"].map(|name| dir.path().join(name));
+    let go = |resume: bool, watch: &mut dyn FnMut(Event) -> ControlFlow<()>| {
+        finetune(decoder("llama"), tokenizer(), &config, &seeds(60), dir.path(), resume, watch)
+    };
+    // At the end of the first epoch, what stands in the checkpoint's place cannot be replaced.
+    let mut obstruct = |event| {
+        if let Event::Step(place) = event
+            && 2 * place.step == place.steps
+        {
+            fs::rename(&checkpoint, &aside).unwrap();
+            fs::create_dir_all(checkpoint.join("full")).unwrap();
+        }
+        ControlFlow::Continue(())
+    };
+    assert!(go(false, &mut obstruct).unwrap_err().to_string().contains("checkpoint"));
+    assert!(!lines(dir.path()).last().unwrap()[2].is_null());
+    fs::remove_dir_all(&checkpoint).unwrap();
+    fs::rename(&aside, &checkpoint).unwrap();
+    assert!(go(true, &mut |_| ControlFlow::Continue(())).unwrap().is_some());
+    assert_eq!(lines(whole.path()), lines(dir.path()));
 }
 
 /// The tool, killed in the middle of it, goes on to the same bits; what it made classifies.
