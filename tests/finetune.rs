@@ -496,6 +496,11 @@ fn a_classifier_survives_its_folder() {
     let texts = ["w4", "w5 w6 w7", "w8 w9 w10 w11 w12 w13 w14"];
     assert_eq!(classifier.probabilities(&texts).unwrap(), loaded.probabilities(&texts).unwrap());
     assert_eq!(classifier.about(), loaded.about());
+    // Folders of older versions, which named a threshold that nothing read, still load.
+    let about = dir.path().join("guardrail.json");
+    let text = fs::read_to_string(&about).unwrap();
+    fs::write(&about, text.replacen('{', r#"{"threshold": 0.5,"#, 1)).unwrap();
+    assert_eq!(&About::load(dir.path()).unwrap(), classifier.about());
     // Together or alone is the same, and the end of a long text is cut, not what stands around it.
     for (i, text) in texts.iter().enumerate() {
         let (alone, all) = (loaded.scores(&[text]).unwrap(), loaded.scores(&texts).unwrap());
@@ -635,7 +640,7 @@ fn experiments_score_the_classifiers_below_a_folder() {
     assert_eq!(first.len(), Language::ALL.len());
 
     // What the folder says of thresholds and training moves no score; half a file counts as none.
-    classifier.about_mut().threshold = 0.4;
+    classifier.about_mut().chosen_threshold = Some(0.4);
     classifier.save(&folder).unwrap();
     let (cut, _) = &first[0];
     let whole = fs::read(cut).unwrap();
