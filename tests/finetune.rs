@@ -586,8 +586,8 @@ fn an_unknown_category_pushes_the_largest_logit_of_the_softmax_loss() {
     assert!((losses.to_vec1::<f64>().unwrap()[0] - (1.0 + 1.0 / sum).ln()).abs() < 1e-12);
     let gradients = losses.sum_all().unwrap().backward().unwrap();
     let g = gradients.get(&var).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
-    assert!(g.iter().all(|&g| g < 0.0) && g.iter().all(|&g| g >= g.min(0.0)));
-    assert!(g[4] < 10.0 * g[0]);
+    assert!(g.iter().all(|&g| g < 0.0));
+    assert!((0..12).filter(|&c| c != 4).all(|c| g[4] < 10.0 * g[c]), "{g:?}");
 }
 
 /// Scores come from a folder once; a changed model is scored anew, and a damaged one is named.
