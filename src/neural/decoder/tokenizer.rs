@@ -105,15 +105,6 @@ impl Tokenizer {
         Ok([whole[..at].to_vec(), whole[after..].to_vec()])
     }
 
-    /// Token ids of every text, on all processors.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::encode`].
-    pub fn encode_all(&self, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
-        let all = self.inner.encode_batch_fast(texts.to_vec(), true).map_err(failed)?;
-        Ok(all.iter().map(|one| one.get_ids().to_vec()).collect())
-    }
-
     /// The text of token ids, without special tokens.
     ///
     /// # Errors
