@@ -24,7 +24,7 @@ const START_BIAS: f32 = -2.0;
 const BATCH_TOKENS: usize = 1024;
 
 const HEAD_FILE: &str = "head.safetensors";
-const ABOUT_FILE: &str = "guardrail.json";
+pub(crate) const ABOUT_FILE: &str = "guardrail.json";
 const AGAIN: &str = "train and save the classifier again";
 
 /// How a text becomes tokens: the model's first token if it wants one, those of `before`, of the text, of
