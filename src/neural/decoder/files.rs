@@ -7,6 +7,7 @@ use crate::report::{remove, replace, write_atomically};
 use crate::{Error, Result};
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
+use safetensors::Dtype;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -91,14 +92,13 @@ impl Config {
         let mut wanted: BTreeMap<String, Vec<usize>> = self.shapes().into_iter().collect();
         for name in weight_files(path)? {
             let file = path.join(&name);
-            for (stored, shape) in contents(&file)? {
+            for (stored, Entry { dtype, shape, .. }) in contents(&file)? {
                 let prefixed = format!("model.{stored}");
                 let name = if wanted.contains_key(&stored) { &stored } else { &prefixed };
-                match wanted.remove(name) {
-                    Some(asked) if asked != shape => {
-                        return Err(misshapen(&file, name, &shape, &asked));
-                    }
-                    _ => {}
+                let Some(asked) = wanted.remove(name) else { continue };
+                check_kind(&file, name, dtype)?;
+                if asked != shape {
+                    return Err(misshapen(&file, name, &shape, &asked));
                 }
             }
         }
@@ -179,13 +179,14 @@ fn read_folder(
             |problem: String| Error::invalid(shown(&file), problem, "download the file again");
         let tensors = BufferedSafetensors::new(bytes)
             .map_err(|e| bad(format!("it is cut short or no safetensors file ({e})")))?;
-        for (stored, _) in tensors.tensors() {
+        for (stored, view) in tensors.tensors() {
             // A model saved without its output layer lacks the prefix.
             let name = match wanted.contains_key(&stored) {
                 true => stored.clone(),
                 false => format!("model.{stored}"),
             };
             let Some(shape) = wanted.get(&name) else { continue };
+            check_kind(&file, &stored, view.dtype())?;
             let tensor = tensors
                 .load(&stored, &Device::Cpu)
                 .map_err(|e| bad(format!("weight {stored} cannot be read ({e})")))?;
@@ -203,13 +204,16 @@ fn read_folder(
     }
 }
 
-/// Names and shapes of the tensors of a safetensors file, by its header.
-fn contents(file: &Path) -> Result<BTreeMap<String, Vec<usize>>> {
-    #[derive(serde::Deserialize)]
-    struct Entry {
-        shape: Vec<usize>,
-        data_offsets: [u64; 2],
-    }
+/// What a safetensors file's header says of a tensor.
+#[derive(serde::Deserialize)]
+struct Entry {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data_offsets: [u64; 2],
+}
+
+/// The tensors of a safetensors file by their names, as its header has them.
+fn contents(file: &Path) -> Result<BTreeMap<String, Entry>> {
     let io = |e| Error::io("read", file, e);
     let bad = || {
         let problem = "it is cut short or no safetensors file";
@@ -228,13 +232,24 @@ fn contents(file: &Path) -> Result<BTreeMap<String, Vec<usize>>> {
     let mut all: BTreeMap<String, serde_json::Value> =
         serde_json::from_slice(&header).map_err(|_| bad())?;
     all.remove("__metadata__");
-    let (mut shapes, mut end) = (BTreeMap::new(), 0);
+    let (mut entries, mut end) = (BTreeMap::new(), 0);
     for (name, entry) in all {
         let entry: Entry = serde_json::from_value(entry).map_err(|_| bad())?;
         end = end.max(entry.data_offsets[1]);
-        shapes.insert(name, entry.shape);
+        entries.insert(name, entry);
     }
-    if end > size - 8 - length { Err(bad()) } else { Ok(shapes) }
+    if end > size - 8 - length { Err(bad()) } else { Ok(entries) }
+}
+
+/// Numbers of fewer bits need scales that stand beside them, and are not what they seem without.
+fn check_kind(file: &Path, name: &str, dtype: Dtype) -> Result<()> {
+    match dtype {
+        Dtype::BF16 | Dtype::F16 | Dtype::F32 | Dtype::F64 => Ok(()),
+        other => {
+            let problem = format!("weight {name} holds {other:?} numbers, which are not supported");
+            Err(Error::invalid(shown(file), problem, "use the model in BF16, F16, F32 or F64"))
+        }
+    }
 }
 
 fn misshapen(file: &Path, name: &str, found: &[usize], asked: &[usize]) -> Error {
