@@ -111,19 +111,41 @@ impl Config {
 
 impl Tokenizer {
     /// Loads the tokenizer.json of a folder with what stands beside it (tokenizer_config.json,
-    /// chat_template.jinja, the tokens that generation_config.json, or config.json, ends texts at), or
-    /// rebuilds the tokenizer of a `.gguf` file.
+    /// chat_template.jinja, the tokens that generation_config.json, or config.json, ends texts at). Of a
+    /// `.gguf` file it loads the same from beside the file, and what these do not say from the file, or
+    /// rebuilds the tokenizer where no tokenizer.json is there.
     ///
     /// # Errors
-    /// As [`Decoder::load`].
+    /// As [`Decoder::load`]; [`Error::Invalid`] when a tokenizer.json is not that of the `.gguf` file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if !path.is_dir() {
-            return gguf::tokenizer(path);
+        if path.is_dir() {
+            return Self::of_folder(path, Map::new(), Vec::new());
         }
+        let pieces = gguf::pieces(path)?;
+        let (file, folder) = (path.with_file_name(TOKENIZER), path.parent());
+        let Some(folder) = folder.filter(|_| file.is_file()) else {
+            return pieces.tokenizer().map_err(|e| e.within(&shown(path)));
+        };
+        let tokenizer = Self::of_folder(folder, pieces.about.clone(), pieces.stops.clone())?;
+        match pieces.first_other(&tokenizer) {
+            None => Ok(tokenizer),
+            Some(id) => {
+                let (ours, theirs, gguf) = (tokenizer.size(), pieces.tokens.len(), shown(path));
+                let problem = format!(
+                    "its {ours} tokens are not the {theirs} of {gguf} (token {id} differs)"
+                );
+                let remedy = "keep that file in a folder with its own tokenizer.json, or with none";
+                Err(Error::invalid(shown(&file), problem, remedy))
+            }
+        }
+    }
+
+    /// The tokenizer of a folder; of special tokens and ends of texts, `about` and `stops` are known before.
+    fn of_folder(path: &Path, mut about: Map<String, Value>, known: Vec<String>) -> Result<Self> {
         let file = path.join(TOKENIZER);
         let tokenizer = Self::from_json(&text(&file)?).map_err(|e| e.within(&shown(&file)))?;
-        let mut about = json(&path.join(TOKENIZER_CONFIG))?.unwrap_or_default();
+        about.extend(json(&path.join(TOKENIZER_CONFIG))?.unwrap_or_default());
         // Newer versions of transformers write it apart, and then read no other.
         let template = path.join(TEMPLATE);
         if template.exists() {
@@ -137,7 +159,10 @@ impl Tokenizer {
         if stops.is_empty() {
             stops = ends(CONFIG)?;
         }
-        let stops = stops.into_iter().filter_map(|id| tokenizer.name(id)).collect();
+        let stops = match stops.is_empty() {
+            true => known,
+            false => stops.into_iter().filter_map(|id| tokenizer.name(id)).collect(),
+        };
         Ok(tokenizer.with_about(about).with_stops(stops))
     }
 
