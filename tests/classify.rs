@@ -136,14 +136,31 @@ fn a_huge_line_is_truncated_and_said_so() {
     assert!(message.contains("line 1: only its first 32768 bytes are read"), "{message}");
     assert!(message.contains("line 1: only its first 1024 word pieces"), "{message}");
 
-    let json = format!("{{\"text\":\"{}\"}}\n{{\"text\":\"short\"}}\n", "a".repeat(50_000));
-    let out = nashguard(&["classify", "--jsonl"], json.as_bytes());
-    assert!(out.status.success() && lines(&out) == [1, 2]);
-    assert!(String::from_utf8_lossy(&out.stderr).contains("line 1: only its first 32768 bytes"));
-    let json = format!("{{\"text\":\"{}\"}}\n{{\"text\":\"short\"}}\n", "a".repeat(2_000_000));
-    let out = nashguard(&["classify", "--jsonl"], json.as_bytes());
+    let json = |letters: usize| {
+        format!("{{\"text\":\"{}\"}}\n{{\"text\":\"short\"}}\n", "a".repeat(letters))
+    };
+    for letters in [50_000, 2_000_000] {
+        let out = nashguard(&["classify", "--jsonl"], json(letters).as_bytes());
+        let message = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.success() && lines(&out) == [1, 2], "{message}");
+        assert!(message.contains("line 1: only its first 32768 bytes"), "{message}");
+    }
+    let out = nashguard(&["classify", "--jsonl"], json(1 << 25).as_bytes());
     assert_eq!((out.status.code(), lines(&out)), (Some(1), vec![2]));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("line 1: it is longer than 1048576"));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("line 1: it is longer than 33554432"));
+}
+
+/// What is beyond the part that is read does not count, and does not end the others' scoring.
+#[test]
+fn a_huge_line_that_starts_blank_is_named() {
+    let plain = " ".repeat(1 << 15) + "x\nshort\n";
+    let json = format!("{{\"text\":\"{}x\"}}\n{{\"text\":\"short\"}}\n", " ".repeat(40_000));
+    for (arguments, input) in [(&["classify"][..], plain), (&["classify", "--jsonl"], json)] {
+        let out = nashguard(arguments, input.as_bytes());
+        let message = String::from_utf8_lossy(&out.stderr);
+        assert_eq!((out.status.code(), lines(&out)), (Some(1), vec![2]), "{message}");
+        assert!(message.contains("line 1: its first 32768 bytes, which are read, are blank"));
+    }
 }
 
 #[test]
@@ -279,6 +296,12 @@ fn training_follows_its_configuration() {
     let message = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.code() == Some(1) && message.contains("it is a folder"), "{message}");
     assert!(!message.contains("training on"), "refused before the work: {message}");
+
+    let without = config("").replace("encoder = ", "# ");
+    write(&at("config.toml"), &without);
+    let out = train(&at("three.safetensors"));
+    let message = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(1) && message.contains("it needs an encoder"), "{message}");
 
     write(&at("config.toml"), &config("typo = 1\n"));
     let out = train(&at("three.safetensors"));

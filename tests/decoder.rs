@@ -7,7 +7,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Device, Tensor};
 use nashguard::neural::decoder::config::Scaling;
 use nashguard::neural::decoder::{
-    Batch, Cache, Decoder, Family, Numbers, Tokenizer, Weight, Weights, trimmed,
+    Batch, Cache, Config, Decoder, Family, Numbers, Tokenizer, Weight, Weights, trimmed,
 };
 use proptest::prelude::*;
 use rand::SeedableRng;
@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
 use std::f64::consts::TAU;
 use std::fs;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 const CPU: &Device = &Device::Cpu;
@@ -332,7 +333,15 @@ fn broken_models_are_refused_with_a_sentence() {
     };
     let weights = |dir: &Path| dir.join("model.safetensors");
     type Change = Box<dyn Fn(&Path)>;
-    let cases: [(&str, Change); 12] = [
+    let kinds = |kinds: &'static str| {
+        move |dir: &Path| {
+            let with = format!("\"layer_types\": [{kinds}], \"model_type\"");
+            let file = dir.join("config.json");
+            let text = fs::read_to_string(&file).unwrap();
+            fs::write(&file, text.replace("\"model_type\"", &with)).unwrap();
+        }
+    };
+    let cases: [(&str, Change); 17] = [
         (
             "config.json: the file is missing",
             Box::new(|dir| fs::remove_file(dir.join("config.json")).unwrap()),
@@ -350,6 +359,36 @@ fn broken_models_are_refused_with_a_sentence() {
         (
             "lack the weight model.layers.3",
             Box::new(edit("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4")),
+        ),
+        ("layer_types: it does not describe 3", Box::new(kinds("\"full_attention\""))),
+        (
+            "layer_types: it does not describe 3",
+            Box::new(kinds(
+                r#""full_attention", "full_attention", "full_attention", "full_attention""#,
+            )),
+        ),
+        (
+            "layer_types: kind \"chunked_attention\"",
+            Box::new(kinds(r#""full_attention", "chunked_attention", "full_attention""#)),
+        ),
+        (
+            "quantization_config: this option is not supported",
+            Box::new(edit(
+                "\"model_type\"",
+                "\"quantization_config\": {\"quant_method\": \"fp8\"}, \"model_type\"",
+            )),
+        ),
+        (
+            "model.safetensors: weight model.norm.weight holds F8_E4M3 numbers",
+            Box::new(move |dir| {
+                let mut all = candle_core::safetensors::load(weights(dir), CPU).unwrap();
+                let norm = all.get_mut("model.norm.weight").unwrap();
+                *norm = norm.to_dtype(DType::F8E4M3).unwrap();
+                candle_core::safetensors::save(&all, weights(dir)).unwrap();
+                let config = Config::load(dir).unwrap();
+                let message = config.check_files(dir).unwrap_err().to_string();
+                assert!(message.contains("model.norm.weight holds F8_E4M3"), "{message}");
+            }),
         ),
         ("neither model.safetensors", Box::new(move |dir| fs::remove_file(weights(dir)).unwrap())),
         (
@@ -392,15 +431,16 @@ fn broken_models_are_refused_with_a_sentence() {
     assert!(Batch::new(&[vec![1_u32], vec![]]).is_err() && Batch::new::<[u32; 1]>(&[]).is_err());
 }
 
-/// The vocabulary of [`gguf`].
+/// The windows and the vocabulary of [`gguf`].
+const WINDOW: usize = 4;
 const TOKENS: [&str; 10] = ["<s>", "a", "b", "ab", "Ġ", "Ġab", "1", "<", "s", ">"];
 
 fn strings(all: &[&str]) -> Value {
     Value::Array(all.iter().map(|s| Value::String((*s).into())).collect())
 }
 
-/// A GGUF file of a model, as llama.cpp's converter writes it.
-fn gguf(decoder: &Decoder, file: &Path) {
+/// A GGUF file of a model, as llama.cpp's converter writes it; `kind` is that of its matrices.
+fn gguf(decoder: &Decoder, kind: GgmlDType, file: &Path) {
     let c = decoder.config();
     let architecture = match c.family {
         Family::Llama => "llama",
@@ -429,9 +469,13 @@ fn gguf(decoder: &Decoder, file: &Path) {
         ("attention.head_count_kv", c.kv_heads),
         ("attention.key_length", c.head_width),
         ("context_length", c.context),
-        ("attention.sliding_window", 4),
+        ("attention.sliding_window", WINDOW),
     ] {
         metadata.push((key(name), Value::U32(size as u32)));
+    }
+    if let Some(Scaling::Linear { factor }) = c.rope_scaling {
+        metadata.push((key("rope.scaling.type"), Value::String("linear".into())));
+        metadata.push((key("rope.scaling.factor"), Value::F32(factor as f32)));
     }
     metadata.push((key("rope.freq_base"), Value::F32(c.rope_base as f32)));
     metadata.push((key("attention.layer_norm_rms_epsilon"), Value::F32(c.norm_eps as f32)));
@@ -472,7 +516,8 @@ fn gguf(decoder: &Decoder, file: &Path) {
         ] {
             stored = stored.replace(ours, theirs);
         }
-        tensors.push((stored, QTensor::quantize(&tensor, GgmlDType::F32).unwrap()));
+        let kind = if tensor.rank() > 1 { kind } else { GgmlDType::F32 };
+        tensors.push((stored, QTensor::quantize(&tensor, kind).unwrap()));
     }
     if let Some(Scaling::Llama3 { factor, low, high, original }) = c.rope_scaling {
         // The converter's own formula, in waves' lengths.
@@ -495,28 +540,139 @@ fn gguf(decoder: &Decoder, file: &Path) {
     write(&mut fs::File::create(file).unwrap(), &metadata, &tensors).unwrap();
 }
 
+/// A Gemma of such sizes, of random weights, with the windows and scales that llama.cpp fixes for all of them.
+fn as_llama_cpp_has_it(config: &Config) -> Decoder {
+    let mut config = config.clone();
+    config.layers = 7;
+    config.windows = (1..=7).map(|layer| (layer % 6 != 0).then_some(WINDOW)).collect();
+    config.score_scale = (config.head_width as f64).powf(-0.5);
+    config.local_rope_base = Some(1e4);
+    Decoder::random(config, DType::F32, CPU, &mut ChaCha8Rng::seed_from_u64(3)).unwrap()
+}
+
+/// A config as a GGUF file keeps it, in 32 bits.
+fn rounded(config: &Config) -> Config {
+    Config { norm_eps: f64::from(config.norm_eps as f32), ..config.clone() }
+}
+
+/// Bytes with a scale for each 32, as the file has them.
+#[test]
+fn quantised_gguf_files_hold_what_their_bytes_stand_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("model.gguf");
+    let (small, Golden { sequences, .. }) = golden("llama");
+    let mut config = small.config().clone();
+    (config.hidden, config.intermediate, config.head_width) = (32, 64, 8);
+    config.score_scale = 8_f64.powf(-0.5);
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let decoder = Decoder::random(config, DType::F32, CPU, &mut rng).unwrap();
+    gguf(&decoder, GgmlDType::Q8_0, &file);
+    let dense = Decoder::load(&file, F32, CPU).unwrap();
+    let bytes = Decoder::load(&file, Numbers::Quantised, CPU).unwrap();
+    for (name, weight) in decoder.weights() {
+        let exact = weight.dense().unwrap();
+        let kind = if exact.rank() > 1 { GgmlDType::Q8_0 } else { GgmlDType::F32 };
+        let kept = QTensor::quantize(&exact, kind).unwrap().dequantize(CPU).unwrap();
+        let [read, held] = [&dense, &bytes].map(|model| model.weights()[name].dense().unwrap());
+        assert_eq!(distance(&read, &kept), 0.0, "{name}");
+        assert_eq!(distance(&read, &exact) > 0.0, exact.rank() > 1, "{name}");
+        let largest = exact.abs().unwrap().flatten_all().unwrap().max(0).unwrap();
+        let largest = f64::from(largest.to_scalar::<f32>().unwrap());
+        assert!(distance(&held, &read) <= 0.01 * largest, "{name}");
+    }
+    assert!(matches!(bytes.weights()["lm_head.weight"], Weight::Quantised(_)));
+    let batch = Batch::new(&sequences).unwrap();
+    let exact = logits(&decoder, &batch);
+    let size = f64::from(exact.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap());
+    for model in [&dense, &bytes] {
+        let distance = distance(&logits(model, &batch), &exact);
+        assert!(distance > 0.0 && distance < 0.05 * size, "{distance} of {size}");
+    }
+}
+
+/// Cut anywhere, or with a byte of its header changed, a file gives an error or a model.
+#[test]
+fn damaged_gguf_files_are_errors() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("model.gguf");
+    let mut config = golden("llama").0.config().clone();
+    (config.layers, config.vocabulary, config.hidden, config.intermediate) = (1, 10, 8, 8);
+    config.windows.truncate(1);
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let decoder = Decoder::random(config.clone(), DType::F32, CPU, &mut rng).unwrap();
+    gguf(&decoder, GgmlDType::F32, &file);
+    let whole = fs::read(&file).unwrap();
+    let load = || {
+        let _ = Tokenizer::load(&file);
+        let checked = Config::load(&file).and_then(|config| config.check_files(&file));
+        (checked, Decoder::load(&file, F32, CPU))
+    };
+    assert!(matches!(load(), (Ok(()), Ok(_))));
+    // In place: ten times as fast as a file anew each time.
+    let mut open = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    // Each weight is followed by zeros up to a multiple of 32.
+    for end in (0..whole.len() - 32).rev() {
+        open.set_len(end as u64).unwrap();
+        assert!(matches!(load(), (Err(_), Err(_))), "{end}");
+    }
+    let mut put = |at: usize, bytes: &[u8]| {
+        open.seek(SeekFrom::Start(at as u64)).unwrap();
+        open.write_all(bytes).unwrap();
+    };
+    put(0, &whole);
+    let place =
+        |part: &str| whole.windows(part.len()).position(|bytes| bytes == part.as_bytes()).unwrap();
+    let mut models = 0;
+    for at in 0..place("token_embd.weight") + 64 {
+        for flip in [0x01, 0x80, 0xFF] {
+            put(at, &[whole[at] ^ flip]);
+            models += usize::from(load().1.is_ok());
+        }
+        put(at, &whole[at..=at]);
+    }
+    assert!(models > 0, "a name that nothing reads may change");
+
+    // Behind the name of a vector: the number of its sizes, its size, its kind, and where it is.
+    put(place("output_norm.weight") + "output_norm.weight".len() + 4 + 8 + 4, &[0xFF; 8]);
+    let (checked, loaded) = load();
+    for message in [checked.unwrap_err().to_string(), loaded.unwrap_err().to_string()] {
+        assert!(message.contains("output_norm.weight is") && message.contains("cut short"));
+    }
+
+    // The number that candle divides by, behind a list and under the kinds that it may have.
+    let alignment = |value: Value| {
+        let list = strings(&["a", "bc"]);
+        let about = [("list", &list), ("general.alignment", &value)];
+        write(&mut fs::File::create(&file).unwrap(), &about, &[]).unwrap();
+        Config::load(&file).unwrap_err().to_string()
+    };
+    for zero in [Value::U8(0), Value::U16(0), Value::U32(0), Value::I32(0)] {
+        let message = alignment(zero);
+        assert!(message.contains("model.gguf: its metadata general.alignment is 0;"), "{message}");
+    }
+    assert!(alignment(Value::U32(64)).contains("lacks general.architecture"));
+}
+
 #[test]
 fn gguf_files_hold_the_same_models() {
     let dir = tempfile::tempdir().unwrap();
     for family in FAMILIES {
         let file = dir.path().join(family);
-        let (decoder, Golden { sequences, .. }) = golden(family);
-        gguf(&decoder, &file);
-        let read = Decoder::load(&file, F32, CPU).unwrap();
-        if family == "llama3" {
-            assert_eq!(read.config().rope_scaling, decoder.config().rope_scaling);
+        let (mut decoder, Golden { sequences, .. }) = golden(family);
+        if family == "gemma3" {
+            decoder = as_llama_cpp_has_it(decoder.config());
         }
+        gguf(&decoder, GgmlDType::F32, &file);
+        let read = Decoder::load(&file, F32, CPU).unwrap();
+        assert_eq!(read.config(), &rounded(decoder.config()), "{family}");
         for (name, weight) in decoder.weights() {
             let distance =
                 distance(&weight.dense().unwrap(), &read.weights()[name].dense().unwrap());
             assert!(distance < 1e-6, "{family}: {name}");
         }
-        // Gemma's pattern of windows and its scales are fixed by llama.cpp, and not the golden ones.
-        if family != "gemma3" {
-            let batch = Batch::new(&sequences).unwrap();
-            let distance = distance(&logits(&read, &batch), &logits(&decoder, &batch));
-            assert!(distance < 1e-5, "{family}: {distance}");
-        }
+        let batch = Batch::new(&sequences).unwrap();
+        let distance = distance(&logits(&read, &batch), &logits(&decoder, &batch));
+        assert!(distance < 1e-5, "{family}: {distance}");
     }
     let tokenizer = Tokenizer::load(dir.path().join("llama")).unwrap();
     let ids = tokenizer.encode("ab ab11<s>").unwrap();
@@ -553,7 +709,7 @@ fn the_stretch_of_llama_3_2_is_recognised_in_gguf_files() {
         config.rope_scaling = Some(Scaling::Llama3 { factor, low: 1.0, high: 4.0, original });
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         let decoder = Decoder::random(config, DType::F32, CPU, &mut rng).unwrap();
-        gguf(&decoder, &file);
+        gguf(&decoder, GgmlDType::F32, &file);
         let read = Decoder::load(&file, F32, CPU).unwrap();
         assert_eq!(read.config().rope_scaling, decoder.config().rope_scaling);
         let batch = Batch::new(&sequences).unwrap();
@@ -567,7 +723,8 @@ fn the_stretch_of_llama_3_2_is_recognised_in_gguf_files() {
     let ramp = Scaling::Llama3 { factor: 8.0, low: 1.0, high: 9.0, original: 8192.0 };
     config.rope_scaling = Some(ramp);
     let mut rng = ChaCha8Rng::seed_from_u64(3);
-    gguf(&Decoder::random(config, DType::F32, CPU, &mut rng).unwrap(), &file);
+    let decoder = Decoder::random(config, DType::F32, CPU, &mut rng).unwrap();
+    gguf(&decoder, GgmlDType::F32, &file);
     let message = Decoder::load(&file, F32, CPU).unwrap_err().to_string();
     assert!(message.contains("its rope_freqs are not those of Llama 3"), "{message}");
 }
@@ -605,12 +762,8 @@ fn shards_hold_the_same_model() {
     assert!(message().contains("it is no index"), "{}", message());
 }
 
-/// SentencePiece's pairs, rebuilt from GGUF metadata: the name of a special token is plain text where that is
-/// asked for, even though the vocabulary holds it.
-#[test]
-fn special_tokens_can_be_plain_text() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("pieces.gguf");
+/// A GGUF file of a tokenizer alone, of SentencePiece's kind.
+fn pieces(file: &Path) {
     let tokens = ["<unk>", "<bos>", "<eos>", "▁", "<", "e", "o", "s", ">", "os", "b"];
     let kinds = [2, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1];
     let metadata = [
@@ -627,7 +780,50 @@ fn special_tokens_can_be_plain_text() {
         ("tokenizer.ggml.add_space_prefix", Value::Bool(false)),
     ];
     let metadata: Vec<(&str, &Value)> = metadata.iter().map(|(k, v)| (*k, v)).collect();
-    write(&mut fs::File::create(&file).unwrap(), &metadata, &[]).unwrap();
+    write(&mut fs::File::create(file).unwrap(), &metadata, &[]).unwrap();
+}
+
+#[test]
+fn a_tokenizer_beside_a_gguf_file_is_read_in_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let file = at("pieces.gguf");
+    pieces(&file);
+    let mut json: serde_json::Value =
+        serde_json::from_str(&Tokenizer::load(&file).unwrap().to_json().unwrap()).unwrap();
+    json["post_processor"] = serde_json::Value::Null;
+    fs::write(at("tokenizer.json"), json.to_string()).unwrap();
+    let beside = Tokenizer::load(&file).unwrap();
+    assert!(beside.ends().unwrap().concat().is_empty());
+    // What the files beside it do not say, the metadata do.
+    assert_eq!((beside.special("eos_token"), beside.stops()), (Some("<eos>"), vec![2, 10]));
+    fs::write(at("tokenizer_config.json"), r#"{"eos_token": "b"}"#).unwrap();
+    fs::write(at("generation_config.json"), r#"{"eos_token_id": [9]}"#).unwrap();
+    let beside = Tokenizer::load(&file).unwrap();
+    assert_eq!((beside.special("bos_token"), beside.stops()), (Some("<bos>"), vec![10, 9]));
+
+    // Of another model in the folder.
+    let refused = |file: &Path, part: &str| {
+        let message = Tokenizer::load(file).unwrap_err().to_string();
+        let place = at("tokenizer.json").display().to_string();
+        assert!(message.contains(&place) && message.contains("; keep"), "{message}");
+        assert!(message.contains(part) && message.contains(&file.display().to_string()));
+    };
+    gguf(&golden("llama").0, GgmlDType::F32, &at("other.gguf"));
+    refused(&at("other.gguf"), "its 11 tokens are not the 10 of ");
+    fs::write(at("tokenizer.json"), json.to_string().replace("\"b\"", "\"c\"")).unwrap();
+    refused(&file, "(token 10 differs)");
+    fs::remove_file(at("tokenizer.json")).unwrap();
+    assert_eq!(Tokenizer::load(&file).unwrap().ends().unwrap(), [vec![1], vec![2]]);
+}
+
+/// SentencePiece's pairs, rebuilt from GGUF metadata: the name of a special token is plain text where that is
+/// asked for, even though the vocabulary holds it.
+#[test]
+fn special_tokens_can_be_plain_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pieces.gguf");
+    pieces(&file);
     let tokenizer = Tokenizer::load(&file).unwrap();
     assert_eq!(tokenizer.stops(), [2, 10]);
     let text = "b <eos><bos>";
@@ -755,7 +951,7 @@ fn byte_level_models_are_trimmed_and_others_refused() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("llama");
     let (decoder, _) = golden("llama");
-    gguf(&decoder, &file);
+    gguf(&decoder, GgmlDType::F32, &file);
     let tokenizer = Tokenizer::load(&file).unwrap();
     let (less, short) = trimmed(&decoder, &tokenizer, used(&tokenizer, &["ab"])).unwrap();
     // All but Ġab stay: single characters stand for bytes.

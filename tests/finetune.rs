@@ -286,17 +286,46 @@ fn a_run_stopped_anywhere_goes_on_to_the_same_bits() {
                 tensors.into_iter().map(|(name, t)| (name, bits(t))).collect::<BTreeMap<_, _>>()
             };
             assert!(state(whole.path()) == state(dir.path()), "moments, stopped at {stop}");
-            let lines = |dir: &Path| {
-                let text = fs::read_to_string(dir.join("metrics.jsonl")).unwrap();
-                let line = |line: &str| {
-                    let line: serde_json::Value = serde_json::from_str(line).unwrap();
-                    (line["step"].clone(), line["loss"].clone())
-                };
-                text.lines().map(line).collect::<Vec<_>>()
-            };
             assert_eq!(lines(whole.path()), lines(dir.path()));
         }
     }
+}
+
+/// Step, loss and F1, where it has one, of each line of metrics.jsonl.
+fn lines(folder: &Path) -> Vec<[serde_json::Value; 3]> {
+    let text = fs::read_to_string(folder.join("metrics.jsonl")).unwrap();
+    let line = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        ["step", "loss", "f1"].map(|key| line[key].clone())
+    };
+    text.lines().map(line).collect()
+}
+
+#[test]
+fn an_epoch_that_ends_before_its_checkpoint_has_its_line_once() {
+    let config = FinetuneConfig { checkpoint_steps: 1, ..config() };
+    let (whole, dir) = (temporary(), temporary());
+    train(&config, whole.path());
+    let [checkpoint, aside] = ["checkpoint.safetensors", "aside"].map(|name| dir.path().join(name));
+    let go = |resume: bool, watch: &mut dyn FnMut(Event) -> ControlFlow<()>| {
+        finetune(decoder("llama"), tokenizer(), &config, &seeds(60), dir.path(), resume, watch)
+    };
+    // At the end of the first epoch, what stands in the checkpoint's place cannot be replaced.
+    let mut obstruct = |event| {
+        if let Event::Step(place) = event
+            && 2 * place.step == place.steps
+        {
+            fs::rename(&checkpoint, &aside).unwrap();
+            fs::create_dir_all(checkpoint.join("full")).unwrap();
+        }
+        ControlFlow::Continue(())
+    };
+    assert!(go(false, &mut obstruct).unwrap_err().to_string().contains("checkpoint"));
+    assert!(!lines(dir.path()).last().unwrap()[2].is_null());
+    fs::remove_dir_all(&checkpoint).unwrap();
+    fs::rename(&aside, &checkpoint).unwrap();
+    assert!(go(true, &mut |_| ControlFlow::Continue(())).unwrap().is_some());
+    assert_eq!(lines(whole.path()), lines(dir.path()));
 }
 
 /// The tool, killed in the middle of it, goes on to the same bits; what it made classifies.
@@ -467,6 +496,11 @@ fn a_classifier_survives_its_folder() {
     let texts = ["w4", "w5 w6 w7", "w8 w9 w10 w11 w12 w13 w14"];
     assert_eq!(classifier.probabilities(&texts).unwrap(), loaded.probabilities(&texts).unwrap());
     assert_eq!(classifier.about(), loaded.about());
+    // Folders of older versions, which named a threshold that nothing read, still load.
+    let about = dir.path().join("guardrail.json");
+    let text = fs::read_to_string(&about).unwrap();
+    fs::write(&about, text.replacen('{', r#"{"threshold": 0.5,"#, 1)).unwrap();
+    assert_eq!(&About::load(dir.path()).unwrap(), classifier.about());
     // Together or alone is the same, and the end of a long text is cut, not what stands around it.
     for (i, text) in texts.iter().enumerate() {
         let (alone, all) = (loaded.scores(&[text]).unwrap(), loaded.scores(&texts).unwrap());
@@ -552,8 +586,8 @@ fn an_unknown_category_pushes_the_largest_logit_of_the_softmax_loss() {
     assert!((losses.to_vec1::<f64>().unwrap()[0] - (1.0 + 1.0 / sum).ln()).abs() < 1e-12);
     let gradients = losses.sum_all().unwrap().backward().unwrap();
     let g = gradients.get(&var).unwrap().flatten_all().unwrap().to_vec1::<f64>().unwrap();
-    assert!(g.iter().all(|&g| g < 0.0) && g.iter().all(|&g| g >= g.min(0.0)));
-    assert!(g[4] < 10.0 * g[0]);
+    assert!(g.iter().all(|&g| g < 0.0));
+    assert!((0..12).filter(|&c| c != 4).all(|c| g[4] < 10.0 * g[c]), "{g:?}");
 }
 
 /// Scores come from a folder once; a changed model is scored anew, and a damaged one is named.
@@ -606,7 +640,7 @@ fn experiments_score_the_classifiers_below_a_folder() {
     assert_eq!(first.len(), Language::ALL.len());
 
     // What the folder says of thresholds and training moves no score; half a file counts as none.
-    classifier.about_mut().threshold = 0.4;
+    classifier.about_mut().chosen_threshold = Some(0.4);
     classifier.save(&folder).unwrap();
     let (cut, _) = &first[0];
     let whole = fs::read(cut).unwrap();

@@ -7,7 +7,7 @@ use nashguard::data::{Category, Label, Language, Row, Seeds};
 use nashguard::neural::features::{Bags, Features};
 use nashguard::neural::guardrail::logits;
 use nashguard::neural::loss::{Target, row_losses};
-use nashguard::neural::{Guardrail, GuardrailConfig};
+use nashguard::neural::{Guardrail, GuardrailConfig, HeadConfig};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use std::sync::Arc;
@@ -375,6 +375,7 @@ fn invalid_input_is_an_error() {
         GuardrailConfig { language_balance: 1.5, ..small() },
         GuardrailConfig { blend: 1.5, ..small() },
         GuardrailConfig { shift: f32::NAN, ..small() },
+        GuardrailConfig { head: Some(HeadConfig::default()), ..small() },
         GuardrailConfig { features: Features { buckets: 0, ..Features::default() }, ..small() },
         GuardrailConfig { features: Features { char_min: 6, ..Features::default() }, ..small() },
     ] {

@@ -317,7 +317,43 @@ fn a_guardrail_is_not_overwritten() {
     let said = place.bad(&server, &["own/tiny"]);
     assert!(said.contains("it holds a guardrail") && said.contains("--models"), "{said}");
     assert_eq!(fs::read_dir(place.at("models/tiny")).unwrap().count(), 1);
+    // Nor one that began as a decoder.
+    fs::write(place.at("models/tiny/model.safetensors"), b"fine-tuned").unwrap();
+    fs::write(place.at("models/tiny/guardrail.json"), b"{}").unwrap();
+    assert!(place.bad(&server, &["own/tiny"]).contains("it holds a guardrail"));
+    assert!(same(&place.at("models/tiny/model.safetensors"), b"fine-tuned"));
     assert_eq!(server.downloads(), []);
+}
+
+/// Another model of that name, or another revision, may have had more files.
+#[test]
+fn what_the_model_does_not_have_leaves_its_folder() {
+    let more = ["generation_config.json", "chat_template.jinja", "tokenizer_config.json"];
+    let more = more.map(|name| (name, b"{}".to_vec()));
+    let server = Server::start(&[small(), more.to_vec()].concat());
+    let place = Place::new();
+    place.good(&server, &["own/tiny"]);
+    fs::write(place.at("models/tiny/notes.txt"), b"mine").unwrap();
+    let index = br#"{"weight_map": {"a": "model-1.safetensors"}}"#.to_vec();
+    server.set(|b| {
+        b.files.retain(|name, _| ["config.json", "tokenizer.json"].contains(&&**name));
+        b.files.insert("model.safetensors.index.json".into(), index);
+        b.files.insert("model-1.safetensors".into(), noise(100));
+    });
+    place.good(&server, &["own/tiny"]);
+    let mut left: Vec<_> = fs::read_dir(place.at("models/tiny"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    let expected = [
+        "config.json",
+        "model-1.safetensors",
+        "model.safetensors.index.json",
+        "notes.txt",
+        "tokenizer.json",
+    ];
+    assert_eq!(left, expected);
 }
 
 #[test]

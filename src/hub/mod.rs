@@ -8,10 +8,11 @@
 mod cache;
 mod http;
 
+use crate::neural::classifier::ABOUT_FILE;
 use crate::neural::decoder::{
     CONFIG, GENERATION, INDEX, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weight_files,
 };
-use crate::report::replace;
+use crate::report::{remove, replace};
 use crate::{Error, Result};
 use cache::Cache;
 use http::{About, Http, Look};
@@ -95,7 +96,8 @@ impl Hub {
     /// Brings a model into the folder NAME below `models` and returns that folder: the `files` named, or
     /// config.json, the tokenizer with its template and the tokens that end texts, and the safetensors,
     /// one or many. Each file appears complete or not at all; what the cache has is not downloaded
-    /// again, and a download that was cut goes on.
+    /// again, and a download that was cut goes on. A file that the model does not have is removed from the
+    /// folder, where another model of the same name may have left it.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the address or file: not there, not allowed, cut, damaged, no space, or
@@ -178,7 +180,13 @@ impl Fetch<'_> {
     fn bring(&mut self, file: &str, optional: bool) -> Result<bool> {
         let address = self.address(file);
         let kept = match self.http.look(&address)? {
-            Look::Missing => return Ok(false),
+            Look::Missing => {
+                if optional {
+                    // Another model of this name may have had it.
+                    remove(&self.folder.join(file))?;
+                }
+                return Ok(false);
+            }
             Look::Found(About { etag, size, commit }) => {
                 let blob = self.cache.blob(&etag);
                 if fs::metadata(&blob).is_ok_and(|found| found.len() == size) {
@@ -215,8 +223,11 @@ impl Fetch<'_> {
     }
 }
 
-/// Whether the folder holds a guardrail, whose file is called what a model's weights are.
+/// Whether the folder holds a guardrail, small or a decoder, whose weights are called what a model's are.
 fn holds_guardrail(folder: &Path) -> bool {
+    if folder.join(ABOUT_FILE).exists() {
+        return true;
+    }
     // The key of its settings, which are the first that the file says.
     let key = crate::neural::guardrail::CONFIG.as_bytes();
     let mut start = Vec::new();

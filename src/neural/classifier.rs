@@ -24,7 +24,7 @@ const START_BIAS: f32 = -2.0;
 const BATCH_TOKENS: usize = 1024;
 
 const HEAD_FILE: &str = "head.safetensors";
-const ABOUT_FILE: &str = "guardrail.json";
+pub(crate) const ABOUT_FILE: &str = "guardrail.json";
 const AGAIN: &str = "train and save the classifier again";
 
 /// How a text becomes tokens: the model's first token if it wants one, those of `before`, of the text, of
@@ -53,8 +53,6 @@ impl Default for Reading {
 pub struct About {
     /// Meaning of the outputs, in their order.
     pub labels: Vec<Category>,
-    /// A text is called unsafe when its largest probability is above this, strictly.
-    pub threshold: f32,
     /// The threshold of the best F1 on validation rows, where one was chosen.
     pub chosen_threshold: Option<f32>,
     /// How it reads.
@@ -128,7 +126,6 @@ impl Classifier {
         let bias = Tensor::full(START_BIAS, OUTPUTS, &device)?;
         let about = About {
             labels: Category::ALL.to_vec(),
-            threshold: 0.5,
             chosen_threshold: None,
             reading,
             training: serde_json::Value::Null,
@@ -171,7 +168,7 @@ impl Classifier {
         &self.about
     }
 
-    /// The same, to be changed: thresholds, provenance; how texts are read stays as it was.
+    /// The same, to be changed: threshold, provenance; how texts are read stays as it was.
     pub fn about_mut(&mut self) -> &mut About {
         &mut self.about
     }

@@ -225,11 +225,6 @@ impl Encoder {
             to.push((f32::from(two >> 4) - 7.5) * scale);
         }
     }
-
-    /// Number of word pieces.
-    pub fn pieces(&self) -> usize {
-        self.pieces.len()
-    }
 }
 
 /// `(rows, k)` times `(k, n)`.

@@ -40,11 +40,6 @@ impl Pieces {
         Ok(Self { pieces, scores: scores[SPECIAL..].to_vec(), unknown_score })
     }
 
-    /// How many numbers there are.
-    pub(super) fn len(&self) -> usize {
-        self.pieces.len() + SPECIAL
-    }
-
     /// The pieces' numbers between those of beginning and end; at most `longest` in all.
     pub(super) fn numbers(&self, text: &str, longest: usize) -> Vec<u32> {
         let text = normalise(text);

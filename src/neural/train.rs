@@ -43,14 +43,18 @@ impl Guardrail {
     /// of threads.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for settings out of range, no rows, or a text without a visible
-    /// character.
+    /// [`Error::Invalid`] for settings out of range or of a head, which needs an encoder, no rows, or
+    /// a text without a visible character.
     pub fn train(
         config: GuardrailConfig,
         seeds: &Seeds,
         seed: u64,
         progress: &mut dyn FnMut(Step),
     ) -> Result<Self> {
+        if config.head.is_some() {
+            let remedy = "name one (`encoder = \"FILE\"`), or leave the head's settings out";
+            return Err(Error::invalid("head", "it needs an encoder", remedy));
+        }
         Self::train_unshifted(config, seeds, seed, progress)?.shifted()
     }
 

@@ -10,7 +10,7 @@
   texts, and how often the same token is likeliest; and of all texts of the 24 benchmark files in DIR (`--data`
   as for `experiment`), how many the two cut into the same tokens. Where `transformers` leaves out of a GGUF what the
   model's own tokenizer.json does (SmolLM2 sets digits apart, Qwen2 composes letters by NFC), it is counted both without
-  and with that.
+  and with that; and once more with the tokenizer that `transformers` opens in the folder that nashguard saves.
 """
 
 import argparse
@@ -80,10 +80,13 @@ def real(path, files):
     everything = [text for rows in files for text in rows]
     cut = [json.loads(line) for line in ours("tokens", path, lines=everything).splitlines()]
 
-    def same():
+    def same(tokenizer):
         return sum(a == b for a, b in zip(cut, tokenizer(everything)["input_ids"], strict=True))
 
-    as_read, backend, about = same(), tokenizer.backend_tokenizer, gguf.GGUFReader(path)
+    with tempfile.TemporaryDirectory() as folder:
+        ours("save", path, folder)
+        as_saved = same(AutoTokenizer.from_pretrained(folder))
+    as_read, backend, about = same(tokenizer), tokenizer.backend_tokenizer, gguf.GGUFReader(path)
     name, pre = (f and f.contents() for f in map(about.get_field, ["general.name", "tokenizer.ggml.pre"]))
     match pre:
         case "smollm":
@@ -102,7 +105,8 @@ def real(path, files):
         "benchmark_files": len(files),
         "benchmark_texts": len(everything),
         "texts_of_the_same_tokens": as_read,
-        "with_what_the_gguf_reader_leaves_out": same(),
+        "with_what_the_gguf_reader_leaves_out": same(tokenizer),
+        "by_the_tokenizer_that_nashguard_saves": as_saved,
         "sequences": len(chosen),
         "largest_logit": expected.abs().max().item(),
         "largest_logit_difference": (found - expected).abs().max().item(),

@@ -22,7 +22,7 @@ pub struct Options {
     /// A trained guardrail: a file, or a folder with a `model.safetensors` or an `ensemble.json`; the built-in one if absent.
     #[arg(long, value_name = "DIR|FILE")]
     model: Option<PathBuf>,
-    /// Reads JSON Lines; files named `*.jsonl` are read so anyway.
+    /// Reads JSON Lines, of at most 32 MiB each; files named `*.jsonl` are read so anyway.
     #[arg(long)]
     jsonl: bool,
     /// A text is unsafe when its score is above this: a number, or `validation` for the threshold of the
@@ -38,8 +38,8 @@ pub struct Options {
 const BATCH: usize = 64;
 /// Bytes of a text that are read; what comes after them is not.
 const LONGEST: usize = 1 << 15;
-/// Bytes of a JSON line that are read: such a text with every letter escaped, and other fields.
-const LONGEST_JSON: usize = 1 << 20;
+/// Bytes of the longest JSON line: all of it is read before its text is cut.
+const LONGEST_JSON: usize = 1 << 25;
 
 /// What is printed for a text.
 #[derive(Serialize)]
@@ -237,7 +237,7 @@ fn print(verdicts: impl Iterator<Item = Verdict>) -> std::io::Result<()> {
     out.flush()
 }
 
-/// The input's lines, none of them held whole when it is huge.
+/// The input's lines; of a huge one only its start is kept.
 struct Lines {
     reader: BufReader<Box<dyn Read>>,
     /// Lines read.
@@ -305,12 +305,17 @@ impl Lines {
         } else {
             text.truncate(text.trim_end_matches(['\n', '\r']).len());
         }
-        if text.chars().all(|c| c.is_whitespace() || c.is_control()) {
-            return Err("it is empty".into());
-        }
         if text.len() > LONGEST {
             text.truncate(text.floor_char_boundary(LONGEST));
+            // Or a batch of huge lines would be held whole.
+            text.shrink_to_fit();
             long = true;
+        }
+        if text.chars().all(|c| c.is_whitespace() || c.is_control()) {
+            return Err(match long {
+                true => format!("its first {} bytes, which are read, are blank", text.len()),
+                false => "it is empty".into(),
+            });
         }
         if long {
             let place = format!("{} line {}", self.name, self.number);

@@ -129,8 +129,8 @@ fn scores(classifier: &Classifier, rows: &[Row]) -> Result<serde_json::Value> {
 #[derive(Default)]
 struct Progress {
     bar: Option<ProgressBar>,
-    /// Steps and tokens before this process began.
-    start: Option<(usize, u64, f64)>,
+    /// Tokens and seconds at its first step.
+    start: Option<(u64, f64)>,
 }
 
 impl Progress {
@@ -145,10 +145,14 @@ impl Progress {
                 }
             }
             Event::Step(place) => {
-                let (_, tokens, seconds) =
-                    *self.start.get_or_insert((place.step, place.tokens, place.seconds));
+                let first = self.start.is_none();
+                let (tokens, seconds) = *self.start.get_or_insert((place.tokens, place.seconds));
                 let bar = self.bar.get_or_insert_with(|| bar("training", place.steps));
                 bar.set_position(place.step as u64);
+                if first {
+                    // The steps of an earlier process are no speed of this one.
+                    bar.reset_eta();
+                }
                 let speed = (place.tokens - tokens) as f64 / (place.seconds - seconds);
                 let speed =
                     if speed.is_finite() { format!("{speed:.0} tokens/s") } else { String::new() };

@@ -352,6 +352,8 @@ struct Raw {
     max_window_layers: Option<usize>,
     sliding_window_pattern: Option<usize>,
     layer_types: Option<Vec<String>>,
+    /// How the weights are packed, where they are.
+    quantization_config: Option<Value>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -418,6 +420,7 @@ impl Raw {
             ("attn_logit_softcapping", self.attn_logit_softcapping.is_some()),
             ("final_logit_softcapping", self.final_logit_softcapping.is_some()),
             ("use_bidirectional_attention", self.use_bidirectional_attention == Some(true)),
+            ("quantization_config", self.quantization_config.is_some()),
         ];
         if let Some((name, _)) = options.iter().find(|(_, on)| *on) {
             return Err(unsupported(name, "this option".into()));
@@ -442,19 +445,23 @@ impl Raw {
         let rope_base = base(&global).or(self.rope_theta).unwrap_or(default_base);
         let local_base = base(&local).or(self.rope_local_base_freq);
 
+        let known = |name: &str| [true, false].map(kind).contains(&name);
+        if let Some(other) = self.layer_types.iter().flatten().find(|name| !known(name)) {
+            return Err(unsupported("layer_types", format!("kind \"{other}\"")));
+        }
         let windowed = gemma || self.use_sliding_window == Some(true);
         let pattern = self.sliding_window_pattern.unwrap_or(6).max(1);
         let first = self.max_window_layers.unwrap_or(0);
         let is_local = |layer: usize| match &self.layer_types {
-            Some(kinds) => kinds.get(layer).is_some_and(|name| name == kind(true)),
+            Some(kinds) => kinds[layer] == kind(true),
             None if gemma => !(layer + 1).is_multiple_of(pattern),
             None => layer >= first,
         };
         let window = self.sliding_window.unwrap_or(4096);
         // A checked number of layers below; here only no absurd allocation.
-        let windows = (0..layers.min(1 << 16))
-            .map(|layer| (windowed && is_local(layer)).then_some(window))
-            .collect();
+        let described = self.layer_types.as_ref().map_or(layers.min(1 << 16), Vec::len);
+        let windows =
+            (0..described).map(|layer| (windowed && is_local(layer)).then_some(window)).collect();
 
         let scalar = self.query_pre_attn_scalar.unwrap_or(head_width as f64);
         let qkv_bias = family == Family::Qwen2 || self.attention_bias == Some(true);

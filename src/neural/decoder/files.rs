@@ -7,6 +7,7 @@ use crate::report::{remove, replace, write_atomically};
 use crate::{Error, Result};
 use candle_core::safetensors::BufferedSafetensors;
 use candle_core::{DType, Device, Tensor};
+use safetensors::Dtype;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -91,14 +92,13 @@ impl Config {
         let mut wanted: BTreeMap<String, Vec<usize>> = self.shapes().into_iter().collect();
         for name in weight_files(path)? {
             let file = path.join(&name);
-            for (stored, shape) in contents(&file)? {
+            for (stored, Entry { dtype, shape, .. }) in contents(&file)? {
                 let prefixed = format!("model.{stored}");
                 let name = if wanted.contains_key(&stored) { &stored } else { &prefixed };
-                match wanted.remove(name) {
-                    Some(asked) if asked != shape => {
-                        return Err(misshapen(&file, name, &shape, &asked));
-                    }
-                    _ => {}
+                let Some(asked) = wanted.remove(name) else { continue };
+                check_kind(&file, name, dtype)?;
+                if asked != shape {
+                    return Err(misshapen(&file, name, &shape, &asked));
                 }
             }
         }
@@ -111,19 +111,41 @@ impl Config {
 
 impl Tokenizer {
     /// Loads the tokenizer.json of a folder with what stands beside it (tokenizer_config.json,
-    /// chat_template.jinja, the tokens that generation_config.json, or config.json, ends texts at), or
-    /// rebuilds the tokenizer of a `.gguf` file.
+    /// chat_template.jinja, the tokens that generation_config.json, or config.json, ends texts at). Of a
+    /// `.gguf` file it loads the same from beside the file, and what these do not say from the file, or
+    /// rebuilds the tokenizer where no tokenizer.json is there.
     ///
     /// # Errors
-    /// As [`Decoder::load`].
+    /// As [`Decoder::load`]; [`Error::Invalid`] when a tokenizer.json is not that of the `.gguf` file.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        if !path.is_dir() {
-            return gguf::tokenizer(path);
+        if path.is_dir() {
+            return Self::of_folder(path, Map::new(), Vec::new());
         }
+        let pieces = gguf::pieces(path)?;
+        let (file, folder) = (path.with_file_name(TOKENIZER), path.parent());
+        let Some(folder) = folder.filter(|_| file.is_file()) else {
+            return pieces.tokenizer().map_err(|e| e.within(&shown(path)));
+        };
+        let tokenizer = Self::of_folder(folder, pieces.about.clone(), pieces.stops.clone())?;
+        match pieces.first_other(&tokenizer) {
+            None => Ok(tokenizer),
+            Some(id) => {
+                let (ours, theirs, gguf) = (tokenizer.size(), pieces.tokens.len(), shown(path));
+                let problem = format!(
+                    "its {ours} tokens are not the {theirs} of {gguf} (token {id} differs)"
+                );
+                let remedy = "keep that file in a folder with its own tokenizer.json, or with none";
+                Err(Error::invalid(shown(&file), problem, remedy))
+            }
+        }
+    }
+
+    /// The tokenizer of a folder; of special tokens and ends of texts, `about` and `stops` are known before.
+    fn of_folder(path: &Path, mut about: Map<String, Value>, known: Vec<String>) -> Result<Self> {
         let file = path.join(TOKENIZER);
         let tokenizer = Self::from_json(&text(&file)?).map_err(|e| e.within(&shown(&file)))?;
-        let mut about = json(&path.join(TOKENIZER_CONFIG))?.unwrap_or_default();
+        about.extend(json(&path.join(TOKENIZER_CONFIG))?.unwrap_or_default());
         // Newer versions of transformers write it apart, and then read no other.
         let template = path.join(TEMPLATE);
         if template.exists() {
@@ -137,7 +159,10 @@ impl Tokenizer {
         if stops.is_empty() {
             stops = ends(CONFIG)?;
         }
-        let stops = stops.into_iter().filter_map(|id| tokenizer.name(id)).collect();
+        let stops = match stops.is_empty() {
+            true => known,
+            false => stops.into_iter().filter_map(|id| tokenizer.name(id)).collect(),
+        };
         Ok(tokenizer.with_about(about).with_stops(stops))
     }
 
@@ -179,13 +204,14 @@ fn read_folder(
             |problem: String| Error::invalid(shown(&file), problem, "download the file again");
         let tensors = BufferedSafetensors::new(bytes)
             .map_err(|e| bad(format!("it is cut short or no safetensors file ({e})")))?;
-        for (stored, _) in tensors.tensors() {
+        for (stored, view) in tensors.tensors() {
             // A model saved without its output layer lacks the prefix.
             let name = match wanted.contains_key(&stored) {
                 true => stored.clone(),
                 false => format!("model.{stored}"),
             };
             let Some(shape) = wanted.get(&name) else { continue };
+            check_kind(&file, &stored, view.dtype())?;
             let tensor = tensors
                 .load(&stored, &Device::Cpu)
                 .map_err(|e| bad(format!("weight {stored} cannot be read ({e})")))?;
@@ -203,13 +229,16 @@ fn read_folder(
     }
 }
 
-/// Names and shapes of the tensors of a safetensors file, by its header.
-fn contents(file: &Path) -> Result<BTreeMap<String, Vec<usize>>> {
-    #[derive(serde::Deserialize)]
-    struct Entry {
-        shape: Vec<usize>,
-        data_offsets: [u64; 2],
-    }
+/// What a safetensors file's header says of a tensor.
+#[derive(serde::Deserialize)]
+struct Entry {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    data_offsets: [u64; 2],
+}
+
+/// The tensors of a safetensors file by their names, as its header has them.
+fn contents(file: &Path) -> Result<BTreeMap<String, Entry>> {
     let io = |e| Error::io("read", file, e);
     let bad = || {
         let problem = "it is cut short or no safetensors file";
@@ -228,13 +257,24 @@ fn contents(file: &Path) -> Result<BTreeMap<String, Vec<usize>>> {
     let mut all: BTreeMap<String, serde_json::Value> =
         serde_json::from_slice(&header).map_err(|_| bad())?;
     all.remove("__metadata__");
-    let (mut shapes, mut end) = (BTreeMap::new(), 0);
+    let (mut entries, mut end) = (BTreeMap::new(), 0);
     for (name, entry) in all {
         let entry: Entry = serde_json::from_value(entry).map_err(|_| bad())?;
         end = end.max(entry.data_offsets[1]);
-        shapes.insert(name, entry.shape);
+        entries.insert(name, entry);
     }
-    if end > size - 8 - length { Err(bad()) } else { Ok(shapes) }
+    if end > size - 8 - length { Err(bad()) } else { Ok(entries) }
+}
+
+/// Numbers of fewer bits need scales that stand beside them, and are not what they seem without.
+fn check_kind(file: &Path, name: &str, dtype: Dtype) -> Result<()> {
+    match dtype {
+        Dtype::BF16 | Dtype::F16 | Dtype::F32 | Dtype::F64 => Ok(()),
+        other => {
+            let problem = format!("weight {name} holds {other:?} numbers, which are not supported");
+            Err(Error::invalid(shown(file), problem, "use the model in BF16, F16, F32 or F64"))
+        }
+    }
 }
 
 fn misshapen(file: &Path, name: &str, found: &[usize], asked: &[usize]) -> Error {

@@ -1,9 +1,10 @@
 //! GGUF files: llama.cpp's format, with the config and the tokenizer in the metadata.
 
 use super::Decoder;
+use super::alignment::{ALIGNMENT, unaligned};
 use super::config::{Config, EMBEDDING, FINAL_NORM, Family, OUTPUT, Scaling};
 use super::files::shown;
-use super::tokenizer::{Pieces, Tokenizer};
+use super::tokenizer::Pieces;
 use super::weights::{Numbers, Weights, hold};
 use crate::{Error, Result};
 use candle_core::quantized::QTensor;
@@ -11,8 +12,9 @@ use candle_core::quantized::gguf_file::{Content, Value};
 use candle_core::{Device, Tensor};
 use serde_json::Map;
 use std::f64::consts::TAU;
+use std::fmt::Display;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Seek};
 use std::path::Path;
 
 /// An open file: its place in error messages, its table of contents, and what follows.
@@ -46,16 +48,16 @@ pub(super) fn check(path: &Path, config: &Config) -> Result<()> {
             return Err(file.bad(problem));
         }
         let bytes = info.shape.elem_count() / kind.block_size() * kind.type_size();
-        if file.content.tensor_data_offset + info.offset + bytes as u64 > size {
+        let start = file.content.tensor_data_offset.saturating_add(info.offset);
+        if start.saturating_add(bytes as u64) > size {
             return Err(file.bad(format!("the weight {stored} is cut short")));
         }
     }
     Ok(())
 }
 
-pub(super) fn tokenizer(path: &Path) -> Result<Tokenizer> {
-    let file = Gguf::open(path)?;
-    file.pieces().and_then(Pieces::tokenizer).map_err(|e| e.within(&file.place))
+pub(super) fn pieces(path: &Path) -> Result<Pieces> {
+    Gguf::open(path)?.pieces()
 }
 
 impl Gguf {
@@ -63,13 +65,26 @@ impl Gguf {
         let place = shown(path);
         let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
         let mut reader = BufReader::new(file);
-        let content = Content::read(&mut reader).map_err(|e| {
-            Error::invalid(
-                &place,
-                format!("it is cut short or no GGUF file ({e})"),
-                "name a folder with config.json or a complete .gguf file",
-            )
-        })?;
+        let bad = |problem: String| {
+            let remedy = "name a folder with config.json or a complete .gguf file";
+            Error::invalid(&place, problem, remedy)
+        };
+        let no_file = |e: &dyn Display| bad(format!("it is cut short or no GGUF file ({e})"));
+        if unaligned(&mut reader).map_err(|e| no_file(&e))? {
+            return Err(bad(format!("its metadata {ALIGNMENT} is 0")));
+        }
+        reader.rewind().map_err(|e| no_file(&e))?;
+        let content = Content::read(&mut reader).map_err(|e| no_file(&e))?;
+        // candle multiplies the sizes before they are compared with those wanted.
+        let odd = content.tensor_infos.iter().find(|(_, info)| {
+            let mut sizes = info.shape.dims().iter();
+            let count = sizes.try_fold(1_usize, |count, &size| count.checked_mul(size));
+            !count.is_some_and(|count| (1..1 << 48).contains(&count))
+        });
+        if let Some((name, info)) = odd {
+            let sizes = info.shape.dims();
+            return Err(bad(format!("{sizes:?} is no shape of the weight {name}")));
+        }
         Ok(Self { place, content, reader })
     }
 

@@ -3,7 +3,7 @@
 //! - `config`: what distinguishes the models.
 //! - `weights`, `blocks`, `kernel`: named tensors, dense or quantised, and the product of the latter.
 //! - `model`, `batch`, `cache`: the computation, for sequences of different lengths.
-//! - `files`, `gguf`: models on disk.
+//! - `files`, `gguf`, `alignment`: models on disk.
 //! - `tokenizer`, `trim`: texts to ids, and fewer of these.
 //!
 //! ```no_run
@@ -18,6 +18,7 @@
 //! # Ok::<(), nashguard::Error>(())
 //! ```
 
+mod alignment;
 mod batch;
 mod blocks;
 mod cache;

@@ -105,15 +105,6 @@ impl Tokenizer {
         Ok([whole[..at].to_vec(), whole[after..].to_vec()])
     }
 
-    /// Token ids of every text, on all processors.
-    ///
-    /// # Errors
-    /// As [`Tokenizer::encode`].
-    pub fn encode_all(&self, texts: &[&str]) -> Result<Vec<Vec<u32>>> {
-        let all = self.inner.encode_batch_fast(texts.to_vec(), true).map_err(failed)?;
-        Ok(all.iter().map(|one| one.get_ids().to_vec()).collect())
-    }
-
     /// The text of token ids, without special tokens.
     ///
     /// # Errors
@@ -199,6 +190,20 @@ impl Pieces {
             .collect();
         json["post_processor"] = self.ends()?;
         Ok(Tokenizer::from_json(&json.to_string())?.with_about(self.about).with_stops(self.stops))
+    }
+
+    /// The first token that another tokenizer has not, or has under another name. Special tokens may
+    /// differ, for GGUF files rename some, and padding may be absent.
+    pub(super) fn first_other(&self, tokenizer: &Tokenizer) -> Option<usize> {
+        let normal = |id: &usize| self.kinds.get(*id) == Some(&1);
+        let differs = |id: &usize| {
+            // candle reads GGUF's texts without zeros at the end.
+            let other = tokenizer.name(*id as u32);
+            other.is_none_or(|name| name.trim_end_matches('\0') != self.tokens[*id])
+        };
+        let count = self.tokens.len();
+        let more = tokenizer.inner.get_vocab_size(false) > count;
+        (0..count).filter(normal).find(differs).or(more.then_some(count))
     }
 
     fn name(&self, id: u32) -> Result<&str> {
@@ -319,5 +324,5 @@ impl Pieces {
 }
 
 fn bad(problem: impl Into<String>) -> Error {
-    Error::invalid("tokenizer", problem, "put the model's tokenizer.json into a folder with it")
+    Error::invalid("tokenizer", problem, "put the model's tokenizer.json beside the file")
 }

@@ -88,7 +88,8 @@ impl AdamW {
     pub fn step(&mut self, gradients: &Gradients, clip: f64, rate: f64) -> Result<f64> {
         let names: Vec<&String> = self.slots.keys().collect();
         let square = |name: &&String| {
-            let sum = gradient(gradients, name)?.sqr()?.sum_all()?.to_dtype(DType::F32)?;
+            // Sums of bf16 stop growing at 256 times what is added.
+            let sum = gradient(gradients, name)?.to_dtype(DType::F32)?.sqr()?.sum_all()?;
             Ok::<_, Error>(f64::from(sum.to_scalar::<f32>()?))
         };
         // On a GPU one thread: see parallel::workers.
@@ -381,6 +382,16 @@ mod tests {
         for (master, half) in half.iter().zip(numbers(&var)) {
             assert!((master - half).abs() < 0.004 * master.abs());
         }
+    }
+
+    /// Of as many equal numbers as a sum in their own precision would lose.
+    #[test]
+    fn the_norm_of_gradients_in_half_precision_is_theirs() {
+        let ones = Tensor::ones((64, 256), DType::BF16, &Device::Cpu).unwrap();
+        let var = Var::from_tensor(&ones).unwrap();
+        let mut adamw = AdamW::new(BTreeMap::from([("w".into(), var)]), 0.1).unwrap();
+        let norm = adamw.step(&BTreeMap::from([("w".into(), ones)]), 1.0, 0.01).unwrap();
+        assert_eq!(norm, 128.0);
     }
 
     #[test]

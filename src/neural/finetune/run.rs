@@ -373,8 +373,9 @@ impl<'a> Run<'a> {
                 self.save(&validation, &state)?;
             }
             state.seconds = before + started.elapsed().as_secs_f64();
-            checkpoint::save(self.folder, &adamw, &state)?;
+            // Before the checkpoint: a run that goes on drops lines after it, but writes none before it.
             metrics.write(&validation)?;
+            checkpoint::save(self.folder, &adamw, &state)?;
             if watch(Event::Epoch(validation)).is_break() {
                 return Ok(None);
             }
