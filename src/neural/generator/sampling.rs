@@ -2,13 +2,18 @@
 
 use super::Generator;
 use crate::neural::decoder::{Batch, Cache, Decoder};
+use crate::neural::parallel;
 use crate::{Error, Result};
 use candle_core::DType;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::thread;
 
 /// How tokens are drawn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -120,6 +125,11 @@ impl Writing {
 
 /// Ended sequences are taken out when they are this part of all.
 const IDLE: usize = 4;
+/// Sequences that a thread should have of its own to be worth another reading of all weights.
+const EACH: usize = 16;
+
+/// Given the index of a prompt and its completions; breaks to end the work.
+type Taken<'a> = dyn FnMut(usize, Vec<Completion>) -> Result<ControlFlow<()>> + 'a;
 
 /// Tokens that the prompts read last begin with, and what the layers made of them.
 #[derive(Default)]
@@ -164,7 +174,7 @@ impl Generator {
     /// Each has a random stream of its own, settled by `seed`, its prompt's number and its own index, so
     /// that neither the batch nor the other prompts change it. Sequences that end make room for others.
     /// `take` is given the index of a prompt and its completions as soon as all of these have ended, and
-    /// ends the work by breaking.
+    /// ends the work by breaking. On a processor large batches are shared among its threads.
     ///
     /// # Errors
     /// [`Error::Invalid`] for settings out of range, an empty prompt, or one that leaves no room in the
@@ -175,7 +185,7 @@ impl Generator {
         candidates: usize,
         sampling: &Sampling,
         seed: u64,
-        take: &mut dyn FnMut(usize, Vec<Completion>) -> Result<ControlFlow<()>>,
+        take: &mut Taken<'_>,
     ) -> Result<()> {
         sampling.check()?;
         let context = self.decoder.config().context;
@@ -187,21 +197,67 @@ impl Generator {
             let problem = format!("with max_tokens it is longer than the model's {context} tokens");
             return Err(Error::invalid(format!("prompt {i}"), problem, "shorten either"));
         }
-        let decoder = self.decoder.frozen();
-        let mut done: Vec<Vec<Option<Completion>>> = vec![vec![None; candidates]; prompts.len()];
         // Like prompts after each other: what they begin with is read once.
         let mut order: Vec<usize> = (0..prompts.len()).collect();
         order.sort_by(|&a, &b| prompts[a].1.cmp(&prompts[b].1));
+        let decoder = self.decoder.frozen();
+        let threads = parallel::threads(decoder.device()).min(sampling.batch / EACH);
+        let work = Work { decoder, stops: &self.stops, prompts, candidates, sampling, seed };
+        if threads < 2 || order.len() < 2 {
+            return work.draw(&order, sampling.batch, take);
+        }
+        let parts: Vec<&[usize]> = order.chunks(order.len().div_ceil(threads)).collect();
+        let (tell, told) = mpsc::channel();
+        thread::scope(|scope| {
+            let drawing = scope.spawn(move || {
+                parallel::map(parts, |part| {
+                    work.draw(part, sampling.batch / threads, &mut |i, completions| {
+                        // Nobody listens any more when `take` has ended the work.
+                        Ok(match tell.send((i, completions)) {
+                            Ok(()) => ControlFlow::Continue(()),
+                            Err(_) => ControlFlow::Break(()),
+                        })
+                    })
+                })
+            });
+            let mut taken = Ok(ControlFlow::Continue(()));
+            while let (Ok(ControlFlow::Continue(())), Ok((i, completions))) = (&taken, told.recv())
+            {
+                taken = take(i, completions);
+            }
+            drop(told);
+            let drawn = drawing.join().unwrap_or_else(|panic| resume_unwind(panic));
+            taken.and(drawn.map(|_| ()))
+        })
+    }
+}
+
+/// What threads share that write.
+struct Work<'a> {
+    decoder: Decoder,
+    stops: &'a BTreeSet<u32>,
+    prompts: &'a [(u32, Vec<u32>)],
+    candidates: usize,
+    sampling: &'a Sampling,
+    seed: u64,
+}
+
+impl Work<'_> {
+    /// Draws the completions of these prompts, so many sequences at a time.
+    fn draw(&self, order: &[usize], most: usize, take: &mut Taken<'_>) -> Result<()> {
+        let Self { decoder, stops, prompts, candidates, sampling, seed } = self;
+        let candidates = *candidates;
+        let mut done: Vec<Vec<Option<Completion>>> = vec![vec![None; candidates]; prompts.len()];
         let mut waiting = order
-            .into_iter()
-            .flat_map(|prompt| (0..candidates).map(move |candidate| (prompt, candidate)))
+            .iter()
+            .flat_map(|&prompt| (0..candidates).map(move |candidate| (prompt, candidate)))
             .peekable();
         let mut opening = Opening::default();
         let mut writing: Vec<Writing> = Vec::new();
         let mut cache = Cache::default();
         loop {
             let going: Vec<usize> = (0..writing.len()).filter(|&i| !writing[i].ended).collect();
-            let refill = waiting.peek().is_some() && 2 * going.len() <= sampling.batch;
+            let refill = waiting.peek().is_some() && 2 * going.len() <= most;
             let idle = writing.len() - going.len();
             if idle > 0 && (refill || IDLE * idle >= writing.len()) {
                 cache.keep(&going)?;
@@ -210,9 +266,9 @@ impl Generator {
             // Logits of the next token of each sequence, by row of a table.
             let mut fresh = Vec::new();
             if refill {
-                while writing.len() + fresh.len() < sampling.batch {
+                while writing.len() + fresh.len() < most {
                     let Some((prompt, candidate)) = waiting.next() else { break };
-                    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                    let mut rng = ChaCha8Rng::seed_from_u64(*seed);
                     rng.set_stream((u64::from(prompts[prompt].0) << 32) | candidate as u64);
                     fresh.push(Writing { prompt, candidate, rng, ids: Vec::new(), ended: false });
                 }
@@ -232,7 +288,7 @@ impl Generator {
                 let mut distinct: Vec<usize> = fresh.iter().map(|w| w.prompt).collect();
                 distinct.dedup();
                 let read: Vec<&[u32]> = distinct.iter().map(|&p| prompts[p].1.as_slice()).collect();
-                let (mut start, shared) = opening.before(&read, &decoder)?;
+                let (mut start, shared) = opening.before(&read, decoder)?;
                 let rest: Vec<&[u32]> = read.iter().map(|ids| &ids[shared..]).collect();
                 let batch = Batch::new(&rest)?;
                 let states = decoder.extend(&batch, &batch.last(), &mut start)?;
@@ -260,7 +316,7 @@ impl Generator {
             let drawn = drawn.collect::<Result<Vec<Option<u32>>>>()?;
             for (w, token) in writing.iter_mut().zip(drawn) {
                 let Some(token) = token else { continue };
-                let end = self.stops.contains(&token).then_some(token);
+                let end = stops.contains(&token).then_some(token);
                 if end.is_none() {
                     w.ids.push(token);
                 }
