@@ -26,8 +26,8 @@ const REASONS: [(Reason, &str); 9] = [
     (Reason::Instructions, "instructions"),
     (Reason::Language, "language"),
     (Reason::Copy, "copy of the seed"),
-    (Reason::Duplicate, "duplicate"),
     (Reason::Contamination, "benchmark text"),
+    (Reason::Duplicate, "duplicate"),
 ];
 
 pub fn run(context: &Context) -> Result<Report> {
@@ -82,7 +82,13 @@ pub fn run(context: &Context) -> Result<Report> {
         for label in LABELS.into_iter().filter(|_| game.config.rating) {
             let rated: Vec<&Verdict> = texts
                 .iter()
-                .filter(|v| v.label == label && matches!(v.dropped, None | Some(Reason::Rating)))
+                .filter(|v| v.label == label)
+                .filter(|v| match v.dropped {
+                    None | Some(Reason::Rating) => true,
+                    // Looked for after the rating; before it in older games.
+                    Some(Reason::Duplicate) => v.rating.is_some(),
+                    Some(_) => false,
+                })
                 .collect();
             let share = |holds: &dyn Fn(&Verdict) -> bool| {
                 cell(mean(rated.iter().map(|v| 100.0 * f64::from(u8::from(holds(v))))))
@@ -94,7 +100,7 @@ pub fn run(context: &Context) -> Result<Report> {
                 [Some(1), Some(2), Some(3), Some(4), Some(5), None]
                     .map(|r| share(&|v| v.rating == r)),
             );
-            row.push(share(&|v| v.dropped.is_some()));
+            row.push(share(&|v| v.dropped == Some(Reason::Rating)));
             ratings.push(row)?;
         }
         let kept: Vec<&Verdict> = texts.iter().filter(|v| v.dropped.is_none()).collect();
@@ -131,7 +137,7 @@ pub fn run(context: &Context) -> Result<Report> {
                          one with a taught generator, experiments/play-small-untaught.toml one with the base as it is."
                     .into(),
                 false => "Filters are applied in the order of the columns; a text counts for the first that drops it. \
-                          Games that rate texts may drop more. \"in the language\" is what the language \
+                          Games that rate texts drop more, before they look for duplicates. \"in the language\" is what the language \
                           identification says of all texts, dropped or not."
                     .into(),
             },

@@ -190,7 +190,8 @@ fn reasons_come_in_their_order() {
     assert_eq!(filters.reason(&own, plain, Language::En), Some(Reason::Copy));
     let other = seed("Who lives in this old town?", Language::En);
     assert_eq!(filters.reason(&other, plain, Language::En), Some(Reason::Contamination));
-    assert!(Reason::Empty < Reason::Length && Reason::Contamination < Reason::Rating);
+    assert!(Reason::Cut < Reason::Empty && Reason::Contamination < Reason::Rating);
+    assert!(Reason::Rating < Reason::Duplicate);
 }
 
 #[test]

@@ -229,14 +229,20 @@ fn what_cannot_be_done_is_said() {
     assert!(generator.log_probs(&[(&[1], &[])]).is_err());
     assert!(generator.log_probs(&[(&[1], &[4000])]).is_err());
     assert!(generator.clone().stopping_at(&["no such"]).is_err());
-    // Broken off: no more is handed out.
-    let mut taken = 0;
-    let take = &mut |_, _| {
-        taken += 1;
-        Ok(ControlFlow::Break(()))
-    };
-    generator.complete(&prompts(), 1, &Sampling { batch: 2, ..short }, 0, take).unwrap();
-    assert_eq!(taken, 1);
+    // Broken off: no more is handed out, by one thread or several.
+    for batch in [2, 64] {
+        let sampling = Sampling { batch, ..short.clone() };
+        let mut taken = 0;
+        let take = &mut |_, _| {
+            taken += 1;
+            Ok(ControlFlow::Break(()))
+        };
+        generator.complete(&prompts(), 1, &sampling, 0, take).unwrap();
+        assert_eq!(taken, 1);
+        let full = &mut |_, _| Err(nashguard::Error::invalid("disk", "it is full", "make room"));
+        let error = generator.complete(&prompts(), 1, &sampling, 0, full).unwrap_err();
+        assert!(error.to_string().contains("it is full"));
+    }
 }
 
 /// The template of ChatML, as many models carry it.

@@ -21,7 +21,8 @@ use nashguard::neural::generator::{
 };
 use nashguard::neural::preference::{Dpo, Likelihood, Passage, TuneConfig, tune};
 use nashguard::neural::rounds::{
-    ClassifierConfig, Event, GeneratorConfig, Material, RoundsConfig, Stage, Summary, Teaching, run,
+    ClassifierConfig, Event, GeneratorConfig, Material, RoundsConfig, Stage, Summary, Teaching,
+    run, verdicts,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -273,6 +274,15 @@ fn a_stop_anywhere_changes_nothing() {
     }
     play(&config(), home.path(), &whole, usize::MAX);
     assert_eq!(left(&whole), expected);
+    // Scores cut off: what is there stays, what is missing comes as it was.
+    let path = whole.join("round-2/scores.jsonl");
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    for later in ["verdicts.jsonl", "added.jsonl", "summary.json"] {
+        fs::remove_file(whole.join("round-2").join(later)).unwrap();
+    }
+    play(&config(), home.path(), &whole, usize::MAX);
+    assert_eq!(left(&whole), expected);
 
     // Damage inside is not passed over; another game does not go on here, nor does this one with another base.
     let verdicts = whole.join("round-1/verdicts.jsonl");
@@ -432,6 +442,50 @@ fn a_server_writes_but_does_not_learn() {
     assert_eq!([cut(&played[1]), cut(&played[2])], [4 * 2; 2]);
 }
 
+/// A server that writes the same text after every seed and calls it harmful.
+struct Same;
+
+impl Writer for Same {
+    fn name(&self) -> String {
+        "same".into()
+    }
+
+    fn write(
+        &self,
+        jobs: &[Job],
+        candidates: usize,
+        _: &Sampling,
+        _: u64,
+        take: &mut Take<'_>,
+    ) -> nashguard::Result<()> {
+        for (i, job) in jobs.iter().enumerate() {
+            let Prompt::Line(asked) = &job.prompt else { panic!("{job:?}") };
+            let text = if asked.ends_with("Harm:") { "5" } else { "I will hurt somebody here" };
+            let draft = Draft { text: text.into(), whole: true };
+            if take(i, vec![draft; candidates])?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn only_texts_that_are_kept_drop_their_duplicates() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = RoundsConfig { rounds: 1, ..config() };
+    config.generator.dpo = None;
+    let go = &mut |_: Event| ControlFlow::Continue(());
+    run(&config, &material(), home.path(), Some(&Same), home.path(), go).unwrap().unwrap();
+    let found = verdicts(home.path(), 1).unwrap();
+    // The first seed is a safe one, whose text's rating does not fit.
+    assert_eq!((found[0].label, found[0].dropped), (Label::Safe, Some(Reason::Rating)));
+    let of = |label| found.iter().filter(move |v| v.label == label).map(|v| v.dropped);
+    assert!(of(Label::Safe).all(|dropped| dropped == Some(Reason::Rating)));
+    assert_eq!(of(Label::Unsafe).filter(Option::is_none).count(), 1);
+    assert!(of(Label::Unsafe).flatten().all(|dropped| dropped == Reason::Duplicate));
+}
+
 #[test]
 fn what_cannot_be_played_is_said() {
     let home = tempfile::tempdir().unwrap();
@@ -468,6 +522,13 @@ fn what_cannot_be_played_is_said() {
     let mut odd = config();
     odd.classifier.guardrail.batch = 0;
     assert!(refused(&odd, &material()).contains("classifier.guardrail"));
+    let mut odd = config();
+    odd.generator.style = Style::Chat;
+    assert!(refused(&odd, &material()).contains("no chat template"));
+    let mut odd = config();
+    odd.sampling.max_tokens = 1024;
+    assert!(refused(&odd, &material()).contains("sampling.max_tokens"));
+    odd = config();
     odd.classifier.base = Some("tiny".into());
     assert!(refused(&odd, &material()).contains("classifier.finetune: reading.max_tokens"));
     odd.classifier.finetune.reading.max_tokens = 256;

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::thread;
 
@@ -202,16 +203,19 @@ impl Generator {
         order.sort_by(|&a, &b| prompts[a].1.cmp(&prompts[b].1));
         let decoder = self.decoder.frozen();
         let threads = parallel::threads(decoder.device()).min(sampling.batch / EACH);
-        let work = Work { decoder, stops: &self.stops, prompts, candidates, sampling, seed };
+        let stop = AtomicBool::new(false);
+        let (stop, stops) = (&stop, &self.stops);
+        let work = Work { decoder, stops, prompts, candidates, sampling, seed, stop };
         if threads < 2 || order.len() < 2 {
             return work.draw(&order, sampling.batch, take);
         }
         let parts: Vec<&[usize]> = order.chunks(order.len().div_ceil(threads)).collect();
+        let most = sampling.batch / parts.len();
         let (tell, told) = mpsc::channel();
         thread::scope(|scope| {
             let drawing = scope.spawn(move || {
                 parallel::map(parts, |part| {
-                    work.draw(part, sampling.batch / threads, &mut |i, completions| {
+                    work.draw(part, most, &mut |i, completions| {
                         // Nobody listens any more when `take` has ended the work.
                         Ok(match tell.send((i, completions)) {
                             Ok(()) => ControlFlow::Continue(()),
@@ -221,11 +225,13 @@ impl Generator {
                 })
             });
             let mut taken = Ok(ControlFlow::Continue(()));
-            while let (Ok(ControlFlow::Continue(())), Ok((i, completions))) = (&taken, told.recv())
-            {
+            for (i, completions) in told {
                 taken = take(i, completions);
+                if !matches!(taken, Ok(ControlFlow::Continue(()))) {
+                    stop.store(true, Relaxed);
+                    break;
+                }
             }
-            drop(told);
             let drawn = drawing.join().unwrap_or_else(|panic| resume_unwind(panic));
             taken.and(drawn.map(|_| ()))
         })
@@ -240,12 +246,14 @@ struct Work<'a> {
     candidates: usize,
     sampling: &'a Sampling,
     seed: u64,
+    /// Set when nothing more is wanted.
+    stop: &'a AtomicBool,
 }
 
 impl Work<'_> {
     /// Draws the completions of these prompts, so many sequences at a time.
     fn draw(&self, order: &[usize], most: usize, take: &mut Taken<'_>) -> Result<()> {
-        let Self { decoder, stops, prompts, candidates, sampling, seed } = self;
+        let Self { decoder, stops, prompts, candidates, sampling, seed, stop } = self;
         let candidates = *candidates;
         let mut done: Vec<Vec<Option<Completion>>> = vec![vec![None; candidates]; prompts.len()];
         let mut waiting = order
@@ -273,7 +281,7 @@ impl Work<'_> {
                     fresh.push(Writing { prompt, candidate, rng, ids: Vec::new(), ended: false });
                 }
             }
-            if writing.is_empty() && fresh.is_empty() {
+            if writing.is_empty() && fresh.is_empty() || stop.load(Relaxed) {
                 return Ok(());
             }
             let mut tables = Vec::new();

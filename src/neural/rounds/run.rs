@@ -6,8 +6,8 @@ use super::stages::{Game, hash};
 use super::summary::{Summary, summarise};
 use crate::data::{BenchmarkRows, Origin, Row, Seeds};
 use crate::dynamics::{Order, play};
-use crate::neural::decoder::Config;
-use crate::neural::generator::Writer;
+use crate::neural::decoder::{Config, Tokenizer};
+use crate::neural::generator::{Chat, Style, Writer};
 use crate::report::write_atomically;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -192,7 +192,9 @@ fn about(
     let model = |name: &Path| {
         let path = models.join(name);
         present(&path)?;
-        Ok::<_, Error>((Config::load(&path)?, path))
+        let known = Config::load(&path)?;
+        known.check_files(&path)?;
+        Ok::<_, Error>((known, path))
     };
     let GeneratorConfig { base, .. } = &config.generator;
     let writer = match server {
@@ -204,6 +206,16 @@ fn about(
         None => {
             let (known, path) = model(base)?;
             config.generator.check(&known)?;
+            let tokenizer = Tokenizer::load(&path)?;
+            if config.generator.style == Style::Chat && Chat::of(&tokenizer)?.is_none() {
+                let place = path.display().to_string();
+                let remedy = "choose the style \"examples\", or teach it: style \"taught\"";
+                return Err(Error::invalid(place, "the model has no chat template", remedy));
+            }
+            if config.sampling.max_tokens >= known.context {
+                let problem = format!("the model reads {} tokens in all", known.context);
+                return Err(Error::invalid("sampling.max_tokens", problem, "choose fewer"));
+            }
             hash(&path)?
         }
     };

@@ -7,14 +7,16 @@ use super::run::{Material, Stage, Strategy};
 use crate::data::filters::{Filters, Reason, check_rating};
 use crate::data::{Category, Label, Language, Origin, Row, Seeds};
 use crate::neural::Guardrail;
-use crate::neural::decoder::{Decoder, Numbers, Tokenizer, trimmed};
+use crate::neural::decoder::{
+    CONFIG, Decoder, GENERATION, Numbers, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, Tokenizer, trimmed,
+};
 use crate::neural::device;
 use crate::neural::generator::{
     Draft, Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite,
     teaching_pairs,
 };
 use crate::neural::preference::{Level, Likelihood, Pair, Passage, Report, optimise, pairs, tune};
-use crate::report::write_atomically;
+use crate::report::{remove, write_atomically};
 use crate::{Error, Result};
 use candle_core::Device;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
@@ -195,50 +197,52 @@ impl Game<'_> {
         if folder.join("config.json").exists() {
             return Ok(ControlFlow::Continue(taught));
         }
-        let encoder = Guardrail::shipped()?.encoder().ok_or_else(|| {
-            let remedy = "train it with a head (experiments/guardrail.toml)";
-            Error::invalid("the shipped guardrail", "it has no encoder", remedy)
-        })?;
-        let seed = sub_seed(self.config.seed, 0, 2);
-        let parallel: Vec<&str> = teaching.parallel.iter().map(String::as_str).collect();
-        let mut examples =
-            teaching_pairs(&self.material.all, &encoder, &parallel, teaching.same, seed)?;
-        examples.retain(|pair| self.config.languages.contains(&pair.language));
-        examples.truncate(teaching.pairs);
-        if examples.is_empty() {
-            let problem = "no rows that say the same in two languages were found";
-            let remedy = "give real seeds by --data, or leave generator.teaching out";
-            return Err(Error::invalid("generator.teaching", problem, remedy));
-        }
-        let mut base = self.load(&path, false)?;
-        let style = self.config.generator.style;
-        if teaching.trim_vocabulary {
-            let local = Local::new(base.clone())?;
-            let mut used = BTreeSet::new();
-            for e in &examples {
-                used.extend(local.encode(&rewrite(style, &e.seed, e.language))?);
-                used.extend(base.tokenizer().encode_piece(&e.text)?);
+        self.timed(0, Stage::Teaching, || {
+            let encoder = Guardrail::shipped()?.encoder().ok_or_else(|| {
+                let remedy = "train it with a head (experiments/guardrail.toml)";
+                Error::invalid("the shipped guardrail", "it has no encoder", remedy)
+            })?;
+            let seed = sub_seed(self.config.seed, 0, 2);
+            let parallel: Vec<&str> = teaching.parallel.iter().map(String::as_str).collect();
+            let mut examples =
+                teaching_pairs(&self.material.all, &encoder, &parallel, teaching.same, seed)?;
+            examples.retain(|pair| self.config.languages.contains(&pair.language));
+            examples.truncate(teaching.pairs);
+            if examples.is_empty() {
+                let problem = "no rows that say the same in two languages were found";
+                let remedy = "give real seeds by --data, or leave generator.teaching out";
+                return Err(Error::invalid("generator.teaching", problem, remedy));
             }
-            base = self.trimmed(&base, used)?;
-        }
-        let local = Local::new(base)?;
-        let passages = examples
-            .iter()
-            .map(|e| {
-                let prompt = rewrite(style, &e.seed, e.language);
-                let text = local.ended(&prompt, &e.text.replace('\n', " "))?;
-                Ok(Passage { prompt: local.encode(&prompt)?, text })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let work = self.folder(0).join("teaching");
-        let mut watch =
-            |report: &Report| tell(Stage::Teaching, report.place.step, report.place.steps);
-        let tuned = self.timed(0, Stage::Teaching, || {
-            tune(local.generator(), &teaching.tune, &Likelihood(passages), &work, &mut watch)
-        })?;
-        let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
-        save(&generator, &folder)?;
-        Ok(ControlFlow::Continue(taught))
+            let mut base = self.load(&path, false)?;
+            let style = self.config.generator.style;
+            if teaching.trim_vocabulary {
+                let local = Local::new(base.clone())?;
+                let mut used = BTreeSet::new();
+                for e in &examples {
+                    let prompt = rewrite(style, &e.seed, e.language);
+                    used.extend(local.encode(&prompt)?);
+                    used.extend(local.ended(&prompt, &one_line(&e.text))?);
+                }
+                base = self.trimmed(&base, used)?;
+            }
+            let local = Local::new(base)?;
+            let passages = examples
+                .iter()
+                .map(|e| {
+                    let prompt = rewrite(style, &e.seed, e.language);
+                    let text = local.ended(&prompt, &one_line(&e.text))?;
+                    Ok(Passage { prompt: local.encode(&prompt)?, text })
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let work = self.folder(0).join("teaching");
+            let mut watch =
+                |report: &Report| tell(Stage::Teaching, report.place.step, report.place.steps);
+            let objective = Likelihood(passages);
+            let tuned = tune(local.generator(), &teaching.tune, &objective, &work, &mut watch)?;
+            let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
+            save(&generator, &folder)?;
+            Ok(ControlFlow::Continue(taught))
+        })
     }
 
     /// A generator that knows these tokens and those of all rows.
@@ -264,6 +268,10 @@ impl Game<'_> {
         let missing: Vec<u32> =
             (0..tasks.len() as u32).filter(|n| !lines.done.contains_key(n)).collect();
         if !missing.is_empty() {
+            // What was said of other texts: a server does not write the same ones again.
+            for said in ["ratings.jsonl", "scores.jsonl"] {
+                remove(&folder.join(said))?;
+            }
             let jobs: Vec<Job> = missing
                 .iter()
                 .map(|&number| Job { prompt: self.prompt(&tasks[number as usize]), number })
@@ -504,27 +512,26 @@ impl Game<'_> {
         if mark.exists() {
             return Ok(ControlFlow::Continue(trained));
         }
-        let before = match before.filter(|_| self.config.classifier.go_on) {
-            Some(y) => Some(Guard::load(&y.path)?),
-            None => None,
-        };
-        let rows = self.training_rows(round)?;
-        let guard = self.timed(round, Stage::Classifier, || {
-            Guard::train(
+        self.timed(round, Stage::Classifier, || {
+            let before = match before.filter(|_| self.config.classifier.go_on) {
+                Some(y) => Some(Guard::load(&y.path)?),
+                None => None,
+            };
+            let guard = Guard::train(
                 &self.config.classifier,
-                &rows,
+                &self.training_rows(round)?,
                 before,
                 self.models,
                 &folder,
                 sub_seed(self.config.seed, round, 4),
                 &mut |done, all| tell(Stage::Classifier, done, all),
-            )
-        })?;
-        if guard.is_none() {
-            return Ok(ControlFlow::Break(()));
-        }
-        write_atomically(mark, b"")?;
-        Ok(ControlFlow::Continue(trained))
+            )?;
+            if guard.is_none() {
+                return Ok(ControlFlow::Break(()));
+            }
+            write_atomically(mark, b"")?;
+            Ok(ControlFlow::Continue(trained))
+        })
     }
 
     /// The generator after a round: preferences learnt, or the same where nothing is to be learnt.
@@ -544,41 +551,41 @@ impl Game<'_> {
         if folder.join("config.json").exists() {
             return Ok(ControlFlow::Continue(learnt));
         }
-        let current = Local::new(self.load(&x.path, false)?)?;
-        let base = match x.path == first.path {
-            true => current.generator().clone(),
-            false => self.load(&first.path, false)?,
-        };
-        let mut all = Vec::new();
-        let tasks = self.tasks(round);
-        for of_job in verdicts.chunk_by(|a, b| a.job == b.job) {
-            let prompt = self.prompt(&tasks[of_job[0].job as usize]);
-            let open: Vec<&Verdict> = of_job.iter().filter(|v| v.wrong.is_some()).collect();
-            let levels: Vec<Level> = open.iter().filter_map(|v| v.known_level()).collect();
-            for (a, b) in pairs(&levels) {
-                all.push(Pair {
-                    prompt: current.encode(&prompt)?,
-                    texts: [
-                        current.ended(&prompt, &open[a].text)?,
-                        current.ended(&prompt, &open[b].text)?,
-                    ],
-                    preferred: 1.0,
-                });
+        self.timed(round, Stage::Generator, || {
+            let current = Local::new(self.load(&x.path, false)?)?;
+            let base = match x.path == first.path {
+                true => current.generator().clone(),
+                false => self.load(&first.path, false)?,
+            };
+            let mut all = Vec::new();
+            let tasks = self.tasks(round);
+            for of_job in verdicts.chunk_by(|a, b| a.job == b.job) {
+                let prompt = self.prompt(&tasks[of_job[0].job as usize]);
+                let open: Vec<&Verdict> = of_job.iter().filter(|v| v.wrong.is_some()).collect();
+                let levels: Vec<Level> = open.iter().filter_map(|v| v.known_level()).collect();
+                for (a, b) in pairs(&levels) {
+                    all.push(Pair {
+                        prompt: current.encode(&prompt)?,
+                        texts: [
+                            current.ended(&prompt, &open[a].text)?,
+                            current.ended(&prompt, &open[b].text)?,
+                        ],
+                        preferred: 1.0,
+                    });
+                }
             }
-        }
-        let config = crate::neural::preference::TuneConfig {
-            seed: sub_seed(self.config.seed, round, 5),
-            ..self.config.generator.tune.clone()
-        };
-        let work = self.folder(round).join("preferences");
-        let mut watch =
-            |report: &Report| tell(Stage::Generator, report.place.step, report.place.steps);
-        let tuned = self.timed(round, Stage::Generator, || {
-            optimise(dpo, all, current.generator(), &base, &config, &work, &mut watch)
-        })?;
-        let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
-        save(&generator, &folder)?;
-        Ok(ControlFlow::Continue(learnt))
+            let config = crate::neural::preference::TuneConfig {
+                seed: sub_seed(self.config.seed, round, 5),
+                ..self.config.generator.tune.clone()
+            };
+            let work = self.folder(round).join("preferences");
+            let mut watch =
+                |report: &Report| tell(Stage::Generator, report.place.step, report.place.steps);
+            let tuned = optimise(dpo, all, current.generator(), &base, &config, &work, &mut watch)?;
+            let Some(generator) = tuned else { return Ok(ControlFlow::Break(())) };
+            save(&generator, &folder)?;
+            Ok(ControlFlow::Continue(learnt))
+        })
     }
 
     /// Does a stage, or what is left of it, and adds the seconds that it took, also when it was stopped; what a
@@ -667,6 +674,11 @@ pub fn verdicts(folder: &Path, round: usize) -> Result<Vec<Verdict>> {
     Ok(read)
 }
 
+/// What a model that writes lines is taught to write.
+fn one_line(text: &str) -> String {
+    text.replace('\n', " ")
+}
+
 /// Writes a generator, its tokenizer first: a folder without config.json is none.
 fn save(generator: &Generator, folder: &Path) -> Result<()> {
     generator.tokenizer().save(folder)?;
@@ -676,6 +688,13 @@ fn save(generator: &Generator, folder: &Path) -> Result<()> {
 /// A model's content, hashed (FNV-1a over its files).
 pub(super) fn hash(path: &Path) -> Result<String> {
     let mut files = vec![path.to_path_buf()];
+    if path.with_file_name(TOKENIZER).exists() {
+        // Beside a GGUF file, they are read with it.
+        let beside = [TOKENIZER, TOKENIZER_CONFIG, TEMPLATE, GENERATION, CONFIG];
+        files.extend(
+            beside.map(|name| path.with_file_name(name)).into_iter().filter(|p| p.is_file()),
+        );
+    }
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| Error::io("read", path, e))?;
         // A hidden one is what an interrupted writer left.
