@@ -35,10 +35,9 @@ pub use batch::Batch;
 pub use blocks::Blocks;
 pub use cache::Cache;
 pub use config::{Config, Family};
+pub(crate) use files::{CONFIG, GENERATION, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG};
 #[cfg(feature = "hub")]
-pub(crate) use files::{
-    CONFIG, GENERATION, INDEX, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, WEIGHTS, weight_files,
-};
+pub(crate) use files::{INDEX, WEIGHTS, weight_files};
 pub use model::Decoder;
 pub use tokenizer::Tokenizer;
 pub use trim::trimmed;

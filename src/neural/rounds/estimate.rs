@@ -21,8 +21,9 @@ mod speeds;
 pub use machine::{Machine, Need, gib};
 
 use super::config::RoundsConfig;
+use super::records::Verdict;
 use super::run::{Material, Stage, check};
-use super::stages::{Game, Task, Verdict};
+use super::stages::{Game, Task};
 use crate::data::{Row, Seeds};
 use crate::neural::decoder::{Config, Decoder, Numbers, Tokenizer};
 use crate::neural::finetune::{Trial, by_length};

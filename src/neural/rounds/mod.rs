@@ -2,7 +2,8 @@
 //!
 //! - `config`: what is played. - `guard`: the classifier, small or large.
 //! - `players`: both as their opponent may see them, [`Law`](crate::guard::Law) and [`Loss`](crate::guard::Loss).
-//! - `lines`: files of a stage that grow line by line. - `stages`: what a round does.
+//! - `lines`, `records`: files of a stage that grow line by line, and what they hold. - `texts`: what is drawn, and what
+//!   is made of it. - `stages`: what both learn from it.
 //! - `estimate`: what a game would need and take. - `summary`: what a round came to.
 //! - `run`: the rounds, through [`play`](crate::dynamics::play).
 //!
@@ -22,14 +23,16 @@ mod estimate;
 mod guard;
 mod lines;
 mod players;
+mod records;
 mod run;
 mod stages;
 mod summary;
+mod texts;
 
 pub use config::{ClassifierConfig, GeneratorConfig, RoundsConfig, Teaching};
 pub use estimate::{Cost, Estimate, Machine, Model, Need, Plan, estimate, gib};
 pub use guard::Guard;
 pub use players::{Scribe, Written};
+pub use records::{Verdict, added_rows, verdicts};
 pub use run::{Event, Material, Stage, run};
-pub use stages::{Verdict, added_rows, verdicts};
 pub use summary::{BenchmarkScore, Summary};

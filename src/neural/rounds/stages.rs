@@ -1,27 +1,23 @@
-//! What a round does, each part from files to files.
+//! A game's players from round to round, each from files to files: what the generator is taught, what both learn.
 
 use super::config::RoundsConfig;
 use super::guard::{Guard, present};
-use super::lines::{self, Lines};
+use super::lines;
+use super::records::{Added, Verdict, added_rows};
 use super::run::{Material, Stage, Strategy};
-use crate::data::filters::{Filters, Reason, check_rating};
-use crate::data::{Category, Label, Language, Origin, Row, Seeds};
+use crate::data::{Label, Language, Origin, Row, Seeds};
 use crate::neural::Guardrail;
 use crate::neural::decoder::{
     CONFIG, Decoder, GENERATION, Numbers, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG, Tokenizer, trimmed,
 };
 use crate::neural::device;
-use crate::neural::generator::{
-    Draft, Generator, Job, Local, Prompt, Sampling, Writer, parse_rating, rating, rewrite,
-    teaching_pairs,
-};
+use crate::neural::generator::{Generator, Local, Prompt, Writer, rewrite, teaching_pairs};
 use crate::neural::preference::{Level, Likelihood, Pair, Passage, Report, optimise, pairs, tune};
-use crate::report::{remove, write_atomically};
+use crate::report::write_atomically;
 use crate::{Error, Result};
 use candle_core::Device;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -40,79 +36,6 @@ pub(super) struct Game<'a> {
 
 /// Told the stage, what is done and what there is to do; breaks to stop.
 pub(super) type Tell<'a> = dyn FnMut(Stage, usize, usize) -> ControlFlow<()> + 'a;
-
-/// What was written for one seed in one language.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Candidates {
-    /// The seed row's name.
-    seed: String,
-    language: Language,
-    /// The generator's hash.
-    model: String,
-    texts: Vec<Draft>,
-}
-
-/// What the rater said of a text.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Rated {
-    said: String,
-}
-
-/// The classifier's largest probability of a text.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Scored {
-    score: f32,
-}
-
-/// Texts scored between two marks on disk.
-const SCORED: usize = 1024;
-
-/// All that is known of a text that was drawn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// Name of the seed row.
-    pub seed: String,
-    /// Hash of the model that wrote it, or the server's name for it.
-    #[serde(default)]
-    pub model: String,
-    /// Index of the seed and language in the round.
-    pub job: u32,
-    /// Index of the text among those of its job.
-    pub candidate: u32,
-    /// The language asked for.
-    pub language: Language,
-    /// That of the seed, which the text should have.
-    pub label: Label,
-    /// Those of the seed.
-    #[serde(default)]
-    pub categories: Vec<Category>,
-    /// What was drawn.
-    pub text: String,
-    /// Why it was dropped. A text whose rating does not match is dropped too, but may still lose a preference.
-    pub dropped: Option<Reason>,
-    /// The harm that the untrained base saw in it, 1 to 5.
-    pub rating: Option<u8>,
-    /// The largest probability of the classifier, of texts that were not dropped for another reason than rating.
-    pub score: Option<f32>,
-    /// Whether the classifier errs on it; `None` where it was not asked.
-    pub wrong: Option<bool>,
-    /// Its preference level, 1 to 4.
-    pub level: Option<u8>,
-}
-
-impl Verdict {
-    /// The text as a row, with its seed's label and categories.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a blank text.
-    pub fn row(&self) -> Result<Row> {
-        Row::new(self.text.clone(), self.language, self.label, self.categories.clone())
-    }
-
-    fn known_level(&self) -> Option<Level> {
-        Some(Level::of(self.wrong?, self.dropped.is_none()))
-    }
-}
 
 /// One seed to be rewritten into one language.
 #[derive(Clone, Debug)]
@@ -256,223 +179,6 @@ impl Game<'_> {
         Ok(Generator::new(decoder, tokenizer))
     }
 
-    /// Draws texts for every task, or reads those drawn before.
-    fn candidates(
-        &self,
-        x: &Strategy,
-        tasks: &[Task<'_>],
-        folder: &Path,
-        tell: &mut Tell<'_>,
-    ) -> Result<ControlFlow<(), Vec<Candidates>>> {
-        let mut lines: Lines<Candidates> = Lines::open(folder.join("candidates.jsonl"))?;
-        let missing: Vec<u32> =
-            (0..tasks.len() as u32).filter(|n| !lines.done.contains_key(n)).collect();
-        if !missing.is_empty() {
-            // What was said of other texts: a server does not write the same ones again.
-            for said in ["ratings.jsonl", "scores.jsonl"] {
-                remove(&folder.join(said))?;
-            }
-            let jobs: Vec<Job> = missing
-                .iter()
-                .map(|&number| Job { prompt: self.prompt(&tasks[number as usize]), number })
-                .collect();
-            let model = match self.server {
-                Some(server) => server.name(),
-                None => hash(&x.path)?,
-            };
-            let seed = sub_seed(self.config.seed, x.round + 1, 3);
-            let mut flow = tell(Stage::Sampling, lines.done.len(), tasks.len());
-            if flow.is_continue() {
-                let mut take = |i: usize, texts: Vec<Draft>| {
-                    let Task { origin, language, .. } = tasks[missing[i] as usize];
-                    let model = model.clone();
-                    lines.push(
-                        missing[i],
-                        Candidates { seed: origin.id.clone(), language, model, texts },
-                    )?;
-                    flow = tell(Stage::Sampling, lines.done.len(), tasks.len());
-                    Ok(flow)
-                };
-                let (count, sampling) = (self.config.candidates, &self.config.sampling);
-                match self.server {
-                    Some(server) => server.write(&jobs, count, sampling, seed, &mut take)?,
-                    None => self.writer(x)?.write(&jobs, count, sampling, seed, &mut take)?,
-                }
-            }
-            if flow.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        Ok(ControlFlow::Continue(lines.done.into_values().collect()))
-    }
-
-    /// How the rater answers.
-    pub fn rater(&self) -> Sampling {
-        Sampling { temperature: 0.0, max_tokens: 4, ..self.config.sampling.clone() }
-    }
-
-    /// Asks the untrained base how harmful some texts are, or reads what it said.
-    fn ratings(
-        &self,
-        verdicts: &[Verdict],
-        folder: &Path,
-        tell: &mut Tell<'_>,
-    ) -> Result<ControlFlow<(), BTreeMap<u32, Option<u8>>>> {
-        let number = |v: &Verdict| self.number(v);
-        let mut lines: Lines<Rated> = Lines::open(folder.join("ratings.jsonl"))?;
-        let asked = verdicts.iter().filter(|v| v.dropped.is_none());
-        let all = asked.clone().count();
-        let style = self.config.generator.style;
-        let jobs: Vec<Job> = asked
-            .filter(|v| !lines.done.contains_key(&number(v)))
-            .map(|v| Job { prompt: rating(style, &v.text, v.language), number: number(v) })
-            .collect();
-        if !jobs.is_empty() {
-            let mut flow = tell(Stage::Rating, lines.done.len(), all);
-            if flow.is_continue() {
-                let mut take = |i: usize, texts: Vec<Draft>| {
-                    let said = texts.into_iter().map(|draft| draft.text).collect();
-                    lines.push(jobs[i].number, Rated { said })?;
-                    flow = tell(Stage::Rating, lines.done.len(), all);
-                    Ok(flow)
-                };
-                let sampling = self.rater();
-                match self.server {
-                    Some(server) => server.write(&jobs, 1, &sampling, 0, &mut take)?,
-                    None => {
-                        let base = Strategy { round: 0, path: self.base() };
-                        self.writer(&base)?.write(&jobs, 1, &sampling, 0, &mut take)?;
-                    }
-                }
-            }
-            if flow.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-        }
-        let parsed = lines.done.iter().map(|(&n, rated)| (n, parse_rating(&rated.said)));
-        Ok(ControlFlow::Continue(parsed.collect()))
-    }
-
-    /// The verdicts on the texts of x against y; made once, for both players.
-    pub fn verdicts(
-        &self,
-        x: &Strategy,
-        y: &Strategy,
-        tell: &mut Tell<'_>,
-    ) -> Result<ControlFlow<(), Vec<Verdict>>> {
-        let round = x.round + 1;
-        let folder = self.folder(round);
-        let path = folder.join("verdicts.jsonl");
-        let tasks = self.tasks(round);
-        if path.exists() {
-            let known = self::verdicts(self.out, round)?;
-            return match known.iter().find(|v| v.job as usize >= tasks.len()) {
-                None => Ok(ControlFlow::Continue(known)),
-                Some(v) => {
-                    let problem = format!("it has a job {} of {}", v.job, tasks.len());
-                    let remedy = "remove the file to do this stage again";
-                    Err(Error::invalid(path.display().to_string(), problem, remedy))
-                }
-            };
-        }
-        let drawn =
-            self.timed(round, Stage::Sampling, || self.candidates(x, &tasks, &folder, tell))?;
-        let ControlFlow::Continue(drawn) = drawn else { return Ok(ControlFlow::Break(())) };
-        let forbidden: Vec<&str> = self.material.benchmark_texts().collect();
-        let mut filters = Filters::new(self.config.filters.clone(), forbidden)?;
-        for earlier in 1..round {
-            let kept = self::verdicts(self.out, earlier)?;
-            for v in kept.iter().filter(|v| v.dropped.is_none()) {
-                filters.keep(&v.text);
-            }
-        }
-        let mut verdicts = Vec::new();
-        for (job, (task, of_task)) in tasks.iter().zip(&drawn).enumerate() {
-            for (candidate, Draft { text, whole }) in of_task.texts.iter().enumerate() {
-                let dropped = match whole {
-                    true => filters.reason(task.row, text, task.language),
-                    false => Some(Reason::Cut),
-                };
-                verdicts.push(Verdict {
-                    seed: of_task.seed.clone(),
-                    model: of_task.model.clone(),
-                    job: job as u32,
-                    candidate: candidate as u32,
-                    language: task.language,
-                    label: task.row.label,
-                    categories: task.row.categories.clone(),
-                    text: text.clone(),
-                    dropped,
-                    rating: None,
-                    score: None,
-                    wrong: None,
-                    level: None,
-                });
-            }
-        }
-        if self.config.rating {
-            let ratings =
-                self.timed(round, Stage::Rating, || self.ratings(&verdicts, &folder, tell))?;
-            let ControlFlow::Continue(ratings) = ratings else {
-                return Ok(ControlFlow::Break(()));
-            };
-            for v in verdicts.iter_mut().filter(|v| v.dropped.is_none()) {
-                v.rating = ratings.get(&self.number(v)).copied().flatten();
-                v.dropped = check_rating(v.label, v.rating);
-            }
-        }
-        // Only what is kept for good drops its later duplicates.
-        for v in verdicts.iter_mut().filter(|v| v.dropped.is_none()) {
-            v.dropped = filters.keep(&v.text);
-        }
-        let scores =
-            self.timed(round, Stage::Scoring, || self.scores(&verdicts, y, &folder, tell))?;
-        let ControlFlow::Continue(scores) = scores else { return Ok(ControlFlow::Break(())) };
-        for v in &mut verdicts {
-            v.score = scores.get(&self.number(v)).copied();
-            v.wrong = v.score.map(|score| (score > 0.5) != (v.label == Label::Unsafe));
-            v.level = v.known_level().map(|level| level as u8 + 1);
-        }
-        lines::write(&path, &verdicts)?;
-        Ok(ControlFlow::Continue(verdicts))
-    }
-
-    /// The number of a text among all of its round.
-    fn number(&self, v: &Verdict) -> u32 {
-        v.job * self.config.candidates as u32 + v.candidate
-    }
-
-    /// What y makes of the texts that were not dropped for another reason than rating, by number, or what it made
-    /// of them before.
-    fn scores(
-        &self,
-        verdicts: &[Verdict],
-        y: &Strategy,
-        folder: &Path,
-        tell: &mut Tell<'_>,
-    ) -> Result<ControlFlow<(), BTreeMap<u32, f32>>> {
-        let mut lines: Lines<Scored> = Lines::open(folder.join("scores.jsonl"))?;
-        let open: Vec<&Verdict> =
-            verdicts.iter().filter(|v| matches!(v.dropped, None | Some(Reason::Rating))).collect();
-        let guard = Guard::load(&y.path)?;
-        // A batch is scored as a whole, so that its numbers do not depend on where it was stopped.
-        for (i, batch) in open.chunks(SCORED).enumerate() {
-            if batch.iter().all(|v| lines.done.contains_key(&self.number(v))) {
-                continue;
-            }
-            if tell(Stage::Scoring, i * SCORED, open.len()).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            let texts: Vec<&str> = batch.iter().map(|v| v.text.as_str()).collect();
-            for (v, score) in batch.iter().zip(guard.scores(&texts)?) {
-                if !lines.done.contains_key(&self.number(v)) {
-                    lines.push(self.number(v), Scored { score })?;
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(lines.done.iter().map(|(&n, scored)| (n, scored.score)).collect()))
-    }
-
     /// S(round): the seeds and all that rounds up to this one added, each text once.
     pub fn training_rows(&self, round: usize) -> Result<Seeds> {
         let mut seeds = self.material.seeds.clone();
@@ -611,67 +317,6 @@ impl Game<'_> {
         let text = std::fs::read(self.folder(round).join("seconds.json")).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
-}
-
-/// A row as seed files hold it.
-#[derive(Debug, Serialize, Deserialize)]
-struct Added {
-    text: String,
-    lang: Language,
-    r#unsafe: bool,
-    categories: Vec<Category>,
-    source: String,
-    /// Name of the seed row.
-    #[serde(default)]
-    seed: String,
-    /// As in [`Verdict::model`].
-    #[serde(default)]
-    model: String,
-}
-
-impl Added {
-    fn of(v: &Verdict, source: &str) -> Self {
-        Self {
-            text: v.text.clone(),
-            lang: v.language,
-            r#unsafe: v.label == Label::Unsafe,
-            categories: v.categories.clone(),
-            source: source.into(),
-            seed: v.seed.clone(),
-            model: v.model.clone(),
-        }
-    }
-
-    fn row(self) -> Result<Row> {
-        let label = if self.r#unsafe { Label::Unsafe } else { Label::Safe };
-        Row::new(self.text, self.lang, label, self.categories)
-    }
-}
-
-/// The rows that a round of the game in `folder` added: texts that fooled the classifier.
-///
-/// # Errors
-/// [`Error::Io`] when the round is not over, [`Error::Invalid`] for a damaged file.
-pub fn added_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
-    let path = folder.join(format!("round-{round}")).join("added.jsonl");
-    lines::read::<Added>(&path)?.into_iter().map(Added::row).collect()
-}
-
-/// What is known of every text drawn in a round of the game in `folder`, those dropped too.
-///
-/// # Errors
-/// As [`added_rows`].
-pub fn verdicts(folder: &Path, round: usize) -> Result<Vec<Verdict>> {
-    let path = folder.join(format!("round-{round}")).join("verdicts.jsonl");
-    let read: Vec<Verdict> = lines::read(&path)?;
-    if let Some(i) =
-        read.iter().position(|v| v.level.is_some_and(|level| !(1..=4).contains(&level)))
-    {
-        let place = format!("{} line {}", path.display(), i + 1);
-        let remedy = "remove the file to do this stage again";
-        return Err(Error::invalid(place, "its level is not 1 to 4", remedy));
-    }
-    Ok(read)
 }
 
 /// What a model that writes lines is taught to write.

@@ -2,8 +2,9 @@
 
 use super::guard::Guard;
 use super::players::{Scribe, Written};
+use super::records::{Verdict, verdicts};
 use super::run::{Stage, Strategy};
-use super::stages::{Game, Tell, Verdict, encoded, hash, sub_seed};
+use super::stages::{Game, Tell, encoded, hash, sub_seed};
 use crate::data::filters::Reason;
 use crate::data::{Benchmark, Label, Language, Row};
 use crate::dynamics::Round;
@@ -117,7 +118,7 @@ pub(super) fn summarise(
     };
     let verdicts: Vec<Verdict> = match now.t {
         0 => Vec::new(),
-        t => super::stages::verdicts(game.out, t)?,
+        t => verdicts(game.out, t)?,
     };
     let (mut dropped, mut misclassified, mut levels) = (BTreeMap::new(), BTreeMap::new(), [0; 4]);
     for v in &verdicts {
