@@ -474,7 +474,7 @@ fn settings_out_of_range_are_named() {
     let trained = Trained { lora: Some(lora), ..Trained::default() };
     wrong(FinetuneConfig { trained, ..config() }, "trained.lora.targets");
     let reading = Reading { max_tokens: 1 << 30, ..Reading::default() };
-    wrong(FinetuneConfig { reading, ..config() }, "max_tokens");
+    wrong(FinetuneConfig { reading, ..config() }, "reading.max_tokens");
 }
 
 #[test]
