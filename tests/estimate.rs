@@ -5,6 +5,8 @@
 mod bytes;
 #[path = "common/material.rs"]
 mod material;
+#[path = "common/scripted.rs"]
+mod scripted;
 
 use bytes::tokenizer;
 use candle_core::{DType, Device};
@@ -14,13 +16,14 @@ use nashguard::data::Language;
 use nashguard::neural::classifier::Reading;
 use nashguard::neural::decoder::{Batch, Cache, Config, Decoder, Numbers};
 use nashguard::neural::finetune::{FinetuneConfig, Lora, Trained};
-use nashguard::neural::generator::{Draft, Job, Sampling, Style, Take, Writer};
+use nashguard::neural::generator::{Draft, Job, Sampling, Style};
 use nashguard::neural::preference::{Dpo, TuneConfig};
 use nashguard::neural::rounds::{
     ClassifierConfig, Estimate, GeneratorConfig, RoundsConfig, Stage, estimate, run,
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use scripted::Scripted;
 use serde_json::json;
 use std::fs;
 use std::ops::ControlFlow;
@@ -133,29 +136,9 @@ fn keys_and_values_take_the_bytes_that_are_counted() {
 }
 
 /// A text of either label after every prompt, so that some fool whatever the classifier is.
-struct Both;
-
-impl Writer for Both {
-    fn name(&self) -> String {
-        "both".into()
-    }
-
-    fn write(
-        &self,
-        jobs: &[Job],
-        candidates: usize,
-        _: &Sampling,
-        _: u64,
-        take: &mut Take<'_>,
-    ) -> nashguard::Result<()> {
-        for i in 0..jobs.len() {
-            let text = |k| Draft { text: format!("some text {k}"), whole: true };
-            if take(i, (0..candidates).map(text).collect())?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
+fn both() -> Scripted<impl Fn(&Job, usize) -> Draft> {
+    let text = |_: &Job, k| Draft { text: format!("some text {k}"), whole: true };
+    Scripted { name: "both", text }
 }
 
 #[test]
@@ -173,10 +156,10 @@ fn a_dry_run_counts_what_a_game_does_and_writes_nothing() {
     // With a server, so that the untrained model need not write anything sensible.
     config.generator.dpo = None;
     let (out, material) = (home.path().join("out"), material());
-    let asked = estimate(&config, &material, home.path(), Some(Ok(&Both)), &out).unwrap();
+    let asked = estimate(&config, &material, home.path(), Some(Ok(&both())), &out).unwrap();
     assert!(!out.exists() && asked.problems.is_empty());
     let go = &mut |_| ControlFlow::Continue(());
-    let played = run(&config, &material, home.path(), Some(&Both), &out, go).unwrap().unwrap();
+    let played = run(&config, &material, home.path(), Some(&both()), &out, go).unwrap().unwrap();
     let lines = |name: &str| fs::read_to_string(out.join(name)).unwrap().lines().count();
     for plan in [found.plan, asked.plan] {
         assert_eq!(plan.tasks, lines("round-1/candidates.jsonl"));

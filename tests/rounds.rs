@@ -5,6 +5,8 @@
 mod bytes;
 #[path = "common/material.rs"]
 mod material;
+#[path = "common/scripted.rs"]
+mod scripted;
 
 use bytes::tokenizer;
 use candle_core::{DType, Device};
@@ -17,7 +19,7 @@ use nashguard::neural::decoder::{Config, Decoder};
 use nashguard::neural::features::Features;
 use nashguard::neural::finetune::{FinetuneConfig, Trained};
 use nashguard::neural::generator::{
-    Draft, Generator, Job, Local, Prompt, Sampling, Style, Take, Writer, rewrite,
+    Draft, Generator, Job, Local, Prompt, Sampling, Style, rewrite,
 };
 use nashguard::neural::preference::{Dpo, Likelihood, Passage, TuneConfig, tune};
 use nashguard::neural::rounds::{
@@ -26,6 +28,7 @@ use nashguard::neural::rounds::{
 };
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
+use scripted::Scripted;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -378,38 +381,18 @@ fn one_process_plays_a_game_at_a_time() {
     assert!(run(&config(), &material(), home.path(), None, &out, go).unwrap().is_some());
 }
 
-/// A server that writes what sounds unsafe for whoever asks, and tells safe seeds from unsafe ones by a word.
-#[derive(Default)]
-struct Fixed(Cell<usize>);
-
-impl Writer for Fixed {
-    fn name(&self) -> String {
-        "fixed".into()
-    }
-
-    fn write(
-        &self,
-        jobs: &[Job],
-        candidates: usize,
-        _: &Sampling,
-        _: u64,
-        take: &mut Take<'_>,
-    ) -> nashguard::Result<()> {
-        let call = self.0.replace(self.0.get() + 1);
-        for (i, job) in jobs.iter().enumerate() {
-            let Prompt::Line(asked) = &job.prompt else { panic!("{job:?}") };
-            let whom = if asked.contains("unsafe") { "person" } else { "plant" };
-            let text = |k| Draft {
-                text: format!("I will hurt {whom} {} {k} {call}", job.number),
-                // The last one of each job is cut off.
-                whole: k + 1 < candidates,
-            };
-            if take(i, (0..candidates).map(text).collect())?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
+/// What sounds unsafe, for safe seeds and unsafe ones with a word of their own, the last candidate of each cut off. The
+/// rest tells all texts apart.
+fn fixed() -> Scripted<impl Fn(&Job, usize) -> Draft> {
+    let count = Cell::new(0);
+    let text = move |job: &Job, k| {
+        let Prompt::Line(asked) = &job.prompt else { panic!("{job:?}") };
+        let whom = if asked.contains("unsafe") { "person" } else { "plant" };
+        let n = count.replace(count.get() + 1);
+        let text = format!("I will hurt {whom} {} {k} {n}", job.number);
+        Draft { text, whole: k + 1 < config().candidates }
+    };
+    Scripted { name: "fixed", text }
 }
 
 #[test]
@@ -418,13 +401,12 @@ fn a_server_writes_but_does_not_learn() {
     let mut config = config();
     let go = &mut |_: Event| ControlFlow::Continue(());
     let refused =
-        run(&config, &material(), home.path(), Some(&Fixed::default()), &home.path().join("a"), go);
+        run(&config, &material(), home.path(), Some(&fixed()), &home.path().join("a"), go);
     assert!(matches!(refused, Err(Error::Invalid { place, .. }) if place == "generator.dpo"));
     config.generator.dpo = None;
     config.rating = false;
     let out = home.path().join("b");
-    let fixed = Fixed::default();
-    let played = run(&config, &material(), home.path(), Some(&fixed), &out, go).unwrap().unwrap();
+    let played = run(&config, &material(), home.path(), Some(&fixed()), &out, go).unwrap().unwrap();
     assert!(played.iter().all(|s| s.generator == "fixed" && s.law.is_none() && s.gap.is_none()));
     // Some fool the classifier, and are learnt.
     let texts: BTreeSet<String> = fs::read_to_string(out.join("round-1/added.jsonl"))
@@ -442,41 +424,20 @@ fn a_server_writes_but_does_not_learn() {
     assert_eq!([cut(&played[1]), cut(&played[2])], [4 * 2; 2]);
 }
 
-/// A server that writes the same text after every seed and calls it harmful.
-struct Same;
-
-impl Writer for Same {
-    fn name(&self) -> String {
-        "same".into()
-    }
-
-    fn write(
-        &self,
-        jobs: &[Job],
-        candidates: usize,
-        _: &Sampling,
-        _: u64,
-        take: &mut Take<'_>,
-    ) -> nashguard::Result<()> {
-        for (i, job) in jobs.iter().enumerate() {
-            let Prompt::Line(asked) = &job.prompt else { panic!("{job:?}") };
-            let text = if asked.ends_with("Harm:") { "5" } else { "I will hurt somebody here" };
-            let draft = Draft { text: text.into(), whole: true };
-            if take(i, vec![draft; candidates])?.is_break() {
-                break;
-            }
-        }
-        Ok(())
-    }
-}
-
 #[test]
 fn only_texts_that_are_kept_drop_their_duplicates() {
     let home = tempfile::tempdir().unwrap();
     let mut config = RoundsConfig { rounds: 1, ..config() };
     config.generator.dpo = None;
     let go = &mut |_: Event| ControlFlow::Continue(());
-    run(&config, &material(), home.path(), Some(&Same), home.path(), go).unwrap().unwrap();
+    // The same text after every seed, called harmful.
+    let text = |job: &Job, _| {
+        let Prompt::Line(asked) = &job.prompt else { panic!("{job:?}") };
+        let text = if asked.ends_with("Harm:") { "5" } else { "I will hurt somebody here" };
+        Draft { text: text.into(), whole: true }
+    };
+    let same = Scripted { name: "same", text };
+    run(&config, &material(), home.path(), Some(&same), home.path(), go).unwrap().unwrap();
     let found = verdicts(home.path(), 1).unwrap();
     // The first seed is a safe one, whose text's rating does not fit.
     assert_eq!((found[0].label, found[0].dropped), (Label::Safe, Some(Reason::Rating)));

@@ -332,14 +332,7 @@ fn save(generator: &Generator, folder: &Path) -> Result<()> {
 
 /// A model's content, hashed (FNV-1a over its files).
 pub(super) fn hash(path: &Path) -> Result<String> {
-    let mut files = vec![path.to_path_buf()];
-    if path.with_file_name(TOKENIZER).exists() {
-        // Beside a GGUF file, they are read with it.
-        let beside = [TOKENIZER, TOKENIZER_CONFIG, TEMPLATE, GENERATION, CONFIG];
-        files.extend(
-            beside.map(|name| path.with_file_name(name)).into_iter().filter(|p| p.is_file()),
-        );
-    }
+    let mut files: Vec<PathBuf>;
     if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(|e| Error::io("read", path, e))?;
         // A hidden one is what an interrupted writer left.
@@ -348,6 +341,14 @@ pub(super) fn hash(path: &Path) -> Result<String> {
         };
         files = entries.filter_map(|e| Some(e.ok()?.path())).filter(shown).collect();
         files.sort();
+    } else {
+        files = vec![path.to_path_buf()];
+        if path.with_file_name(TOKENIZER).exists() {
+            // Beside a GGUF file, they are read with it.
+            let beside = [TOKENIZER, TOKENIZER_CONFIG, TEMPLATE, GENERATION, CONFIG];
+            let beside = beside.map(|name| path.with_file_name(name));
+            files.extend(beside.into_iter().filter(|p| p.is_file()));
+        }
     }
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
     let mut eat = |bytes: &[u8]| {

@@ -80,14 +80,13 @@ impl Game<'_> {
         folder: &Path,
         tell: &mut Tell<'_>,
     ) -> Result<ControlFlow<(), BTreeMap<u32, Option<u8>>>> {
-        let number = |v: &Verdict| self.number(v);
         let mut lines: Lines<Rated> = Lines::open(folder.join("ratings.jsonl"))?;
         let asked = verdicts.iter().filter(|v| v.dropped.is_none());
         let all = asked.clone().count();
         let style = self.config.generator.style;
         let jobs: Vec<Job> = asked
-            .filter(|v| !lines.done.contains_key(&number(v)))
-            .map(|v| Job { prompt: rating(style, &v.text, v.language), number: number(v) })
+            .filter(|v| !lines.done.contains_key(&self.number(v)))
+            .map(|v| Job { prompt: rating(style, &v.text, v.language), number: self.number(v) })
             .collect();
         if !jobs.is_empty() {
             let mut flow = tell(Stage::Rating, lines.done.len(), all);
