@@ -82,12 +82,7 @@ pub fn run(context: &Context) -> Result<Report> {
                 };
                 let figures = LanguageFigures::of(context, contender, language, threshold)?;
                 table.push(our_row(
-                    name,
-                    contender,
-                    language,
-                    threshold,
-                    &figures,
-                    *milliseconds,
+                    name, contender, language, threshold, &figures, *milliseconds,
                 )?)?;
             }
         }

@@ -166,10 +166,7 @@ mod tests {
         assert_eq!(
             names,
             [
-                "LlamaGuard3 1B",
-                "ShieldGemma 2B",
-                "LlamaGuard2 8B",
-                "LlamaGuard3 8B",
+                "LlamaGuard3 1B", "ShieldGemma 2B", "LlamaGuard2 8B", "LlamaGuard3 8B",
                 "DuoGuard 0.5B"
             ]
         );

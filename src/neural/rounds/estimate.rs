@@ -300,7 +300,9 @@ impl Estimate {
         if let Some(player) = player {
             let drawn = game.numbers(true)?;
             let rater = found.config.as_ref().filter(|_| game.config.rating).unwrap_or(player);
-            let longest = prompt.longest + sampling.max_tokens + ROOM;
+            let asked =
+                if game.config.rating { rated.longest + game.rater().max_tokens } else { 0 };
+            let longest = asked.max(prompt.longest + sampling.max_tokens) + ROOM;
             self.need(
                 "generator draws",
                 vec![
