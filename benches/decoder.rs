@@ -16,7 +16,7 @@ use candle_core::{DType, Device};
 use nashguard::data::{Label, Language, Row, Seeds};
 use nashguard::neural::classifier::Reading;
 use nashguard::neural::decoder::{Batch, Cache, Decoder, Numbers, Tokenizer, Weight};
-use nashguard::neural::finetune::{AdamW, FinetuneConfig, Gradients, added, finetune};
+use nashguard::neural::finetune::{AdamW, FinetuneConfig, added, finetune};
 use nashguard::neural::generator::{Generator, Sampling};
 use nashguard::neural::parallel;
 use nashguard::report::{Cell, Column, Report, Table, environment, markdown};
@@ -163,11 +163,7 @@ fn speed(mut decoder: Decoder, tokenizer: Option<Tokenizer>) -> Result<(), Box<d
         let seconds = best(3, || {
             let parts = parallel::map(batch.split(threads), |part| {
                 let loss = decoder.states(&part, &part.last())?.sqr()?.mean_all()?;
-                let mut found = loss.backward()?;
-                let own = adamw
-                    .variables()
-                    .filter_map(|(name, var)| Some((name.to_owned(), found.remove(var)?)));
-                Ok(own.collect::<Gradients>())
+                adamw.gradients(&loss)
             })?;
             adamw.step(&added(parts)?, 1.0, 1e-30)?;
             Ok(())

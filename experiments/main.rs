@@ -64,91 +64,55 @@ struct Experiment {
     draw: fn(&Report, &Path) -> Result<()>,
 }
 
+const fn of(
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Context) -> Result<Report>,
+    draw: fn(&Report, &Path) -> Result<()>,
+) -> Experiment {
+    Experiment { name, about, run, draw }
+}
+
 /// All of them, in the order they run. The command line, `list` and CI derive from this table.
 const EXPERIMENTS: &[Experiment] = &[
-    Experiment { name: "theory", about: theory::ABOUT, run: theory::run, draw: theory::draw },
-    Experiment { name: "phase", about: phase::ABOUT, run: phase::run, draw: phase::draw },
-    Experiment {
-        name: "seedgame",
-        about: seedgame::ABOUT,
-        run: seedgame::run,
-        draw: seedgame::draw,
-    },
+    of("theory", theory::ABOUT, theory::run, theory::draw),
+    of("phase", phase::ABOUT, phase::run, phase::draw),
+    of("seedgame", seedgame::ABOUT, seedgame::run, seedgame::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "bridge", about: bridge::ABOUT, run: bridge::run, draw: bridge::draw },
-    Experiment {
-        name: "dynamics",
-        about: dynamics::ABOUT,
-        run: dynamics::run,
-        draw: dynamics::draw,
-    },
-    Experiment { name: "solvers", about: solvers::ABOUT, run: solvers::run, draw: solvers::draw },
+    of("bridge", bridge::ABOUT, bridge::run, bridge::draw),
+    of("dynamics", dynamics::ABOUT, dynamics::run, dynamics::draw),
+    of("solvers", solvers::ABOUT, solvers::run, solvers::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "table1", about: table1::ABOUT, run: table1::run, draw: table1::draw },
+    of("table1", table1::ABOUT, table1::run, table1::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "table2", about: table2::ABOUT, run: table2::run, draw: table2::draw },
+    of("table2", table2::ABOUT, table2::run, table2::draw),
     #[cfg(feature = "neural")]
-    Experiment {
-        name: "table3",
-        about: hyperparameters::CLASSIFIER,
-        run: hyperparameters::classifier,
-        draw: hyperparameters::draw,
-    },
+    of("table3", hyperparameters::CLASSIFIER, hyperparameters::classifier, hyperparameters::draw),
     #[cfg(feature = "neural")]
-    Experiment {
-        name: "table4",
-        about: hyperparameters::GENERATOR,
-        run: hyperparameters::generator,
-        draw: hyperparameters::draw,
-    },
+    of("table4", hyperparameters::GENERATOR, hyperparameters::generator, hyperparameters::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "fig2", about: fig2::ABOUT, run: fig2::run, draw: fig2::draw },
+    of("fig2", fig2::ABOUT, fig2::run, fig2::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "fig4", about: fig4::ABOUT, run: fig4::run, draw: fig4::draw },
+    of("fig4", fig4::ABOUT, fig4::run, fig4::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "fig5", about: fig5::ABOUT, run: fig5::run, draw: fig5::draw },
+    of("fig5", fig5::ABOUT, fig5::run, fig5::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "fig6", about: fig6::ABOUT, run: fig6::run, draw: fig6::draw },
+    of("fig6", fig6::ABOUT, fig6::run, fig6::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "fig7", about: fig7::ABOUT, run: fig7::run, draw: fig7::draw },
-    Experiment { name: "fig8", about: fig8::ABOUT, run: fig8::run, draw: fig8::draw },
+    of("fig7", fig7::ABOUT, fig7::run, fig7::draw),
+    of("fig8", fig8::ABOUT, fig8::run, fig8::draw),
     #[cfg(feature = "neural")]
-    Experiment { name: "fig9", about: fig9::ABOUT, run: fig9::run, draw: fig9::draw },
+    of("fig9", fig9::ABOUT, fig9::run, fig9::draw),
     #[cfg(feature = "neural")]
-    Experiment {
-        name: "calibration",
-        about: calibration::ABOUT,
-        run: calibration::run,
-        draw: calibration::draw,
-    },
+    of("calibration", calibration::ABOUT, calibration::run, calibration::draw),
     #[cfg(feature = "neural")]
-    Experiment {
-        name: "overrefusal",
-        about: overrefusal::ABOUT,
-        run: overrefusal::run,
-        draw: overrefusal::draw,
-    },
+    of("overrefusal", overrefusal::ABOUT, overrefusal::run, overrefusal::draw),
     #[cfg(feature = "neural")]
-    Experiment {
-        name: "weighting",
-        about: weighting::ABOUT,
-        run: weighting::run,
-        draw: weighting::draw,
-    },
+    of("weighting", weighting::ABOUT, weighting::run, weighting::draw),
     #[cfg(feature = "neural")]
-    Experiment {
-        name: "ablations",
-        about: ablations::ABOUT,
-        run: ablations::run,
-        draw: ablations::draw,
-    },
+    of("ablations", ablations::ABOUT, ablations::run, ablations::draw),
     #[cfg(feature = "neural")]
-    Experiment {
-        name: "warmstart",
-        about: warmstart::ABOUT,
-        run: warmstart::run,
-        draw: warmstart::draw,
-    },
+    of("warmstart", warmstart::ABOUT, warmstart::run, warmstart::draw),
 ];
 
 /// How much work an experiment does.

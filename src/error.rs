@@ -92,3 +92,14 @@ pub fn check_tolerance(place: &str, tol: f64) -> Result<()> {
         "give a positive number, for example 1e-12",
     ))
 }
+
+/// Checks settings: the name of each, whether it is in range, and what to choose.
+#[cfg(feature = "neural")]
+pub(crate) fn check_rules<'a>(
+    rules: impl IntoIterator<Item = (&'a str, bool, &'a str)>,
+) -> Result<()> {
+    match rules.into_iter().find(|(_, holds, _)| !holds) {
+        Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
+        None => Ok(()),
+    }
+}

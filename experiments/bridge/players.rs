@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use nashguard::guard::{Draws, Law, Loss, Sample};
 use nashguard::neural::decoder::{Config, Decoder, Family, Tokenizer};
 use nashguard::neural::features::{Bags, Features};
-use nashguard::neural::finetune::{AdamW, Gradients, Trained};
+use nashguard::neural::finetune::{AdamW, Trained};
 use nashguard::neural::generator::Generator;
 use nashguard::neural::loss::{Target, row_losses};
 use nashguard::neural::preference::{
@@ -252,15 +252,11 @@ impl Sigmoids {
         let table = Var::from_tensor(&self.table.copy()?)?;
         let bias = Var::from_tensor(&self.bias.copy()?)?;
         let variables = [("table".to_owned(), table.clone()), ("bias".to_owned(), bias.clone())];
-        let mut adamw = AdamW::new(BTreeMap::from(variables.clone()), 0.0)?;
+        let mut adamw = AdamW::new(BTreeMap::from(variables), 0.0)?;
         for step in 0..effort.steps {
             let [of_safe, of_harm] = self.losses(&table, &bias)?;
             let loss = ((of_safe * &safe)? + (of_harm * &harm)?)?.sum_all()?;
-            let mut found = loss.backward()?;
-            let gradients: Gradients = variables
-                .iter()
-                .filter_map(|(name, var)| Some((name.clone(), found.remove(var)?)))
-                .collect();
+            let gradients = adamw.gradients(&loss)?;
             let left = 1.0 - step as f64 / effort.steps as f64;
             adamw.step(&gradients, f64::INFINITY, effort.rate * left)?;
         }

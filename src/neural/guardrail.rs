@@ -6,6 +6,7 @@ use super::encoder::{Encoder, WIDTH};
 use super::features::{Bags, Features};
 use super::head::{Head, HeadConfig};
 use crate::data::Category;
+use crate::error::check_rules;
 use crate::report::write_atomically;
 use crate::{Error, Result};
 use candle_core::{DType, Device, Tensor};
@@ -79,10 +80,7 @@ impl GuardrailConfig {
             ("blend", (0.0..=1.0).contains(&self.blend), "choose 0 to 1"),
             ("shift", self.shift.abs() <= 100.0, "choose -100 to 100"),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
-            None => Ok(()),
-        }
+        check_rules(rules)
     }
 }
 

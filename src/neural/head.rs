@@ -3,8 +3,9 @@
 use super::encoder::{Encoder, WIDTH};
 use super::loss::{Target, row_losses};
 use super::train::Step;
+use crate::Result;
 use crate::data::{Category, Row};
-use crate::{Error, Result};
+use crate::error::check_rules;
 use candle_core::{Device, Tensor, Var};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
@@ -55,20 +56,15 @@ impl HeadConfig {
     pub(super) fn check(&self) -> Result<()> {
         let fraction = |x: f32| (0.0..=1.0).contains(&x);
         let rules = [
-            ("width", (1..=1 << 16).contains(&self.width), "choose 1 to 65536"),
-            ("epochs", self.epochs >= 1, "choose at least 1"),
-            ("batch", self.batch >= 1, "choose at least 1"),
-            ("learning_rate", fraction(self.learning_rate), "choose 0 to 1"),
-            ("weight_decay", fraction(self.weight_decay), "choose 0 to 1"),
-            ("dropout", fraction(self.dropout) && self.dropout < 1.0, "choose 0 to below 1"),
-            ("share", fraction(self.share), "choose 0 to 1"),
+            ("head.width", (1..=1 << 16).contains(&self.width), "choose 1 to 65536"),
+            ("head.epochs", self.epochs >= 1, "choose at least 1"),
+            ("head.batch", self.batch >= 1, "choose at least 1"),
+            ("head.learning_rate", fraction(self.learning_rate), "choose 0 to 1"),
+            ("head.weight_decay", fraction(self.weight_decay), "choose 0 to 1"),
+            ("head.dropout", fraction(self.dropout) && self.dropout < 1.0, "choose 0 to below 1"),
+            ("head.share", fraction(self.share), "choose 0 to 1"),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, rule)) => {
-                Err(Error::invalid(format!("head.{field}"), "it is out of range", rule))
-            }
-            None => Ok(()),
-        }
+        check_rules(rules)
     }
 }
 

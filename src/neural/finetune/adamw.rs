@@ -74,6 +74,16 @@ impl AdamW {
         Ok(Self { decay, steps: 0, slots })
     }
 
+    /// The gradients of a loss by the variables that it depends on.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] when candle fails.
+    pub fn gradients(&self, loss: &Tensor) -> Result<Gradients> {
+        let mut found = loss.backward()?;
+        let own = |(name, var): (&str, &Var)| Some((name.to_owned(), found.remove(var)?));
+        Ok(self.variables().filter_map(own).collect())
+    }
+
     /// The variables, by name.
     pub fn variables(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.slots.iter().map(|(name, slot)| (name.as_str(), &slot.var))

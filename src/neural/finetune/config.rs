@@ -1,12 +1,15 @@
 //! The settings of a training run.
 
 use super::layer_of;
+use crate::Result;
+use crate::error::check_rules;
 use crate::neural::classifier::Reading;
-use crate::neural::decoder::Config;
 use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
-use crate::{Error, Result};
-use candle_core::DType;
+use crate::neural::decoder::{Config, Decoder};
+use candle_core::{DType, Var};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How a classifier is trained; the defaults are those for all weights of a small model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,10 +95,46 @@ pub struct Trained {
 }
 
 impl Trained {
+    /// The first trained of so many layers.
+    pub(in crate::neural) fn first(&self, layers: usize) -> usize {
+        layers - self.layers.unwrap_or(layers).min(layers)
+    }
+
+    /// Whether a weight belongs to a trained one of so many layers.
+    fn holds(&self, name: &str, layers: usize) -> bool {
+        layer_of(name).is_some_and(|layer| layer >= self.first(layers))
+    }
+
+    /// Turns what is trained into variables; of the output layer, which a classifier does not have, only what
+    /// `output` says.
+    pub(in crate::neural) fn variables(
+        &self,
+        decoder: &mut Decoder,
+        output: bool,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<BTreeMap<String, Var>> {
+        let layers = decoder.config().layers;
+        match &self.lora {
+            Some(Lora { rank, alpha, targets }) => decoder.adapt(
+                *rank,
+                *alpha,
+                |name| {
+                    self.holds(name, layers) && targets.iter().any(|t| name.contains(t.as_str()))
+                },
+                rng,
+            ),
+            None => decoder.variables(|name| match name {
+                EMBEDDING => self.embeddings,
+                OUTPUT => output && self.embeddings,
+                FINAL_NORM => true,
+                _ => self.holds(name, layers),
+            }),
+        }
+    }
+
     /// How many numbers of a decoder are trained.
     pub(in crate::neural) fn numbers(&self, model: &Config) -> usize {
-        let first = model.layers - self.layers.unwrap_or(model.layers).min(model.layers);
-        let in_layers = |name: &str| layer_of(name).is_some_and(|layer| layer >= first);
+        let in_layers = |name: &str| self.holds(name, model.layers);
         let of = |(name, shape): &(String, Vec<usize>)| match (&self.lora, name.as_str()) {
             (Some(lora), name) => {
                 let adapted = name.ends_with("_proj.weight")
@@ -135,10 +174,7 @@ impl Trained {
                 "choose among q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj",
             ),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
-            None => Ok(()),
-        }
+        check_rules(rules)
     }
 }
 
@@ -214,16 +250,8 @@ impl FinetuneConfig {
                 "choose 1 to the model's context",
             ),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
-            None => self.trained.check(depth),
-        }
-    }
-
-    /// The rate of step `step` of `total`; linear up to the end of the warm-up, then half a
-    /// cosine down to 0, which it would reach after the last step; steps count from 0.
-    pub fn rate(&self, step: usize, total: usize) -> f64 {
-        rate(self.learning_rate, self.warmup, step, total)
+        check_rules(rules)?;
+        self.trained.check(depth)
     }
 }
 
@@ -244,14 +272,13 @@ mod tests {
 
     #[test]
     fn the_rate_rises_for_a_tenth_and_falls_along_a_cosine() {
-        let config = FinetuneConfig { learning_rate: 2.0, ..FinetuneConfig::default() };
-        let rates: Vec<f64> = (0..100).map(|step| config.rate(step, 100)).collect();
+        let rates: Vec<f64> = (0..100).map(|step| rate(2.0, 0.1, step, 100)).collect();
         assert_eq!(rates[0], 0.2);
         assert_eq!(rates[9], 2.0);
         assert_eq!(rates[10], 2.0);
         assert!((rates[55] - 1.0).abs() < 1e-12);
         assert!(rates[..10].is_sorted() && rates[10..].is_sorted_by(|a, b| a > b));
         assert!(rates[99] > 0.0 && rates[99] < 1e-3 * 2.0);
-        assert_eq!(config.rate(0, 1), 2.0);
+        assert_eq!(rate(2.0, 0.1, 0, 1), 2.0);
     }
 }

@@ -4,18 +4,17 @@ use super::activations::Activations;
 use super::adamw::{AdamW, Gradients, added};
 use super::batches::{Example, by_length, epoch, examples, row_weights, shared};
 use super::checkpoint::{self, State};
-use super::config::{FinetuneConfig, Lora, Loss};
+use super::config::{FinetuneConfig, Loss, rate};
 use super::layer_of;
 use crate::data::{Language, Seeds};
 use crate::metrics::{Confusion, auroc, choose_threshold};
 use crate::neural::classifier::{Classifier, probabilities, score};
-use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
 use crate::neural::decoder::{Batch, Decoder, Numbers, Tokenizer, trimmed};
 use crate::neural::device_name;
 use crate::neural::loss::{Target, row_losses, softmax_losses};
 use crate::neural::parallel;
 use crate::{Error, Result};
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -236,37 +235,6 @@ fn shortened(decoder: Decoder, depth: usize) -> Result<Decoder> {
     Decoder::new(config, weights)
 }
 
-fn trained_layers(config: &FinetuneConfig, decoder: &Decoder) -> usize {
-    config.trained.layers.unwrap_or(decoder.config().layers)
-}
-
-/// Turns what is trained into variables.
-fn variables(
-    classifier: &mut Classifier,
-    config: &FinetuneConfig,
-    rng: &mut ChaCha8Rng,
-) -> Result<BTreeMap<String, Var>> {
-    let decoder = classifier.decoder_mut();
-    let first = decoder.config().layers - trained_layers(config, decoder);
-    let in_layers = |name: &str| layer_of(name).is_some_and(|layer| layer >= first);
-    let mut all = match &config.trained.lora {
-        Some(Lora { rank, alpha, targets }) => decoder.adapt(
-            *rank,
-            *alpha,
-            |name| in_layers(name) && targets.iter().any(|target| name.contains(target.as_str())),
-            rng,
-        )?,
-        None => decoder.variables(|name| match name {
-            OUTPUT => false,
-            EMBEDDING => config.trained.embeddings,
-            FINAL_NORM => true,
-            _ => in_layers(name),
-        })?,
-    };
-    all.extend(classifier.head_variables()?);
-    Ok(all)
-}
-
 struct Run<'a> {
     config: &'a FinetuneConfig,
     /// The decoder without variables, for the frozen layers.
@@ -296,7 +264,8 @@ impl<'a> Run<'a> {
         seeds: &Seeds,
         folder: &'a Path,
     ) -> Result<(Self, AdamW)> {
-        let variables = variables(&mut classifier, config, &mut rng)?;
+        let mut variables = config.trained.variables(classifier.decoder_mut(), false, &mut rng)?;
+        variables.extend(classifier.head_variables()?);
         let base = classifier.decoder().frozen();
         let adamw = AdamW::new(variables, config.weight_decay)?;
 
@@ -304,10 +273,8 @@ impl<'a> Run<'a> {
         let mut all = examples(&classifier, &seeds.train, &weights)?;
         let train = all.len();
         all.extend(examples(&classifier, &seeds.validation, &vec![1.0; seeds.validation.len()])?);
-        let first = match config.trained.embeddings {
-            true => None,
-            false => Some(base.config().layers - trained_layers(config, &base)),
-        };
+        let first =
+            (!config.trained.embeddings).then(|| config.trained.first(base.config().layers));
         Ok((Self { config, base, first, classifier, examples: all, train, folder }, adamw))
     }
 
@@ -342,7 +309,7 @@ impl<'a> Run<'a> {
             let pass = state.step / a_pass;
             let batches = epoch(lengths, budget, seed, pass);
             for step in batches.chunks(self.config.accumulate).skip(state.step % a_pass) {
-                let rate = self.config.rate(state.step, steps);
+                let rate = rate(self.config.learning_rate, self.config.warmup, state.step, steps);
                 let total = self.gradients(step, kept.as_ref(), &adamw)?;
                 let norm = adamw.step(&total.gradients, self.config.clip, rate)?;
                 state.step += 1;
@@ -484,13 +451,7 @@ impl<'a> Run<'a> {
         let losses = self.losses(&self.logits(&self.classifier, rows, kept)?, rows)?;
         let weights = Tensor::from_vec(weights, rows.len(), losses.device())?;
         let loss = (losses * weights)?.sum_all()?;
-        let mut found = loss.backward()?;
-        let mut gradients = BTreeMap::new();
-        for (name, var) in adamw.variables() {
-            if let Some(gradient) = found.remove(var) {
-                gradients.insert(name.to_owned(), gradient);
-            }
-        }
+        let gradients = adamw.gradients(&loss)?;
         let tokens = rows.iter().map(|&i| self.examples[i].ids.len()).sum();
         Ok(Part { loss: loss.to_scalar::<f32>()?.into(), tokens, gradients })
     }

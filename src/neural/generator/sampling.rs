@@ -1,6 +1,7 @@
 //! Drawing texts token by token, many at a time.
 
 use super::Generator;
+use crate::error::check_rules;
 use crate::neural::decoder::{Batch, Cache, Decoder};
 use crate::neural::parallel;
 use crate::{Error, Result};
@@ -45,10 +46,7 @@ impl Sampling {
             ("max_tokens", self.max_tokens > 0, "choose at least 1"),
             ("batch", self.batch > 0, "choose at least 1"),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
-            None => Ok(()),
-        }
+        check_rules(rules)
     }
 
     /// Draws a token by logits.

@@ -1,14 +1,14 @@
 //! Gradient steps of a generator on an objective, from a checkpoint where there is one.
 
-use crate::neural::decoder::config::{EMBEDDING, FINAL_NORM, OUTPUT};
+use crate::error::check_rules;
 use crate::neural::finetune::{
-    AdamW, Gradients, Metrics, Place, State, Trained, added, by_length, checkpoint, epoch,
-    layer_of, rate, shared,
+    AdamW, Gradients, Metrics, Place, State, Trained, added, by_length, checkpoint, epoch, rate,
+    shared,
 };
 use crate::neural::generator::Generator;
 use crate::neural::parallel;
 use crate::{Error, Result};
-use candle_core::{Tensor, Var};
+use candle_core::Tensor;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -85,10 +85,7 @@ impl TuneConfig {
             ("workers", (1..=256).contains(&self.workers), "choose 1 to 256"),
             ("checkpoint_steps", self.checkpoint_steps > 0, "choose at least 1"),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
-            None => Ok(()),
-        }
+        check_rules(rules)
     }
 }
 
@@ -178,7 +175,7 @@ pub fn tune(
     fs::create_dir_all(folder).map_err(|e| Error::io("write", folder, e))?;
     let mut generator = generator.clone();
     let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-    let variables = variables(&mut generator, &config.trained, &mut rng)?;
+    let variables = config.trained.variables(generator.decoder_mut(), true, &mut rng)?;
     let mut adamw = AdamW::new(variables, config.weight_decay)?;
     let run = fingerprint(&generator, config, objective)?;
     let found = checkpoint::load(folder, &mut adamw, run)?;
@@ -246,7 +243,7 @@ impl<'a, O: Objective> Trial<'a, O> {
         config.check(generator.decoder().config().layers)?;
         let mut generator = generator.clone();
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
-        let variables = variables(&mut generator, &config.trained, &mut rng)?;
+        let variables = config.trained.variables(generator.decoder_mut(), true, &mut rng)?;
         let adamw = AdamW::new(variables, config.weight_decay)?;
         Ok(Self { generator, config, objective, adamw, last: Gradients::new() })
     }
@@ -303,39 +300,7 @@ fn part(
 ) -> Result<(f64, Sums, Gradients)> {
     let (loss, sums) = objective.loss(generator, examples)?;
     let loss = (loss / count as f64)?;
-    let mut found = loss.backward()?;
-    let mut gradients = Gradients::new();
-    for (name, var) in adamw.variables() {
-        if let Some(gradient) = found.remove(var) {
-            gradients.insert(name.to_owned(), gradient);
-        }
-    }
-    Ok((loss.to_scalar::<f32>()?.into(), sums, gradients))
-}
-
-/// Turns what is trained into variables.
-fn variables(
-    generator: &mut Generator,
-    trained: &Trained,
-    rng: &mut ChaCha8Rng,
-) -> Result<BTreeMap<String, Var>> {
-    let decoder = generator.decoder_mut();
-    let all = decoder.config().layers;
-    let first = all - trained.layers.unwrap_or(all);
-    let in_layers = |name: &str| layer_of(name).is_some_and(|layer| layer >= first);
-    match &trained.lora {
-        Some(lora) => decoder.adapt(
-            lora.rank,
-            lora.alpha,
-            |name| in_layers(name) && lora.targets.iter().any(|t| name.contains(t.as_str())),
-            rng,
-        ),
-        None => decoder.variables(|name| match name {
-            EMBEDDING | OUTPUT => trained.embeddings,
-            FINAL_NORM => true,
-            _ => in_layers(name),
-        }),
-    }
+    Ok((loss.to_scalar::<f32>()?.into(), sums, adamw.gradients(&loss)?))
 }
 
 fn fingerprint(

@@ -1,13 +1,14 @@
 //! The settings of a game.
 
+use crate::Result;
 use crate::data::Language;
 use crate::data::filters::{FilterConfig, Filters};
+use crate::error::check_rules;
 use crate::neural::GuardrailConfig;
 use crate::neural::decoder::Config;
 use crate::neural::finetune::{FinetuneConfig, Selection};
 use crate::neural::generator::{PARALLEL, Sampling, Style};
 use crate::neural::preference::{Dpo, TuneConfig};
-use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -186,9 +187,6 @@ impl RoundsConfig {
                 "it is for decoders: name a base, or leave it out",
             ),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, rule)) => Err(Error::invalid(field, "it is out of range", rule)),
-            None => Ok(()),
-        }
+        check_rules(rules)
     }
 }

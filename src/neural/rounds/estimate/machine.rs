@@ -32,7 +32,7 @@ impl Batch<'_> {
         let n = self.longest.max(*batch_tokens);
         let a_token =
             8 * c.hidden + 5 * q + 6 * kv + 4 * c.intermediate + 2 * c.heads * self.longest;
-        let layers = trained.layers.unwrap_or(c.layers).min(c.layers);
+        let layers = c.layers - trained.first(c.layers);
         let scores = (n as f64 * self.text) as usize * c.vocabulary * 12;
         let at_once = (*workers).min(*accumulate);
         let master = if size < 4 { 4 * learnt } else { 0 };
