@@ -9,8 +9,8 @@ use crate::Context;
 use crate::contenders::{Set, THRESHOLD, seeds, sets};
 use crate::games::{Game, games, plays, seed_texts};
 use crate::scoring::{
-    Score, Value, XSTEST_FPR, cell, config, config_note, figures, mean, scores, sets_note, spread,
-    train,
+    Score, Value, XSTEST_FPR, cell, claim, config, config_note, figures, mean, scores, sets_note,
+    spread, train,
 };
 use nashguard::Result;
 use nashguard::data::{Label, Language, Row, Seeds};
@@ -58,7 +58,7 @@ impl Condition {
 type Runs = Vec<Vec<Score>>;
 
 pub fn run(context: &Context) -> Result<Report> {
-    let (seeds, _) = seeds(context)?;
+    let (seeds, source) = seeds(context)?;
     let sets = sets(context, &seeds.validation)?;
     let games = longest(context)?;
     let mut conditions = conditions(&games)?;
@@ -76,10 +76,12 @@ pub fn run(context: &Context) -> Result<Report> {
     }
     Ok(Report {
         paper_reference: "Section 5 and Algorithm 1 (what the two-player training adds)".into(),
-        claim: "Synthetic rows of the two-player game, added to the seeds, raise scores where seeds are few."
-            .into(),
+        claim: claim(
+            count > 0,
+            "Synthetic rows of the two-player game, added to the seeds, raise scores where seeds are few.",
+        ),
         notes: vec![
-            config_note(&config(context)),
+            config_note(&config(context), source),
             sets_note(&sets),
             match count {
                 0 => "No game was found below --models. `nashguard play --config experiments/play-small.toml --data \

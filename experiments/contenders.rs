@@ -122,6 +122,8 @@ pub fn by_language(rows: &[Row]) -> Vec<Arc<Set>> {
 /// How seeds are called.
 pub const REAL: &str = "real seeds";
 pub const EMBEDDED: &str = "embedded corpus";
+/// What a page must say that is made from it.
+pub const EMBEDDED_NOTE: &str = " It is made of templates, as many rows in each language: of what this page claims of real seeds, nothing is tested.";
 
 /// The real seeds where there are any, else the embedded corpus, a part of them at smoke scale; and
 /// which of the two.

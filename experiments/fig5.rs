@@ -4,8 +4,8 @@
 //! Paper: Figure 5 (which seed languages).
 
 use crate::Context;
-use crate::contenders::{Set, seeds, sets};
-use crate::scoring::{Score, cell, config, config_note, means, scores, sets_note, train};
+use crate::contenders::{REAL, Set, seeds, sets};
+use crate::scoring::{Score, cell, claim, config, config_note, means, scores, sets_note, train};
 use nashguard::Result;
 use nashguard::data::{Benchmark, Language, Row, Seeds, reported};
 use nashguard::report::plot::{Axis, Bar, Bars, Figure, Panel};
@@ -29,7 +29,7 @@ struct Trained {
 }
 
 pub fn run(context: &Context) -> Result<Report> {
-    let (seeds, _) = seeds(context)?;
+    let (seeds, source) = seeds(context)?;
     let sets = sets(context, &seeds.validation)?;
     let mut all = Vec::new();
     for languages in CHOICES {
@@ -51,11 +51,13 @@ pub fn run(context: &Context) -> Result<Report> {
     tables.push(details(&all, &sets)?);
     Ok(Report {
         paper_reference: "Figure 5 (which seed languages)".into(),
-        claim: "Seeds of one language carry over to the others unevenly, from not at all; a second language \
-                helps in its own language first."
-            .into(),
+        claim: claim(
+            source == REAL,
+            "Seeds of one language carry over to the others unevenly, from not at all; a second language \
+             helps in its own language first.",
+        ),
         notes: vec![
-            config_note(&config(context)),
+            config_note(&config(context), source),
             sets_note(&sets),
             "One training run each: differences of a point may be chance. Languages differ in how many \
              seeds they have and in what kind: adding one also adds rows. F1 at a fixed threshold moves when the scores' level moves; AUROC does not."

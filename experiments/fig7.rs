@@ -5,7 +5,7 @@
 
 use crate::Context;
 use crate::games::{Game, games};
-use crate::scoring::{cell, mean};
+use crate::scoring::{cell, claim, mean};
 use nashguard::Result;
 use nashguard::data::{Benchmark, Language, reported};
 use nashguard::neural::rounds::{BenchmarkScore, Summary};
@@ -73,9 +73,11 @@ pub fn run(context: &Context) -> Result<Report> {
     let tables = [scores(&played)?, moves(&played)?, misclassified(&played)?, shares(&played)?];
     Ok(Report {
         paper_reference: "Figure 7 (score by iteration; language shares)".into(),
-        claim: "Added rows are in the languages written in and raise their scores, F1 in the first round above all; it \
-                rises in part because more is called unsafe."
-            .into(),
+        claim: claim(
+            !games.is_empty(),
+            "Added rows are in the languages written in and raise their scores, F1 in the first round above all; it \
+             rises in part because more is called unsafe.",
+        ),
         notes,
         tables: tables.into_iter().filter(|table| !table.rows.is_empty()).collect(),
         series,

@@ -17,15 +17,15 @@ const DRAWN: usize = 20;
 
 pub fn run(context: &Context) -> Result<Report> {
     let bar = context.progress("reading the seeds", 1);
-    let rows = match context
-        .data
-        .as_ref()
-        .map(|d| d.seed_origins())
-        .transpose()?
-        .flatten()
-        .map(|both| both.concat())
-    {
-        Some(real) => real,
+    let real = context.data.as_ref().map(|d| d.seed_origins()).transpose()?.flatten();
+    let of = match real {
+        Some(_) => "of the real seeds",
+        None => {
+            "of the embedded corpus, of which the claim is not: it is made of templates, as many in each language"
+        }
+    };
+    let rows = match real {
+        Some(both) => both.concat(),
         None => {
             let ours = embedded()?;
             let source = "nashguard, embedded corpus".to_owned();
@@ -41,7 +41,10 @@ pub fn run(context: &Context) -> Result<Report> {
                 rows name outside English, hate is the largest by far."
             .into(),
         notes: vec![
-            format!("{} rows, training and held-out ones together. The paper's are as it prints them.", rows.len()),
+            format!(
+                "{} rows {of}; training and held-out ones together. The paper's are as it prints them.",
+                rows.len()
+            ),
             "A row of unknown category is unsafe, its source names no category that maps clearly; a row may have \
              several categories, so shares by category add to more than 100."
                 .into(),

@@ -1,5 +1,13 @@
 //! `experiment`: runs the research experiments and writes their results, tables and figures.
 
+/// `eprintln!` for what must go on when nobody can hear it.
+macro_rules! tell {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+
 #[cfg(feature = "neural")]
 mod ablations;
 #[cfg(feature = "neural")]
@@ -49,7 +57,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use nashguard::data::DataDir;
 use nashguard::report::{Report, environment, markdown};
 use nashguard::{Error, Result};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -222,31 +230,31 @@ fn main() -> ExitCode {
         nashguard::neural::parallel::settle();
     }
     let outcome = match Cli::parse() {
-        Cli { command: Some(Command::List), .. } => {
-            list();
-            Ok(())
-        }
+        Cli { command: Some(Command::List), .. } => list(),
         Cli { command: Some(Command::Run { names, options }), .. } => run(&names, options),
         Cli { command: None, options } => run(&[], options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            tell!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 /// Prints a line; a reader that has gone away is no reason to stop.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+fn say(line: &str) -> Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "standard output", e))
+        }
+        _ => Ok(()),
+    }
 }
 
-fn list() {
-    for experiment in EXPERIMENTS {
-        say(&format!("{:11} {}", experiment.name, experiment.about));
-    }
+fn list() -> Result<()> {
+    EXPERIMENTS.iter().try_for_each(|e| say(&format!("{:11} {}", e.name, e.about)))
 }
 
 fn run(names: &[String], options: Options) -> Result<()> {
@@ -270,7 +278,7 @@ fn run(names: &[String], options: Options) -> Result<()> {
     // Read before anything is written: a run must not find its own results changed.
     let stamp = environment();
     for experiment in chosen {
-        eprintln!("{}: {}", experiment.name, experiment.about);
+        tell!("{}: {}", experiment.name, experiment.about);
         let start = Instant::now();
         let mut report = (experiment.run)(&context)?;
         report.name = experiment.name.into();
@@ -284,9 +292,9 @@ fn run(names: &[String], options: Options) -> Result<()> {
         // Figures and the printed page come from the saved file, as for any later reader.
         let saved = Report::load(context.out.join(format!("{}.json", experiment.name)))?;
         (experiment.draw)(&saved, &figures)?;
-        say(&markdown(&shortened(saved)));
+        say(&markdown(&shortened(saved)))?;
     }
-    eprintln!("results in {}, figures in {}", context.out.display(), figures.display());
+    tell!("results in {}, figures in {}", context.out.display(), figures.display());
     Ok(())
 }
 

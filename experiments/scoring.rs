@@ -1,7 +1,7 @@
 //! What the experiments on many small classifiers share: training and scores.
 
 use crate::Context;
-use crate::contenders::{self, Set, THRESHOLD};
+use crate::contenders::{self, EMBEDDED, EMBEDDED_NOTE, Set, THRESHOLD};
 use nashguard::Result;
 use nashguard::data::{Benchmark, Language, Seeds};
 use nashguard::metrics::{Confusion, auroc};
@@ -37,12 +37,13 @@ pub fn config(context: &Context) -> GuardrailConfig {
 }
 
 /// How it is trained, in a note.
-pub fn config_note(config: &GuardrailConfig) -> String {
+pub fn config_note(config: &GuardrailConfig, source: &str) -> String {
     let f = config.features;
+    let note = if source == EMBEDDED { EMBEDDED_NOTE } else { "" };
     format!(
-        "The classifier is the n-gram guardrail without an encoder: hashed character {}- to {}-grams \
-         and word 1- to {}-grams, {} buckets, 12 sigmoid outputs, {} passes (table1's has {}), settings \
-         fixed beforehand.",
+        "The classifier is the n-gram guardrail without an encoder, trained on the {source}: hashed character {}- \
+         to {}-grams and word 1- to {}-grams, {} buckets, 12 sigmoid outputs, {} passes (table1's has {}), settings \
+         fixed beforehand.{note}",
         f.char_min,
         f.char_max,
         f.word_max,
@@ -50,6 +51,11 @@ pub fn config_note(config: &GuardrailConfig) -> String {
         config.epochs,
         GuardrailConfig::default().epochs
     )
+}
+
+/// A claim that a run without its data prints as one not tested.
+pub fn claim(tested: bool, claim: &str) -> String {
+    if tested { claim.to_owned() } else { format!("(Not tested here, for want of data.) {claim}") }
 }
 
 /// Trains with a progress bar.

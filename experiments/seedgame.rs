@@ -362,7 +362,7 @@ fn hardest_table(shown: &Shown) -> Result<Table> {
         ],
     );
     if order.iter().any(|&z| !candidates[z].ours) {
-        say(&format!("The hardest texts, {name} (offensive content; shown here, not stored):"));
+        say(&format!("The hardest texts, {name} (offensive content; shown here, not stored):"))?;
     }
     for z in order {
         let Text { row, source, ours } = &candidates[z];
@@ -370,7 +370,7 @@ fn hardest_table(shown: &Shown) -> Result<Table> {
         if !ours {
             let line = row.text.split_whitespace().collect::<Vec<_>>().join(" ");
             let start: String = line.chars().take(90).collect();
-            say(&format!("  {source:28} {label:6} {start}"));
+            say(&format!("  {source:28} {label:6} {start}"))?;
         }
         table.push([
             if *ours { row.text.as_str().into() } else { source.as_str().into() },

@@ -6,7 +6,7 @@
 
 use crate::Context;
 use crate::contenders::{Contender, Set, Source, Texts, benchmarks, thin, trained_by};
-use crate::scoring::{Score, cell, figures, mean, score, sets_note, spread};
+use crate::scoring::{Score, cell, claim, figures, mean, score, sets_note, spread};
 use nashguard::data::{Language, reported};
 use nashguard::report::{Cell, Column, Report, Table};
 use nashguard::{Error, Result};
@@ -78,8 +78,10 @@ pub fn run(context: &Context) -> Result<Report> {
     }
     Ok(Report {
         paper_reference: "Table 2 (the synthetic data on other bases)".into(),
-        claim: "The paper's: synthetic rows of a game help classifiers on other bases. Here each base is its own control."
-            .into(),
+        claim: claim(
+            !bases.is_empty(),
+            "The paper's: synthetic rows of a game help classifiers on other bases. Here each base is its own control.",
+        ),
         notes: vec![
             sets_note(&sets),
             match bases.is_empty() {

@@ -5,7 +5,7 @@
 
 use crate::Context;
 use crate::games::{games, seed_texts};
-use crate::scoring::{cell, mean};
+use crate::scoring::{cell, claim, mean};
 use nashguard::Result;
 use nashguard::data::filters::{Reason, identify};
 use nashguard::data::{Label, Language};
@@ -128,9 +128,11 @@ pub fn run(context: &Context) -> Result<Report> {
     }
     Ok(Report {
         paper_reference: "Section 5 (the generator)".into(),
-        claim: "Teaching a small base the generator's task keeps no more texts than examples in its prompts do, and \
-                makes its unsafe twins unsafe more often, its safe ones safe less often."
-            .into(),
+        claim: claim(
+            !games.is_empty(),
+            "Teaching a small base the generator's task keeps no more texts than examples in its prompts do, and \
+             makes its unsafe twins unsafe more often, its safe ones safe less often.",
+        ),
         notes: vec![
             match games.is_empty() {
                 true => "No game was found below --models. `nashguard play --config experiments/play-small.toml ...` plays \

@@ -3,6 +3,7 @@
 
 use super::decoder::{Batch, Decoder, Numbers, Tokenizer};
 use super::finetune::by_length;
+use super::loss::{OUTPUTS, START_BIAS};
 use super::ops;
 use super::parallel;
 use crate::data::Category;
@@ -15,11 +16,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-const OUTPUTS: usize = Category::COUNT;
 /// Names of the head's weights, `(12, hidden)` and `(12)`.
 pub const HEAD: [&str; 2] = ["head.weight", "head.bias"];
-/// Where training starts: probability 0.12 of each category.
-const START_BIAS: f32 = -2.0;
 /// Slots of attention a batch when scoring; batches share the processor's cores.
 const BATCH_TOKENS: usize = 1024;
 

@@ -3,15 +3,14 @@
 use super::classifier::{Classifier, score};
 use super::decoder::Numbers;
 use super::guardrail::Guardrail;
+use super::loss::OUTPUTS;
 use super::parallel;
-use crate::data::Category;
 use crate::{Error, Result};
 use candle_core::Device;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const OUTPUTS: usize = Category::COUNT;
 /// How the guardrail that ships with the library is named among members.
 const SHIPPED: &str = "shipped";
 /// A probability counts as no nearer to 0 or 1, so that one member cannot settle all: ±13.8 as a logit.
@@ -97,7 +96,7 @@ impl Ensemble {
         Self::new(large, small).map_err(|e| e.within(&place))
     }
 
-    /// Probabilities of the 12 categories, a row a text, in the order of [`Category::ALL`].
+    /// Probabilities of the 12 categories, a row a text, in the order of [`Category::ALL`](crate::data::Category::ALL).
     ///
     /// # Errors
     /// As [`Classifier::probabilities`] and [`Guardrail::probabilities`].

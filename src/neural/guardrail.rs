@@ -5,7 +5,7 @@ use super::classifier;
 use super::encoder::{Encoder, WIDTH};
 use super::features::{Bags, Features};
 use super::head::{Head, HeadConfig};
-use crate::data::Category;
+use super::loss::OUTPUTS;
 use crate::error::check_rules;
 use crate::report::write_atomically;
 use crate::{Error, Result};
@@ -14,8 +14,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
-
-const OUTPUTS: usize = Category::COUNT;
 
 /// How a [`Guardrail`] reads and learns; the defaults are fixed by seed rows only.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,7 +152,7 @@ impl Guardrail {
         [("bias", &self.bias), ("table", &self.table)]
     }
 
-    /// Probabilities of the 12 categories, a row a text, in the order of [`Category::ALL`].
+    /// Probabilities of the 12 categories, a row a text, in the order of [`Category::ALL`](crate::data::Category::ALL).
     ///
     /// # Errors
     /// [`Error::Invalid`] for a text without a visible character.

@@ -1,10 +1,10 @@
 //! The part of a guardrail that knows meanings: one hidden layer above the frozen encoder.
 
 use super::encoder::{Encoder, WIDTH};
-use super::loss::{Target, row_losses};
+use super::loss::{OUTPUTS, START_BIAS, Target, row_losses};
 use super::train::Step;
 use crate::Result;
-use crate::data::{Category, Row};
+use crate::data::Row;
 use crate::error::check_rules;
 use candle_core::{Device, Tensor, Var};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
@@ -13,11 +13,8 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-const OUTPUTS: usize = Category::COUNT;
 /// While it is trained an output is its own part plus one that all share, as in the n-gram table.
 const PARTS: usize = OUTPUTS + 1;
-const START_BIAS: f32 = -2.0;
-
 /// The hidden layer above the [`Encoder`], and how it learns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -5,23 +5,18 @@ use super::features::Bags;
 use super::finetune::row_weights;
 use super::guardrail::{Guardrail, GuardrailConfig};
 use super::head::Head;
-use super::loss::{Target, row_losses};
-use crate::data::{Category, Language, Row, Seeds};
+use super::loss::{OUTPUTS, START_BIAS, Target, row_losses};
+use crate::data::{Language, Row, Seeds};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
-const OUTPUTS: usize = Category::COUNT;
 /// While it is trained, an n-gram's weight for output c is its own part c plus a part shared by all
 /// outputs. The model is no richer for it, but every unsafe row, of known category or not, teaches
 /// the shared part, and rows of different categories no longer divide the evidence.
 const PARTS: usize = OUTPUTS + 1;
-
-/// Where training starts: probability 0.12 of each category, a low rate of false alarms on n-grams
-/// never seen.
-const START_BIAS: f32 = -2.0;
 
 /// Progress of a training run.
 #[derive(Clone, Copy, Debug, PartialEq)]

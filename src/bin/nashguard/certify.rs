@@ -69,7 +69,7 @@ fn solved(game: &GameFile, tol: f64) -> Result<Certificate> {
     let exact = matches!(game, GameFile::Matrix(_) | GameFile::Extensive(_));
     let answer = How { exact, method: None, tol }.answer(game)?;
     for note in &answer.notes {
-        eprintln!("note: {note}");
+        tell!("note: {note}");
     }
     let bar = progress("writing the certificate");
     let certificate = (answer.certificate)();

@@ -48,6 +48,9 @@ struct Verdict {
     r#unsafe: bool,
     score: f32,
     threshold: f32,
+    /// Present, and true, where a part of the text was not read.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    truncated: bool,
     scores: Scores,
 }
 
@@ -62,6 +65,15 @@ impl Serialize for Scores {
         }
         map.end()
     }
+}
+
+/// A text to be scored.
+struct Text {
+    /// Its line's.
+    number: usize,
+    text: String,
+    /// Whether a part of it is not read.
+    truncated: bool,
 }
 
 #[derive(Deserialize)]
@@ -84,31 +96,35 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let mut unscored = 0;
     loop {
         // A batch is what has arrived, so that one who sends a line and waits gets the answer.
-        let mut batch: Vec<(usize, String)> = Vec::new();
+        let mut batch: Vec<Text> = Vec::new();
         let mut more = true;
         while more && batch.len() < BATCH && (batch.is_empty() || lines.ready()) {
             match lines.next(options.jsonl || named)? {
                 None => more = false,
-                Some((number, Ok(text))) => batch.push((number, text)),
+                Some((number, Ok((text, truncated)))) => {
+                    batch.push(Text { number, text, truncated })
+                }
                 Some((number, Err(problem))) => {
-                    eprintln!("{} line {number}: {problem}", lines.name);
+                    tell!("{} line {number}: {problem}", lines.name);
                     unscored += 1;
                 }
             }
         }
-        for (number, text) in &batch {
+        for Text { number, text, truncated } in &mut batch {
             if let Some(read) = model.cut(text)? {
-                eprintln!("note: {} line {number}: only its first {read}", lines.name);
+                *truncated = true;
+                tell!("note: {} line {number}: only its first {read}", lines.name);
             }
         }
-        let texts: Vec<&str> = batch.iter().map(|(_, text)| text.as_str()).collect();
-        let verdicts = batch.iter().zip(model.probabilities(&texts)?).map(|((line, _), p)| {
+        let texts: Vec<&str> = batch.iter().map(|of| of.text.as_str()).collect();
+        let verdicts = batch.iter().zip(model.probabilities(&texts)?).map(|(of, p)| {
             let score = p.iter().copied().fold(0.0, f32::max);
             Verdict {
-                line: *line,
+                line: of.number,
                 r#unsafe: score > threshold,
                 score,
                 threshold,
+                truncated: of.truncated,
                 scores: Scores(p),
             }
         });
@@ -122,7 +138,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
     }
     if unscored > 0 {
-        eprintln!("{unscored} of {} lines could not be scored", lines.number);
+        tell!("{unscored} of {} lines could not be scored", lines.number);
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -246,8 +262,8 @@ struct Lines {
     name: String,
 }
 
-/// A line's number, and its text or what is wrong with it.
-type Numbered = (usize, std::result::Result<String, String>);
+/// A line's number, and its text, with whether that is a part of it only, or what is wrong with it.
+type Numbered = (usize, std::result::Result<(String, bool), String>);
 
 impl Lines {
     /// Whether a whole line has arrived.
@@ -277,7 +293,7 @@ impl Lines {
         Ok(Some((self.number, self.text(line, json, long))))
     }
 
-    fn text(&self, line: Vec<u8>, json: bool, mut long: bool) -> Result<String, String> {
+    fn text(&self, line: Vec<u8>, json: bool, mut long: bool) -> Result<(String, bool), String> {
         if json && long {
             return Err(format!("it is longer than {LONGEST_JSON} bytes"));
         }
@@ -319,8 +335,8 @@ impl Lines {
         }
         if long {
             let place = format!("{} line {}", self.name, self.number);
-            eprintln!("note: {place}: only its first {} bytes are read", text.len());
+            tell!("note: {place}: only its first {} bytes are read", text.len());
         }
-        Ok(text)
+        Ok((text, long))
     }
 }

@@ -38,6 +38,6 @@ pub fn run(options: &Options) -> Result<()> {
     };
     let folder = Hub::from_env()?.fetch(&model, &options.files, &options.models, &mut show)?;
     bar.finish();
-    eprintln!("the model is in {}", folder.display());
+    tell!("the model is in {}", folder.display());
     Ok(())
 }

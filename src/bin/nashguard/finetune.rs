@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 use nashguard::data::{Label, Row, read_seed_file, read_seed_origins};
 use nashguard::metrics::{Confusion, auroc};
 use nashguard::neural::classifier::{About, Classifier};
-use nashguard::neural::decoder::{Decoder, Numbers, Tokenizer};
+use nashguard::neural::decoder::{Decoder, Numbers, Tokenizer, present};
 use nashguard::neural::device;
 use nashguard::neural::finetune::{Event, FinetuneConfig, Selection, finetune};
 use nashguard::report::write_atomically;
@@ -15,7 +15,7 @@ use nashguard::{Error, Result};
 use serde::Deserialize;
 use serde_json::json;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The configuration file.
 #[derive(Deserialize)]
@@ -48,7 +48,7 @@ pub fn run(options: &Options, config: Config) -> Result<()> {
     let (device, dtype) = device()?;
     let decoder = Decoder::load(&path, Numbers::Dense(dtype), &device)?;
     let tokenizer = Tokenizer::load(&path)?;
-    eprintln!(
+    tell!(
         "{} rows to train on, {} to validate with, {} of {} sources held out",
         chosen.seeds.train.len(),
         chosen.seeds.validation.len(),
@@ -81,7 +81,7 @@ pub fn run(options: &Options, config: Config) -> Result<()> {
     let report = format!("{report:#}\n");
     write_atomically(out.join("report.json"), report.as_bytes())?;
     crate::print(&report)?;
-    eprintln!("the classifier is in {}", model.display());
+    tell!("the classifier is in {}", model.display());
     Ok(())
 }
 
@@ -98,16 +98,6 @@ fn further(options: &Options, seeds: &[Row]) -> Result<Vec<Row>> {
         rows.extend(read_seed_file(file)?);
     }
     Ok(rows)
-}
-
-/// Checks that the model is there, and says how to get one.
-fn present(path: &Path) -> Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    let how = "put the model's files there by hand, or by `nashguard fetch OWNER/NAME --models DIR` \
-               (the README says how); --models names the folder of models";
-    Err(Error::invalid(path.display().to_string(), "there is no such model", how))
 }
 
 /// How a classifier does on rows of a source that it has not seen.
@@ -165,8 +155,8 @@ impl Progress {
                     v.epoch, v.loss, v.f1
                 );
                 match &self.bar {
-                    Some(bar) => bar.suspend(|| eprintln!("{line}")),
-                    None => eprintln!("{line}"),
+                    Some(bar) => bar.suspend(|| tell!("{line}")),
+                    None => tell!("{line}"),
                 }
             }
         }

@@ -35,10 +35,10 @@ pub fn watch() -> Result<()> {
         files.staged.clear();
         let advice = *ADVICE.lock().unwrap_or_else(PoisonError::into_inner);
         match (advice, files.written) {
-            (Some(advice), _) => eprintln!("interrupted: {advice}"),
-            (None, 0) => eprintln!("interrupted: nothing was written; run again to finish"),
+            (Some(advice), _) => tell!("interrupted: {advice}"),
+            (None, 0) => tell!("interrupted: nothing was written; run again to finish"),
             (None, n) => {
-                eprintln!("interrupted: {n} of the files were written, whole; run again to finish");
+                tell!("interrupted: {n} of the files were written, whole; run again to finish");
             }
         }
         std::process::exit(130)

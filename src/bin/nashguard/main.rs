@@ -2,6 +2,14 @@
 //! `certify` turns it into a proof that Coq checks; `classify` scores texts, `train` makes what
 //! scores them, `play` makes both players learn from each other.
 
+/// `eprintln!` for what must go on when nobody can hear it.
+macro_rules! tell {
+    ($($words:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($words)*);
+    }};
+}
+
 mod answer;
 mod certify;
 #[cfg(feature = "neural")]
@@ -80,7 +88,7 @@ fn main() -> ExitCode {
         Command::Fetch(options) => fetch::run(options).map(|()| ExitCode::SUCCESS),
     });
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error}");
+        tell!("error: {error}");
         ExitCode::FAILURE
     })
 }

@@ -66,7 +66,7 @@ pub fn run(options: &Options) -> Result<()> {
     config.seed = options.seed.unwrap_or(config.seed);
     config.check().map_err(|e| e.within(&name))?;
     let material = material(&config, options)?;
-    eprintln!(
+    tell!(
         "{} rows to classify by, {} to rewrite",
         material.seeds.train.len(),
         material.prompts.len()
@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut progress: Option<(Stage, ProgressBar)> = None;
     let server = server(options).transpose()?;
     if server.is_some() && config.evaluation > 0 {
-        eprintln!("payoff and gap are not estimated: a server gives no log-probabilities");
+        tell!("payoff and gap are not estimated: a server gives no log-probabilities");
     }
     let (models, out) = (&options.models, &options.out);
     let played = play(&config, &material, models, server.as_deref(), out, &mut |event| {
@@ -99,7 +99,7 @@ pub fn run(options: &Options) -> Result<()> {
                 if let Some((_, bar)) = progress.take() {
                     bar.finish_and_clear();
                 }
-                eprintln!("{}", line(&summary));
+                tell!("{}", line(&summary));
             }
         }
         ControlFlow::Continue(())

@@ -40,9 +40,9 @@ pub fn run(options: &Options) -> Result<()> {
     files.extend(out.map(|path| (path, &*answer.solution)));
     let print = || if out.is_none() { crate::print(&answer.solution) } else { Ok(()) };
     crate::interrupt::write(&files, print)?;
-    eprintln!("{}", answer.summary);
+    tell!("{}", answer.summary);
     for note in &answer.notes {
-        eprintln!("note: {note}");
+        tell!("note: {note}");
     }
     eprint!("{}", answer.table);
     Ok(())

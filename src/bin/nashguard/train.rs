@@ -129,7 +129,7 @@ fn small(options: &Options, config: Config) -> Result<()> {
         seeds.train.extend(embedded()?.train);
     }
     let translations = read(&config.translations)?;
-    eprintln!(
+    tell!(
         "training on {} rows and {} translated ones; {} rows to measure on",
         seeds.train.len(),
         translations.len(),
@@ -172,8 +172,8 @@ fn measure(file: &Path, rows: &[Row]) -> Result<()> {
         let truth: Vec<bool> = rows.iter().map(|row| row.label == Label::Unsafe).collect();
         let found = Confusion::at(0.5, &guardrail.scores(&texts)?, &truth)?;
         let (code, f1) = (language.code(), 100.0 * found.f1());
-        eprintln!("{code}: F1 {f1:.1} % on {} validation rows at threshold 0.5", rows.len());
+        tell!("{code}: F1 {f1:.1} % on {} validation rows at threshold 0.5", rows.len());
     }
-    eprintln!("written: {}", file.display());
+    tell!("written: {}", file.display());
     Ok(())
 }

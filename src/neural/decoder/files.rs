@@ -355,3 +355,16 @@ fn text(file: &Path) -> Result<String> {
 pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
+
+/// Checks that there is a model at `path`, a folder or a file; its content is not looked at.
+///
+/// # Errors
+/// [`Error::Invalid`] that says how to get one.
+pub fn present(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let how = "put the model's files there by hand, or by `nashguard fetch OWNER/NAME --models DIR` \
+               (the README says how); --models names the folder of models";
+    Err(Error::invalid(path.display().to_string(), "there is no such model", how))
+}

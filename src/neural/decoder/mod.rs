@@ -35,6 +35,7 @@ pub use batch::Batch;
 pub use blocks::Blocks;
 pub use cache::Cache;
 pub use config::{Config, Family};
+pub use files::present;
 pub(crate) use files::{CONFIG, GENERATION, TEMPLATE, TOKENIZER, TOKENIZER_CONFIG};
 #[cfg(feature = "hub")]
 pub(crate) use files::{INDEX, WEIGHTS, weight_files};

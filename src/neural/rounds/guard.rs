@@ -2,13 +2,13 @@
 
 use super::config::ClassifierConfig;
 use super::players::Written;
+use crate::Result;
 use crate::data::{Category, Label, Seeds};
 use crate::guard::Loss;
 use crate::neural::classifier::{Classifier, score};
 use crate::neural::decoder::{Decoder, Numbers, Tokenizer};
 use crate::neural::finetune::{Event, finetune, finetune_from};
 use crate::neural::{Guardrail, Step, device};
-use crate::{Error, Result};
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -126,14 +126,4 @@ impl Loss<Written> for Guard {
         };
         Ok(items.iter().zip(self.probabilities(&texts)?).map(loss).collect())
     }
-}
-
-/// [`Error::Invalid`] for a model that is not there.
-pub(super) fn present(path: &Path) -> Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    let how = "put the model's files there by hand, or by `nashguard fetch OWNER/NAME --models DIR` \
-               (the README says how); --models names the folder of models";
-    Err(Error::invalid(path.display().to_string(), "there is no such model", how))
 }

@@ -1,12 +1,11 @@
 //! The rounds, through [`play`].
 
 use super::config::{GeneratorConfig, RoundsConfig};
-use super::guard::present;
 use super::stages::{Game, hash};
 use super::summary::{Summary, summarise};
 use crate::data::{BenchmarkRows, Origin, Row, Seeds};
 use crate::dynamics::{Order, play};
-use crate::neural::decoder::{Config, Tokenizer};
+use crate::neural::decoder::{Config, Tokenizer, present};
 use crate::neural::generator::{Chat, Style, Writer};
 use crate::report::write_atomically;
 use crate::{Error, Result};

@@ -1,7 +1,7 @@
 //! A game's players from round to round, each from files to files: what the generator is taught, what both learn.
 
 use super::config::RoundsConfig;
-use super::guard::{Guard, present};
+use super::guard::Guard;
 use super::lines;
 use super::records::{Added, Verdict, added_rows};
 use super::run::{Material, Stage, Strategy};
@@ -81,7 +81,6 @@ impl Game<'_> {
 
     /// A generator's weights as numbers to draw with, or to learn with.
     pub fn load(&self, path: &Path, to_draw: bool) -> Result<Generator> {
-        present(path)?;
         let (numbers, (device, _)) = (self.numbers(to_draw)?, device()?);
         Ok(Generator::new(Decoder::load(path, numbers, &device)?, Tokenizer::load(path)?))
     }
@@ -110,9 +109,6 @@ impl Game<'_> {
     pub fn first_generator(&self, tell: &mut Tell<'_>) -> Result<ControlFlow<(), Strategy>> {
         let path = self.base();
         let Some(teaching) = &self.config.generator.teaching else {
-            if self.server.is_none() {
-                present(&path)?;
-            }
             return Ok(ControlFlow::Continue(Strategy { round: 0, path }));
         };
         let folder = self.folder(0).join("generator");
