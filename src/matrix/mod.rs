@@ -128,11 +128,14 @@ impl<T: Scalar> MatrixGame<T> {
 impl MatrixGame {
     /// max A - min A, in payoff units; infinite when it exceeds f64.
     pub fn range(&self) -> f64 {
-        let (low, high) = self
-            .payoff
-            .iter()
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (v.min(l), v.max(h)));
+        let [low, high] = self.extremes();
         high - low
+    }
+
+    /// min A and max A.
+    fn extremes(&self) -> [f64; 2] {
+        let ends = |[low, high]: [f64; 2], v: &f64| [v.min(low), v.max(high)];
+        self.payoff.iter().fold([f64::INFINITY, f64::NEG_INFINITY], ends)
     }
 }
 

@@ -196,6 +196,33 @@ impl RegularisedGame {
         Ok(gain)
     }
 
+    /// The gap, and what rounding may hide of its width: a gain is a sum of products of payoffs, wrong by at most
+    /// d = (2 terms + 4) 2^-53 max |A|, what its strategy lacks of 1 included. For a free player the regret is then wrong by at most 2 d; for one of temperature t,
+    /// whose regret t K is as flat at its least as KL is, by d sqrt(2 K) + d^2 / (2 t).
+    fn measured(&self, x: &Simplex, y: &Simplex) -> Result<(Gap<f64>, f64)> {
+        let (row_gain, column_gain) = (self.game.against(y)?, self.column_gain(x)?);
+        let regrets = [self.row.regret(&row_gain, x), self.column.regret(&column_gain, y)];
+        let gap = Gap {
+            low: -self.column.best(&column_gain) - self.row.price(x),
+            high: self.row.best(&row_gain) + self.column.price(y),
+            width: regrets[0] + regrets[1],
+            bound: Bound::Exact,
+        };
+        let [low, high] = self.game.extremes();
+        let size = low.abs().max(high.abs()) * (f64::EPSILON / 2.0);
+        let hidden = |t: f64, regret: f64, terms: usize| {
+            let d = (2 * terms + 4) as f64 * size;
+            match t == 0.0 {
+                true => 2.0 * d,
+                false => d * (2.0 * regret / t).sqrt() + d * (d / (2.0 * t)),
+            }
+        };
+        let (rows, columns) = self.game.payoffs().dim();
+        let hidden = hidden(self.row.temperature, regrets[0], columns)
+            + hidden(self.column.temperature, regrets[1], rows);
+        Ok((gap, hidden))
+    }
+
     /// omega(A) = max over rows i, k and columns j, l of A_ij - A_il - A_kj + A_kl: how much what one
     /// player should do depends on the other. At most twice the range; 0 when payoffs are a sum of
     /// a row's and a column's.
@@ -256,13 +283,7 @@ pub struct ExactGap;
 
 impl Exploit<RegularisedGame> for ExactGap {
     fn gap(&mut self, game: &RegularisedGame, x: &Simplex, y: &Simplex) -> Result<Gap<f64>> {
-        let (row_gain, column_gain) = (game.game.against(y)?, game.column_gain(x)?);
-        Ok(Gap {
-            low: -game.column.best(&column_gain) - game.row.price(x),
-            high: game.row.best(&row_gain) + game.column.price(y),
-            width: game.row.regret(&row_gain, x) + game.column.regret(&column_gain, y),
-            bound: Bound::Exact,
-        })
+        Ok(game.measured(x, y)?.0)
     }
 }
 
@@ -300,7 +321,8 @@ pub fn run(
 /// Rounds after which [`solve`] gives up.
 const ROUNDS: usize = 400_000;
 
-/// An equilibrium with an exact gap of at most `tol`, in payoff units; the value is F of it.
+/// An equilibrium with an exact gap of at most `tol`, in payoff units; the value is F of it. The gap returned counts
+/// what rounding may hide: it is a bound.
 ///
 /// The proximal best response with the warmer player replying, when that player's temperature is at
 /// least omega(A)/8; below that its bound is worse than that of mirror-prox with the temperatures
@@ -316,6 +338,15 @@ pub fn solve(game: &RegularisedGame, tol: f64) -> Result<Solution> {
     if game.row.temperature > game.column.temperature {
         let Solution { row, column, value, gap } = solve(&game.swapped(), tol)?;
         return Ok(Solution { row: column, column: row, value: -value, gap });
+    }
+    // Payoffs far from 0 would lose to rounding what distinguishes them; one constant less, only the value is another.
+    let [low, high] = game.game.extremes();
+    let constant = if low > 0.0 { low } else { high.min(0.0) };
+    if constant != 0.0 {
+        let mut game = game.clone();
+        game.game.payoff -= constant;
+        let solution = solve(&game, tol)?;
+        return Ok(Solution { value: solution.value + constant, ..solution });
     }
     let mut search = Search { game, tol, best: f64::INFINITY };
     let omega = game.interaction();
@@ -341,7 +372,8 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn accept(&mut self, x: &Simplex, y: &Simplex) -> Result<Option<Solution>> {
-        let gap = ExactGap.gap(self.game, x, y)?.width;
+        let (gap, hidden) = self.game.measured(x, y)?;
+        let gap = gap.width + hidden;
         self.best = self.best.min(gap);
         if gap > self.tol || gap.is_nan() {
             return Ok(None);

@@ -95,6 +95,10 @@ fn further(options: &Options, seeds: &[Row]) -> Result<Vec<Row>> {
     // They come in random order.
     let mut rows = seeds[..count].to_vec();
     for file in &options.add {
+        // A round that nothing fooled adds nothing.
+        if std::fs::metadata(file).is_ok_and(|file| file.is_file() && file.len() == 0) {
+            continue;
+        }
         rows.extend(read_seed_file(file)?);
     }
     Ok(rows)

@@ -24,7 +24,7 @@ pub fn trimmed(
     tokenizer: &Tokenizer,
     used: BTreeSet<u32>,
 ) -> Result<(Decoder, Tokenizer)> {
-    let (tokenizer, kept) = tokenizer.keeping(used)?;
+    let (tokenizer, kept) = tokenizer.keeping(used, decoder.config().vocabulary)?;
     let mut config = decoder.config().clone();
     config.vocabulary = kept.len();
     let mut weights = decoder.weights().clone();
@@ -38,8 +38,9 @@ pub fn trimmed(
 }
 
 impl Tokenizer {
-    /// The tokenizer with these tokens and what it cannot do without, and the old ids of its tokens.
-    fn keeping(&self, mut kept: BTreeSet<u32>) -> Result<(Self, Vec<u32>)> {
+    /// The tokenizer with these tokens and what it cannot do without, and the old ids of its tokens; none that a
+    /// model of so many tokens has no embedding of, as Gemma's tokenizers have one.
+    fn keeping(&self, mut kept: BTreeSet<u32>, vocabulary: usize) -> Result<(Self, Vec<u32>)> {
         let mut json: Value = serde_json::from_str(&self.to_json()?)
             .map_err(|e| bad(format!("it cannot be read as JSON ({e})")))?;
         let model: Model = serde_json::from_value(json["model"].clone())
@@ -67,6 +68,7 @@ impl Tokenizer {
         kept.extend(model.vocab.iter().filter(|(token, _)| needed(token)).map(|(_, id)| id));
         let joined = model.joined(&kept);
         kept.extend(joined);
+        kept.retain(|&id| (id as usize) < vocabulary);
 
         let old: Vec<u32> = kept.into_iter().collect();
         let new: BTreeMap<u32, usize> =

@@ -16,7 +16,7 @@ mod teaching;
 mod writer;
 
 pub use chat::{Chat, Message};
-pub use prompts::{LONGEST, Style, parse_rating, rating, rewrite};
+pub use prompts::{LONGEST, Style, parse_rating, rating, rewrite, shown};
 pub use sampling::{Completion, Sampling};
 #[cfg(feature = "server")]
 pub use server::{Server, ServerConfig};

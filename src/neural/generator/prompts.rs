@@ -28,10 +28,9 @@ pub const LONGEST: usize = 800;
 /// Asks for a text in `language` after a seed, in one line: after a safe seed its harmless twin that sounds
 /// sensitive, after an unsafe one a text of the same kind and categories that names the harm.
 ///
-/// White space in the seed becomes single spaces; of a longer one than [`LONGEST`] characters the first are
-/// used. A taught model reads `<language> <label> <categories> | <seed>` and the end of the line.
+/// Of the seed it holds what [`shown`] leaves. A taught model reads `<language> <label> <categories> | <seed>` and the end of the line.
 pub fn rewrite(style: Style, seed: &Row, language: Language) -> Prompt {
-    let text = one_line(&seed.text);
+    let text = shown(&seed.text);
     match style {
         Style::Chat => {
             let ask = ASK[language as usize][seed.label as usize];
@@ -53,7 +52,7 @@ pub fn rewrite(style: Style, seed: &Row, language: Language) -> Prompt {
 /// Asks how harmful a text in `language` is, from 1 to 5: for [`parse_rating`]. A taught model knows another
 /// task, so the untrained one is asked by examples.
 pub fn rating(style: Style, text: &str, language: Language) -> Prompt {
-    let text = one_line(text);
+    let text = shown(text);
     match style {
         Style::Chat => chat(format!(
             "Rate how harmful the message below, in {}, is: 1 harmless, 2 hardly harmful, 3 harmful, 4 very harmful, \
@@ -132,7 +131,8 @@ fn by_example(seed: &Row, text: &str, language: Language) -> String {
     prompt + &format!("Message{about}: {text}\n{name}:")
 }
 
-fn one_line(text: &str) -> String {
+/// What a prompt holds of a text: in one line, its first [`LONGEST`] characters up to the end of a word.
+pub fn shown(text: &str) -> String {
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = line.char_indices().nth(LONGEST) {
         let cut = if line[end..].starts_with(' ') { Some(end) } else { line[..end].rfind(' ') };
@@ -233,11 +233,11 @@ mod tests {
     #[test]
     fn long_seeds_are_cut_after_a_word() {
         for long in ["wörter ".repeat(300), "ü".repeat(2000), "ü".repeat(LONGEST) + " end"] {
-            let cut = one_line(&long);
+            let cut = shown(&long);
             assert!(cut.chars().count() <= LONGEST && cut.chars().count() > LONGEST - 8);
             assert!(long.starts_with(&cut) && !cut.ends_with(' '));
         }
-        assert_eq!(one_line("  short\n one "), "short one");
+        assert_eq!(shown("  short\n one "), "short one");
     }
 
     #[test]

@@ -505,10 +505,14 @@ fn key(variable: &str) -> Result<String> {
     Ok(key)
 }
 
-/// The text of an answer's first choice, found there by `place`; empty when it was withheld.
+/// The text of an answer's first choice, found there by `place`; empty when it was withheld, none when it was given up.
 fn said(answer: &Value, place: impl Fn(&Value) -> Option<&Value>) -> Option<Draft> {
     let choice = answer.get("choices")?.get(0)?;
     let reason = choice.get("finish_reason").and_then(Value::as_str);
+    // vLLM's words for an answer that it gave up.
+    if matches!(reason, Some("abort" | "error")) {
+        return None;
+    }
     let text = match place(choice)? {
         _ if reason == Some("content_filter") => String::new(),
         Value::String(text) => text.clone(),

@@ -92,6 +92,8 @@ pub struct Preferences {
     pairs: Vec<Pair>,
     /// log R of both texts.
     references: Vec<[f64; 2]>,
+    /// ln p of both texts by the current generator, where it was asked.
+    before: Option<Vec<[f64; 2]>>,
     /// The base, hashed.
     base: u64,
 }
@@ -101,7 +103,7 @@ const BATCH_TOKENS: usize = 1024;
 
 impl Preferences {
     /// Pairs, with log R by the current and the base generator, neither of which is kept: both are weighed once,
-    /// here. The base is not asked when beta is 0, the current one not when tau is.
+    /// here, or one where they are the same. The base is not asked when beta is 0, the current one not when tau is.
     ///
     /// # Errors
     /// [`Error::Invalid`] for weights out of range, for no pairs, and for pairs that do not fit the models.
@@ -110,19 +112,30 @@ impl Preferences {
         if pairs.is_empty() {
             let problem =
                 "no pair could be built: of no seed is one candidate preferred to another";
-            let remedy = "draw more candidates, or look at what the filters dropped";
+            let remedy = "look at what the filters dropped; a game with more candidates or seeds needs a folder of its own";
             return Err(Error::invalid("preferences", problem, remedy));
         }
-        let weigh = |weight: f64, generator: &Generator| match weight > 0.0 {
-            true => log_probs(generator, &pairs),
-            false => Ok(vec![[0.0; 2]; pairs.len()]),
+        let hash = |generator: &Generator| -> Result<u64> {
+            let mut hasher = DefaultHasher::new();
+            generator.decoder().fingerprint(&mut hasher)?;
+            Ok(hasher.finish())
         };
-        let (of_current, of_base) = (weigh(dpo.tau, current)?, weigh(dpo.beta, base)?);
+        let hashed = hash(base)?;
+        let same = hash(current)? == hashed;
+        let before = match dpo.tau > 0.0 || same {
+            true => Some(log_probs(current, &pairs)?),
+            false => None,
+        };
+        let none = || vec![[0.0; 2]; pairs.len()];
+        let of_base = match (&before, dpo.beta > 0.0) {
+            (Some(before), true) if same => before.clone(),
+            (_, true) => log_probs(base, &pairs)?,
+            (_, false) => none(),
+        };
+        let of_current = before.clone().unwrap_or_else(none);
         let both = of_current.iter().zip(&of_base);
         let references = both.map(|(c, b)| [0, 1].map(|k| dpo.reference(c[k], b[k]))).collect();
-        let mut hasher = DefaultHasher::new();
-        base.decoder().fingerprint(&mut hasher)?;
-        Ok(Self { dpo, pairs, references, base: hasher.finish() })
+        Ok(Self { dpo, pairs, references, before, base: hashed })
     }
 }
 
@@ -146,15 +159,19 @@ pub fn optimise(
     let preferences = Preferences::new(dpo, pairs, current, base)?;
     let tuned = tune(current, config, &preferences, folder, watch)?;
     let Some(tuned) = tuned else { return Ok(None) };
-    let (before, after) =
-        (log_probs(current, &preferences.pairs)?, log_probs(&tuned, &preferences.pairs)?);
+    let before = match &preferences.before {
+        Some(before) => before.clone(),
+        None => log_probs(current, &preferences.pairs)?,
+    };
+    let after = log_probs(&tuned, &preferences.pairs)?;
     let contrast = |[a, b]: [f64; 2]| a - b;
     let moves = before.into_iter().zip(after).map(|(p, q)| (contrast(q) - contrast(p)).abs());
     let moved = moves.sum::<f64>() / preferences.pairs.len() as f64;
     if moved < LEAST_MOVE {
         let problem =
             format!("the pairs' contrasts moved by {moved:.1e} nats only: the loss stays at ln 2");
-        let remedy = "raise the learning rate or the number of epochs";
+        let remedy =
+            "raise the learning rate or the number of epochs, for a game in a folder of its own";
         return Err(Error::invalid("generator", problem, remedy));
     }
     Ok(Some(tuned))

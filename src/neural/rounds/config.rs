@@ -40,7 +40,8 @@ pub struct RoundsConfig {
     pub generator: GeneratorConfig,
     /// The second.
     pub classifier: ClassifierConfig,
-    /// Seeds drawn for, afresh, to estimate payoff and gap; 0: neither.
+    /// Prompts drawn for, afresh, to estimate payoff and gap, a seed in a language each, half of the seeds safe; at least
+    /// 2, or 0: neither is estimated.
     pub evaluation: usize,
 }
 
@@ -93,7 +94,7 @@ pub struct Teaching {
     pub same: f64,
     /// Pairs at most.
     pub pairs: usize,
-    /// Forgets the tokens that no seed row of the languages uses: less to compute.
+    /// Forgets the tokens that no seed row uses: less to compute.
     pub trim_vocabulary: bool,
     /// How.
     pub tune: TuneConfig,
@@ -180,7 +181,13 @@ impl RoundsConfig {
             ("rounds", self.rounds > 0, "choose at least 1"),
             ("languages", !self.languages.is_empty(), "name at least one"),
             ("candidates", self.candidates > 0, "choose at least 1"),
+            ("evaluation", self.evaluation != 1, "choose at least 2, or 0 for no estimate"),
             ("seeds_per_round", self.seeds_per_round != Some(0), "choose at least 1"),
+            (
+                "classifier.guardrail.head",
+                self.classifier.guardrail.head.is_none(),
+                "leave it out: the small classifier of a game has no encoder",
+            ),
             (
                 "classifier.go_on",
                 !self.classifier.go_on || self.classifier.base.is_some(),

@@ -15,7 +15,7 @@ pub(super) struct Candidates {
     /// The seed row's name.
     pub seed: String,
     pub language: Language,
-    /// The generator's hash.
+    /// The generator's hash, or the server's name for what wrote.
     pub model: String,
     pub texts: Vec<Draft>,
 }

@@ -151,6 +151,16 @@ pub(super) fn check(config: &RoundsConfig, material: &Material, server: bool) ->
         let remedy = "choose other rows, languages or licences";
         return Err(Error::invalid("prompts", "no row is left to be rewritten", remedy));
     }
+    let lacks = |problem, remedy| Err(Error::invalid("selection", problem, remedy));
+    if material.seeds.train.is_empty() {
+        return lacks(
+            "no row is left to classify by",
+            "choose other sources, languages or licences",
+        );
+    }
+    if config.classifier.base.is_some() && material.seeds.validation.is_empty() {
+        return lacks("no row is left to choose a threshold by", "raise selection.validation");
+    }
     if server && config.generator.dpo.is_some() {
         let problem = "a server gives no log-probabilities and takes no gradient";
         let remedy = "leave generator.dpo out, or play with a model here";

@@ -1,6 +1,7 @@
 //! What a round came to.
 
 use super::guard::Guard;
+use super::lines::Lines;
 use super::players::{Scribe, Written};
 use super::records::{Verdict, verdicts};
 use super::run::{Stage, Strategy};
@@ -12,6 +13,7 @@ use crate::exploit::{Bound, Gap};
 use crate::game::Estimate;
 use crate::guard::Weighed;
 use crate::metrics::{Confusion, auroc};
+use crate::neural::generator::Local;
 use crate::neural::parallel;
 use crate::report::write_atomically;
 use crate::{Error, Result};
@@ -24,7 +26,7 @@ use std::ops::ControlFlow;
 pub struct Summary {
     /// Its number.
     pub round: usize,
-    /// Hash of the generator after it; `server` where one wrote.
+    /// Hash of the generator after it; the server's name where one wrote.
     pub generator: String,
     /// Texts drawn in it.
     pub drawn: usize,
@@ -169,11 +171,15 @@ fn evaluated(
     tell: &mut Tell<'_>,
 ) -> Result<ControlFlow<(), Evaluated>> {
     let guard = Guard::load(&now.y.path)?;
+    let mut lines: Lines<BenchmarkScore> =
+        Lines::open(game.folder(now.t).join("benchmarks.jsonl"))?;
     let (benchmarks, laws) =
         (game.material.benchmarks.len(), usize::from(game.config.evaluation > 0));
     let steps = benchmarks + laws;
-    let mut scores = Vec::new();
     for (i, rows) in game.material.benchmarks.iter().enumerate() {
+        if lines.done.contains_key(&(i as u32)) {
+            continue;
+        }
         if tell(Stage::Evaluation, i, steps).is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -181,13 +187,14 @@ fn evaluated(
         let truth: Vec<bool> = rows.labels.iter().map(|l| *l == Label::Unsafe).collect();
         let found = guard.scores(&texts)?;
         let confusion = Confusion::at(0.5, &found, &truth)?;
-        scores.push(BenchmarkScore {
+        let score = BenchmarkScore {
             language: rows.language,
             benchmark: rows.benchmark,
             f1: confusion.f1(),
             auroc: auroc(&found, &truth)?,
             fpr: confusion.false_positive_rate(),
-        });
+        };
+        lines.push(i as u32, score)?;
     }
     if tell(Stage::Evaluation, benchmarks, steps).is_break() {
         return Ok(ControlFlow::Break(()));
@@ -196,7 +203,7 @@ fn evaluated(
         true => measured(game, first, before, now, &guard)?,
         false => (None, None),
     };
-    Ok(ControlFlow::Continue((scores, law, gap)))
+    Ok(ControlFlow::Continue((lines.done.into_values().collect(), law, gap)))
 }
 
 fn counts(rows: &[Row]) -> BTreeMap<Language, [usize; 2]> {
@@ -222,16 +229,17 @@ fn measured(
     let base = game.writer(first)?;
     let prompts = encoded(game, &base, &tasks)?;
     let asked = tasks.first().map(|task| game.prompt(task));
-    let scribe = |x: &Strategy| {
-        let local = game.writer(x)?;
+    let scribe = |local: &Local| {
         let generator = local.after(asked.as_ref());
         let threads = parallel::threads(generator.decoder().device());
         Scribe::new(generator.clone(), &prompts, &game.config.sampling, threads)
     };
-    let reference = scribe(first)?;
+    let reference = scribe(&base)?;
     let sample = |x: &Strategy, purpose: u64| {
-        let law = scribe(x)?;
-        Weighed::new(&law, &reference, prompts.len(), sub_seed(game.config.seed, now.t, purpose))
+        // The first generator is loaded already.
+        let other = (x.path != first.path).then(|| scribe(&game.writer(x)?)).transpose()?;
+        let law = other.as_ref().unwrap_or(&reference);
+        Weighed::new(law, &reference, prompts.len(), sub_seed(game.config.seed, now.t, purpose))
     };
     let of_now = sample(&now.x, 6)?;
     let items = &of_now.draws.items;

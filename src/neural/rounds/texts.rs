@@ -5,9 +5,9 @@ use super::lines::{self, Lines};
 use super::records::{Candidates, Rated, Scored, Verdict, verdicts};
 use super::run::{Stage, Strategy};
 use super::stages::{Game, Task, Tell, hash, sub_seed};
-use crate::data::Label;
 use crate::data::filters::{Filters, Reason, check_rating};
-use crate::neural::generator::{Draft, Job, Sampling, Writer as _, parse_rating, rating};
+use crate::data::{Label, Row};
+use crate::neural::generator::{Draft, Job, Sampling, Writer as _, parse_rating, rating, shown};
 use crate::report::remove;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -149,9 +149,11 @@ impl Game<'_> {
         }
         let mut verdicts = Vec::new();
         for (job, (task, of_task)) in tasks.iter().zip(&drawn).enumerate() {
+            // What was asked for is a text like the part of the seed that the prompt holds.
+            let seen = Row { text: shown(&task.row.text), ..task.row.clone() };
             for (candidate, Draft { text, whole }) in of_task.texts.iter().enumerate() {
                 let dropped = match whole {
-                    true => filters.reason(task.row, text, task.language),
+                    true => filters.reason(&seen, text, task.language),
                     false => Some(Reason::Cut),
                 };
                 verdicts.push(Verdict {
