@@ -2,7 +2,9 @@
 
    guarantees Q p v  == the generator p gets at least v against every classifier of the class Q
    concedes Q q v    == the classifier q of the class Q lets no generator get more than v
-   bounds_gap        == p guarantees v, q concedes v + e: the exploitability of (p, q) is at most e
+   eps_nash Q p q e  == the two players' gains from changing strategy sum to at most e (NashConv)
+   bounds_eps_nash   == p guarantees v and q concedes v + e: an e-Nash pair
+   eps_nash_gap      == of an e-Nash pair the exploitability, where both have best replies, is at most e
    bounds_nash       == and the payoff of every equilibrium lies in [v, v + e]
 
    certificate       == the integers of a game, of a generator and a classifier, and a claimed value and gap
@@ -23,7 +25,7 @@
    conceded b c      == encloses an upper bound of what the classifier concedes
    check b c         == in_support, in_class, value c <= guaranteed b c, conceded b c <= value c + gap c
    check_sound       == check b c: generator_of guarantees value c, classifier_of concedes value c + gap c
-   check_gap         == check b c: the exploitability of the two is at most gap c
+   check_gap         == check b c: an eps-Nash pair with eps = gap c
    check_nash        == check b c: the payoff of every equilibrium is in [value c, value c + gap c]        *)
 From Coq Require Import ZArith QArith Qreals Reals Lra Psatz.
 From mathcomp Require Import ssreflect ssrfun ssrbool eqtype ssrnat seq choice fintype bigop.
@@ -41,8 +43,15 @@ Definition guarantees Q p (v : R) := is_generator p /\ forall q, Q q -> v <= pay
 
 Definition concedes Q q (v : R) := Q q /\ forall u, is_generator u -> payoff u q <= v.
 
-Theorem bounds_gap Q p q v e d : guarantees Q p v -> concedes Q q (v + e) -> exploitability Q p q d -> d <= e.
-Proof. move=> [_ G] [_ C] [u [q' [Hu [_ [[Qq' _] ->]]]]]. have := G q' Qq'. have := C u Hu. lra. Qed.
+Definition eps_nash Q p q (e : R) :=
+  [/\ is_generator p, Q q
+    & forall u q', is_generator u -> Q q' -> (payoff u q - payoff p q) + (payoff p q - payoff p q') <= e].
+
+Theorem bounds_eps_nash Q p q v e : guarantees Q p v -> concedes Q q (v + e) -> eps_nash Q p q e.
+Proof. move=> [Hp G] [Hq C]; split=> // u q' Hu Hq'. have := G q' Hq'. have := C u Hu. lra. Qed.
+
+Theorem eps_nash_gap Q p q e d : eps_nash Q p q e -> exploitability Q p q d -> d <= e.
+Proof. move=> [_ _ H] [u [q' [Hu [_ [[Qq' _] ->]]]]]. exact: H. Qed.
 
 Theorem bounds_nash Q p q v e p' q' : guarantees Q p v -> concedes Q q (v + e) -> nash Q p' q' ->
   v <= payoff p' q' <= v + e.
@@ -487,8 +496,8 @@ case/and4P=> S C low high. have Hp := in_support_generator V S. have Hq := in_cl
   exact: at_most_le high (encloses_conceded V) (encloses_of_Q _ _).
 Qed.
 
-Theorem check_gap : check bits c -> forall e, exploitability Q p q e -> e <= gap c.
-Proof. move=> /check_sound [G C] e. exact: bounds_gap G C. Qed.
+Theorem check_gap : check bits c -> eps_nash Q p q (gap c).
+Proof. move=> /check_sound [G C]. exact: bounds_eps_nash G C. Qed.
 
 Theorem check_nash : check bits c -> forall p' q', nash Q p' q' -> value c <= payoff p' q' <= value c + gap c.
 Proof. move=> /check_sound [G C] p' q'. exact: bounds_nash G C. Qed.

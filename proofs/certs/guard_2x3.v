@@ -49,7 +49,5 @@ Theorem guard_2x3_guarantees :
 Proof. exact: (check_sound guard_2x3_game guard_2x3_checked). Qed.
 
 Theorem guard_2x3_gap :
-  forall e,
-    exploitability (class_of guard_2x3_game) (generator_of guard_2x3_game) (classifier_of guard_2x3_game) e ->
-    (e <= 0.000000126926)%R.
+  eps_nash (class_of guard_2x3_game) (generator_of guard_2x3_game) (classifier_of guard_2x3_game) 0.000000126926%R.
 Proof. exact: (check_gap guard_2x3_game guard_2x3_checked). Qed.

@@ -71,7 +71,5 @@ Theorem guard_4x6_guarantees :
 Proof. exact: (check_sound guard_4x6_game guard_4x6_checked). Qed.
 
 Theorem guard_4x6_gap :
-  forall e,
-    exploitability (class_of guard_4x6_game) (generator_of guard_4x6_game) (classifier_of guard_4x6_game) e ->
-    (e <= 0.000000666709)%R.
+  eps_nash (class_of guard_4x6_game) (generator_of guard_4x6_game) (classifier_of guard_4x6_game) 0.000000666709%R.
 Proof. exact: (check_gap guard_4x6_game guard_4x6_checked). Qed.

@@ -140,7 +140,5 @@ Theorem guard_8x12_guarantees :
 Proof. exact: (check_sound guard_8x12_game guard_8x12_checked). Qed.
 
 Theorem guard_8x12_gap :
-  forall e,
-    exploitability (class_of guard_8x12_game) (generator_of guard_8x12_game) (classifier_of guard_8x12_game) e ->
-    (e <= 0.000000821925)%R.
+  eps_nash (class_of guard_8x12_game) (generator_of guard_8x12_game) (classifier_of guard_8x12_game) 0.000000821925%R.
 Proof. exact: (check_gap guard_8x12_game guard_8x12_checked). Qed.

@@ -130,7 +130,5 @@ Theorem guard_8x12_warm_guarantees :
 Proof. exact: (check_sound guard_8x12_warm_game guard_8x12_warm_checked). Qed.
 
 Theorem guard_8x12_warm_gap :
-  forall e,
-    exploitability (class_of guard_8x12_warm_game) (generator_of guard_8x12_warm_game) (classifier_of guard_8x12_warm_game) e ->
-    (e <= 0.000000209435)%R.
+  eps_nash (class_of guard_8x12_warm_game) (generator_of guard_8x12_warm_game) (classifier_of guard_8x12_warm_game) 0.000000209435%R.
 Proof. exact: (check_gap guard_8x12_warm_game guard_8x12_warm_checked). Qed.

@@ -56,7 +56,5 @@ Theorem guard_anchor_guarantees :
 Proof. exact: (check_sound guard_anchor_game guard_anchor_checked). Qed.
 
 Theorem guard_anchor_gap :
-  forall e,
-    exploitability (class_of guard_anchor_game) (generator_of guard_anchor_game) (classifier_of guard_anchor_game) e ->
-    (e <= 0.000000276949)%R.
+  eps_nash (class_of guard_anchor_game) (generator_of guard_anchor_game) (classifier_of guard_anchor_game) 0.000000276949%R.
 Proof. exact: (check_gap guard_anchor_game guard_anchor_checked). Qed.

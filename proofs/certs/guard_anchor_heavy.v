@@ -56,7 +56,5 @@ Theorem guard_anchor_heavy_guarantees :
 Proof. exact: (check_sound guard_anchor_heavy_game guard_anchor_heavy_checked). Qed.
 
 Theorem guard_anchor_heavy_gap :
-  forall e,
-    exploitability (class_of guard_anchor_heavy_game) (generator_of guard_anchor_heavy_game) (classifier_of guard_anchor_heavy_game) e ->
-    (e <= 0.000000947068)%R.
+  eps_nash (class_of guard_anchor_heavy_game) (generator_of guard_anchor_heavy_game) (classifier_of guard_anchor_heavy_game) 0.000000947068%R.
 Proof. exact: (check_gap guard_anchor_heavy_game guard_anchor_heavy_checked). Qed.

@@ -62,7 +62,5 @@ Theorem guard_floor_guarantees :
 Proof. exact: (check_sound guard_floor_game guard_floor_checked). Qed.
 
 Theorem guard_floor_gap :
-  forall e,
-    exploitability (class_of guard_floor_game) (generator_of guard_floor_game) (classifier_of guard_floor_game) e ->
-    (e <= 0.000000142162)%R.
+  eps_nash (class_of guard_floor_game) (generator_of guard_floor_game) (classifier_of guard_floor_game) 0.000000142162%R.
 Proof. exact: (check_gap guard_floor_game guard_floor_checked). Qed.

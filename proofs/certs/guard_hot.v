@@ -62,7 +62,5 @@ Theorem guard_hot_guarantees :
 Proof. exact: (check_sound guard_hot_game guard_hot_checked). Qed.
 
 Theorem guard_hot_gap :
-  forall e,
-    exploitability (class_of guard_hot_game) (generator_of guard_hot_game) (classifier_of guard_hot_game) e ->
-    (e <= 0.0000000000000110609)%R.
+  eps_nash (class_of guard_hot_game) (generator_of guard_hot_game) (classifier_of guard_hot_game) 0.0000000000000110609%R.
 Proof. exact: (check_gap guard_hot_game guard_hot_checked). Qed.

@@ -49,7 +49,5 @@ Theorem guard_loose_guarantees :
 Proof. exact: (check_sound guard_loose_game guard_loose_checked). Qed.
 
 Theorem guard_loose_gap :
-  forall e,
-    exploitability (class_of guard_loose_game) (generator_of guard_loose_game) (classifier_of guard_loose_game) e ->
-    (e <= (1 / 3))%R.
+  eps_nash (class_of guard_loose_game) (generator_of guard_loose_game) (classifier_of guard_loose_game) (1 / 3)%R.
 Proof. exact: (check_gap guard_loose_game guard_loose_checked). Qed.

@@ -54,7 +54,5 @@ Theorem guard_sharp_guarantees :
 Proof. exact: (check_sound guard_sharp_game guard_sharp_checked). Qed.
 
 Theorem guard_sharp_gap :
-  forall e,
-    exploitability (class_of guard_sharp_game) (generator_of guard_sharp_game) (classifier_of guard_sharp_game) e ->
-    (e <= 0.000000000000394017)%R.
+  eps_nash (class_of guard_sharp_game) (generator_of guard_sharp_game) (classifier_of guard_sharp_game) 0.000000000000394017%R.
 Proof. exact: (check_gap guard_sharp_game guard_sharp_checked). Qed.

@@ -77,7 +77,5 @@ Theorem guard_three_labels_guarantees :
 Proof. exact: (check_sound guard_three_labels_game guard_three_labels_checked). Qed.
 
 Theorem guard_three_labels_gap :
-  forall e,
-    exploitability (class_of guard_three_labels_game) (generator_of guard_three_labels_game) (classifier_of guard_three_labels_game) e ->
-    (e <= 0.000000100133)%R.
+  eps_nash (class_of guard_three_labels_game) (generator_of guard_three_labels_game) (classifier_of guard_three_labels_game) 0.000000100133%R.
 Proof. exact: (check_gap guard_three_labels_game guard_three_labels_checked). Qed.

@@ -70,9 +70,7 @@ Theorem {name}_guarantees :
 Proof. exact: (check_sound {name}_game {name}_checked). Qed.
 
 Theorem {name}_gap :
-  forall e,
-    exploitability (class_of {name}_game) (generator_of {name}_game) (classifier_of {name}_game) e ->
-    (e <= {gap})%R.
+  eps_nash (class_of {name}_game) (generator_of {name}_game) (classifier_of {name}_game) {gap}%R.
 Proof. exact: (check_gap {name}_game {name}_checked). Qed.
 ",
             quotient(&self.beta.0),
