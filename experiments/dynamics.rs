@@ -91,7 +91,7 @@ const DYNAMICS: &[Dynamic] = &[
         average: Some(Weights::Quadratic),
         halves: false,
         restarts: false,
-        guarantee: ["1/sqrt(T), proven for simultaneous play", "none"],
+        guarantee: ["1/sqrt(T) for uniform averages of simultaneous play", "none"],
         update: |_, p| Ok(Box::new(predictive_regret_matching_plus(p))),
     },
     Dynamic {
@@ -102,7 +102,7 @@ const DYNAMICS: &[Dynamic] = &[
         halves: false,
         restarts: true,
         guarantee: [
-            "1/T (at its proven rate)",
+            "1/T for uniform averages (at its proven rate)",
             "converges; restarted, linearly (at its proven rate)",
         ],
         update: |s, p| Ok(Box::new(smooth_predictive_regret_matching_plus(p, 0.5 / s.norm)?)),
@@ -115,7 +115,7 @@ const DYNAMICS: &[Dynamic] = &[
         halves: true,
         restarts: true,
         guarantee: [
-            "1/T (at its proven rate)",
+            "1/T for uniform averages (at its proven rate)",
             "converges; restarted, linearly (at its proven rate)",
         ],
         update: |s, p| Ok(Box::new(extragradient_regret_matching_plus(p, 0.9 / s.norm)?)),
@@ -180,7 +180,7 @@ const DYNAMICS: &[Dynamic] = &[
         average: None,
         halves: false,
         restarts: false,
-        guarantee: ["", "linear, to the regularised equilibrium"],
+        guarantee: ["", "linear, to the regularised equilibrium (at its proven rate)"],
         update: |s, p| {
             let magnet = Simplex::uniform(p.actions())?;
             Ok(Box::new(magnetic(p, 1.0 / s.range, 0.025 * s.range, &magnet)?))
@@ -193,7 +193,7 @@ const DYNAMICS: &[Dynamic] = &[
         average: None,
         halves: false,
         restarts: false,
-        guarantee: ["", "converges with long enough stays"],
+        guarantee: ["", "converges with long enough stays (at its proven rate)"],
         update: |s, p| Ok(Box::new(MovingMagnet::new(p, 0.4 / s.range, 0.025 * s.range, 250)?)),
     },
 ];
@@ -318,8 +318,8 @@ pub fn run(context: &Context) -> Result<Report> {
              step. Seconds are of one thread and include averaging and the exact gap, taken every \
              5 % of the rounds."
                 .into(),
-            "The smooth methods run at 0.5 and 0.9 over the spectral norm, far above the rates of \
-             their proofs; see smooth_rate."
+            "The smooth methods run at 0.5 and 0.9 over the spectral norm, the magnets at 1 and 0.4 over the range, \
+             far above the rates of their proofs; see smooth_rate and magnetic."
                 .into(),
         ],
         ..Report::default()

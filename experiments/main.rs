@@ -16,6 +16,8 @@ mod bridge;
 mod calibration;
 #[cfg(feature = "neural")]
 mod contenders;
+#[cfg(feature = "neural")]
+mod dilution;
 mod dynamics;
 #[cfg(feature = "neural")]
 mod fig2;
@@ -115,6 +117,8 @@ const EXPERIMENTS: &[Experiment] = &[
     of("calibration", calibration::ABOUT, calibration::run, calibration::draw),
     #[cfg(feature = "neural")]
     of("overrefusal", overrefusal::ABOUT, overrefusal::run, overrefusal::draw),
+    #[cfg(feature = "neural")]
+    of("dilution", dilution::ABOUT, dilution::run, dilution::draw),
     #[cfg(feature = "neural")]
     of("weighting", weighting::ABOUT, weighting::run, weighting::draw),
     #[cfg(feature = "neural")]

@@ -51,15 +51,23 @@ pub fn read_seed_file(path: impl AsRef<Path>) -> Result<Vec<Row>> {
 /// all rows when that is `None`.
 ///
 /// # Errors
-/// Those of [`read_seed_file`]; a file without such rows counts as one without rows.
+/// Those of [`read_seed_file`]; [`Error::Invalid`] when no row is of these licences.
 pub fn read_licensed_seed_file(
     path: impl AsRef<Path>,
     licences: Option<&[String]>,
 ) -> Result<Vec<Row>> {
     let path = path.as_ref();
     let licensed = |origin: &Origin| licences.is_none_or(|l| l.contains(&origin.licence));
-    let rows = read_seed_origins(path)?.into_iter().filter(|(_, origin)| licensed(origin));
-    some(path, rows.map(|(row, _)| row).collect())
+    let rows = read_seed_origins(path)?;
+    let all = rows.len();
+    let rows: Vec<Row> =
+        rows.into_iter().filter(|(_, origin)| licensed(origin)).map(|(row, _)| row).collect();
+    if rows.is_empty() {
+        let problem = format!("none of its {all} rows is of a licence asked for");
+        let remedy = "state each row's in its field \"license\", or leave `licences` out of the configuration";
+        return Err(Error::invalid(path.display().to_string(), problem, remedy));
+    }
+    Ok(rows)
 }
 
 /// As [`read_seed_file`], with each row's `source` and `license`.

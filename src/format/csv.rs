@@ -35,5 +35,5 @@ pub(super) fn read(text: &str) -> Result<MatrixFile> {
         }
         rows.push(row);
     }
-    Ok(MatrixFile { game: MatrixGame::new(rows)?, rows: vec![], columns: vec![], note: None })
+    Ok(MatrixFile::zero_sum(MatrixGame::new(rows)?))
 }

@@ -83,7 +83,7 @@ fn matrix_game(file: &MatrixJson) -> Result<MatrixFile> {
         row.iter().enumerate().map(|(j, v)| payoff(i, j, v.get())).collect()
     };
     let rows = file.payoff.iter().enumerate().map(row).collect::<Result<Vec<_>>>()?;
-    Ok(MatrixFile { game: MatrixGame::new(rows)?, rows: vec![], columns: vec![], note: None })
+    Ok(MatrixFile::zero_sum(MatrixGame::new(rows)?))
 }
 
 fn kl_matrix_game(file: KlMatrixJson) -> Result<RegularisedGame> {

@@ -46,8 +46,17 @@ pub struct MatrixFile {
     pub rows: Vec<String>,
     /// The columns' names; empty when the file has none.
     pub columns: Vec<String>,
+    /// What the payoffs of a cell add up to in the file; half of it was taken from each player's.
+    pub constant: Rational,
     /// What reading changed, for the user to know.
     pub note: Option<String>,
+}
+
+impl MatrixFile {
+    /// A game without names.
+    fn zero_sum(game: MatrixGame<Rational>) -> Self {
+        Self { game, rows: vec![], columns: vec![], constant: Rational::ZERO, note: None }
+    }
 }
 
 /// Reads a game from text.

@@ -75,7 +75,7 @@ pub(super) fn read(text: &str) -> Result<MatrixFile> {
             "the payoffs add up to {constant} in every cell; {half} was taken from each player's to make the game zero-sum"
         )
     });
-    Ok(MatrixFile { game: MatrixGame::new(payoff)?, rows, columns, note })
+    Ok(MatrixFile { game: MatrixGame::new(payoff)?, rows, columns, constant, note })
 }
 
 /// A strategy's name, else its number from 1, as Gambit counts.

@@ -13,6 +13,7 @@ mod head;
 pub mod loss;
 pub mod ops;
 pub mod parallel;
+mod passages;
 mod pieces;
 pub mod preference;
 pub mod rounds;
@@ -24,6 +25,7 @@ pub use encoder::Encoder;
 pub use ensemble::Ensemble;
 pub use guardrail::{Guardrail, GuardrailConfig};
 pub use head::HeadConfig;
+pub use passages::passages;
 pub use train::Step;
 
 /// Teaches glibc's allocator to keep the blocks that each step frees, up to 30 MiB each, instead of

@@ -3,15 +3,16 @@
 use crate::learn;
 use crate::show::{self, Shown, progress, support};
 use clap::Args;
-use nashguard::certificate::{self, Certificate, Prior, readable};
+use nashguard::certificate::{self, Certificate, Exact, Prior, readable};
 use nashguard::error::check_tolerance;
 use nashguard::extensive::efg::EfgFile;
 use nashguard::extensive::{self, Player, SequenceForm, Tree};
 use nashguard::format::{ExactSolutionFile, GameFile, MatrixFile, SolutionFile};
+use nashguard::game::Value as _;
 use nashguard::guard::{self, GuardGame};
 use nashguard::matrix::regularised::{self, RegularisedGame, Regulariser};
 use nashguard::matrix::{self, MatrixGame, Solution};
-use nashguard::scalar::Rational;
+use nashguard::scalar::{Rational, Scalar as _};
 use nashguard::{Error, Result};
 use serde::Serialize;
 
@@ -75,13 +76,16 @@ impl How {
             GameFile::Extensive(file) => self.extensive(file),
             GameFile::Matrix(file) if self.exact => {
                 let s = self.solved(EXACT, &file.game)?;
-                let (value, written) = (readable(&s.value), json(&ExactSolutionFile::from(&s))?);
+                let paid = paid(&file.constant, &s.value, Exact);
+                let written = json_with(&ExactSolutionFile::from(&s), paid)?;
+                let value = readable(&s.value);
                 Ok(matrix_answer(file, s, &value, "0", written))
             }
             GameFile::Matrix(file) => {
                 let s = self.solved(MATRIX, &file.game)?;
                 let (value, gap) = (format!("{:e}", s.value), format!("{:.1e}", s.gap));
-                let written = json(&SolutionFile::from(&s))?;
+                let paid = paid(&file.constant, &s.value.to_exact()?, |paid| paid.mean());
+                let written = json_with(&SolutionFile::from(&s), paid)?;
                 Ok(matrix_answer(file, s, &value, &gap, written))
             }
         }
@@ -183,13 +187,15 @@ impl How {
             (value, gap) = (readable(&s.value), readable(&s.gap));
             let written = ExactSolutionFile::extensive(tree, &s)?;
             table = show::behaviour(&file.players, sides, [&s.max, &s.min])?;
-            solution = json(&written)?;
+            let paid = paid(&file.constant, &s.value, Exact);
+            solution = json_with(&written, paid)?;
             plans = [s.max, s.min];
         } else {
             let s = chosen(EXTENSIVE, method)?(tree, self.tol)?;
             (value, gap) = (format!("{:e}", s.value), format!("{:.1e}", s.gap));
             table = show::behaviour(&file.players, sides, [&s.max, &s.min])?;
-            solution = json(&SolutionFile::extensive(tree, &s)?)?;
+            let paid = paid(&file.constant, &s.value.to_exact()?, |paid| paid.mean());
+            solution = json_with(&SolutionFile::extensive(tree, &s)?, paid)?;
             plans = [s.max.to_exact(sides[0])?, s.min.to_exact(sides[1])?];
         }
         let certificate = Box::new(move || {
@@ -241,8 +247,30 @@ fn chosen<M: Copy>(methods: &[(&str, M)], name: Option<&str>) -> Result<M> {
     })
 }
 
+/// What each player gets in the game as it is written, where its payoffs do not sum to 0.
+fn paid<T>(
+    constant: &Rational,
+    value: &Rational,
+    number: impl Fn(Rational) -> T,
+) -> Option<[T; 2]> {
+    let half = constant / Rational::from(2);
+    (!constant.is_zero()).then(|| [&half + value, &half - value].map(number))
+}
+
 fn json(solution: &impl Serialize) -> Result<String> {
-    let mut json = serde_json::to_string(solution).map_err(|e| {
+    json_with(solution, None::<[f64; 2]>)
+}
+
+/// The solution, with what each player is paid.
+fn json_with<T: Serialize>(solution: &impl Serialize, paid: Option<[T; 2]>) -> Result<String> {
+    #[derive(Serialize)]
+    struct Written<'a, S, T> {
+        #[serde(flatten)]
+        solution: &'a S,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        paid: Option<[T; 2]>,
+    }
+    let mut json = serde_json::to_string(&Written { solution, paid }).map_err(|e| {
         Error::invalid("solution", e.to_string(), "report the game: a solution is always finite")
     })?;
     json.push('\n');

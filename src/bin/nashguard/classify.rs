@@ -5,7 +5,7 @@ use clap::Args;
 use nashguard::data::Category;
 use nashguard::neural::classifier::Classifier;
 use nashguard::neural::decoder::Numbers;
-use nashguard::neural::{Ensemble, Guardrail, device};
+use nashguard::neural::{Ensemble, Guardrail, device, passages};
 use nashguard::{Error, Result};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -32,6 +32,10 @@ pub struct Options {
     /// Holds a decoder's weights in 8 bits: a quarter of the memory, scores that differ in the third digit.
     #[arg(long)]
     quantised: bool,
+    /// Scores every sentence by itself too; what is printed is the largest of each category. It finds a request among
+    /// other words, and calls more harmless texts unsafe (experiments/results/dilution.md).
+    #[arg(long)]
+    sentences: bool,
 }
 
 /// Texts scored at a time.
@@ -110,21 +114,34 @@ pub fn run(options: &Options) -> Result<ExitCode> {
                 }
             }
         }
-        for Text { number, text, truncated } in &mut batch {
-            if let Some(read) = model.cut(text)? {
-                *truncated = true;
-                tell!("note: {} line {number}: only its first {read}", lines.name);
+        let mut parts: Vec<(usize, &str)> = Vec::new();
+        let mut cut: Vec<bool> = batch.iter().map(|text| text.truncated).collect();
+        for (i, Text { number, text, .. }) in batch.iter().enumerate() {
+            let of_text = if options.sentences { passages(text) } else { vec![text.as_str()] };
+            // What the whole does not reach, its sentences do.
+            for part in &of_text[usize::from(of_text.len() > 1)..] {
+                if let Some(read) = model.cut(part)? {
+                    cut[i] = true;
+                    tell!("note: {} line {number}: only its first {read}", lines.name);
+                }
+            }
+            parts.extend(of_text.into_iter().map(|part| (i, part)));
+        }
+        let mut scored = vec![[0.0_f32; Category::COUNT]; batch.len()];
+        for some in parts.chunks(BATCH) {
+            let texts: Vec<&str> = some.iter().map(|(_, part)| *part).collect();
+            for (&(i, _), p) in some.iter().zip(model.probabilities(&texts)?) {
+                scored[i].iter_mut().zip(p).for_each(|(most, p)| *most = most.max(p));
             }
         }
-        let texts: Vec<&str> = batch.iter().map(|of| of.text.as_str()).collect();
-        let verdicts = batch.iter().zip(model.probabilities(&texts)?).map(|(of, p)| {
+        let verdicts = batch.iter().zip(scored).zip(cut).map(|((of, p), truncated)| {
             let score = p.iter().copied().fold(0.0, f32::max);
             Verdict {
                 line: of.number,
                 r#unsafe: score > threshold,
                 score,
                 threshold,
-                truncated: of.truncated,
+                truncated,
                 scores: Scores(p),
             }
         });

@@ -2,7 +2,7 @@
 
 use crate::interrupt;
 use crate::show::bar;
-use crate::train::Options;
+use crate::train::{Options, seed_file};
 use indicatif::ProgressBar;
 use nashguard::data::{Label, Row, read_seed_file, read_seed_origins};
 use nashguard::metrics::{Confusion, auroc};
@@ -15,7 +15,7 @@ use nashguard::{Error, Result};
 use serde::Deserialize;
 use serde_json::json;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The configuration file.
 #[derive(Deserialize)]
@@ -36,7 +36,8 @@ pub fn run(options: &Options, config: Config) -> Result<()> {
     let out = &options.out;
     let path = options.models.join(&config.base);
     present(&path)?;
-    let read = |name: &str| read_seed_origins(options.data.join("seed").join(name));
+    let read =
+        |name: &str| read_seed_origins(seed_file(&options.data, Path::new("seed").join(name))?);
     let (train, validation) = (read("train.jsonl.gz")?, read("validation.jsonl.gz")?);
     let seed = options.seed.unwrap_or(config.finetune.seed);
     let config = Config { finetune: FinetuneConfig { seed, ..config.finetune.clone() }, ..config };

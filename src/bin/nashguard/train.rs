@@ -77,7 +77,7 @@ struct Config {
     /// Whether to train on the built-in corpus too.
     #[serde(default)]
     embedded: bool,
-    /// A file with the sentence encoder, from the working folder; for guardrails with a head.
+    /// A file with the sentence encoder, from the working folder, or `shipped`; for guardrails with a head.
     encoder: Option<PathBuf>,
     /// N-grams, head and learning.
     #[serde(default)]
@@ -119,7 +119,7 @@ fn small(options: &Options, config: Config) -> Result<()> {
     let read = |files: &[PathBuf]| -> Result<Vec<Row>> {
         let mut rows = Vec::new();
         for file in files {
-            let path = options.data.join(file);
+            let path = seed_file(&options.data, file)?;
             rows.extend(read_licensed_seed_file(path, config.licences.as_deref())?);
         }
         Ok(rows)
@@ -141,14 +141,14 @@ fn small(options: &Options, config: Config) -> Result<()> {
         bar.set_position(step.done as u64);
         bar.set_message(format!("loss {:.3}", step.loss));
     };
-    let trained = match &config.encoder {
-        Some(file) => Guardrail::train_with_encoder(
-            config.guardrail,
-            Arc::new(Encoder::load(file)?),
-            &seeds,
-            translations,
-            seed,
-            &mut progress,
+    let encoder = match &config.encoder {
+        Some(name) if name == Path::new("shipped") => Guardrail::shipped()?.encoder(),
+        Some(file) => Some(Arc::new(Encoder::load(file)?)),
+        None => None,
+    };
+    let trained = match encoder {
+        Some(encoder) => Guardrail::train_with_encoder(
+            config.guardrail, encoder, &seeds, translations, seed, &mut progress,
         )?,
         None => {
             seeds.train.extend(translations);
@@ -158,6 +158,16 @@ fn small(options: &Options, config: Config) -> Result<()> {
     bar.finish_and_clear();
     trained.save(&options.out)?;
     measure(&options.out, &seeds.validation)
+}
+
+/// A seed file below `--data`.
+pub fn seed_file(data: &Path, file: impl AsRef<Path>) -> Result<PathBuf> {
+    let path = data.join(file);
+    if path.is_file() {
+        return Ok(path);
+    }
+    let remedy = "name the folder that holds it by --data, or other files in the configuration";
+    Err(Error::invalid(path.display().to_string(), "there is no such seed file", remedy))
 }
 
 /// F1 at 0.5 of the saved file on the validation rows of each language.

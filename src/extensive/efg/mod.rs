@@ -22,6 +22,8 @@ pub struct EfgFile {
     pub players: [String; 2],
     /// The game.
     pub tree: Tree,
+    /// What the payoffs of an end add up to in the file; half of it was taken from each player's.
+    pub constant: Rational,
     /// What was changed to make the file a zero-sum game in exact numbers, one sentence each.
     pub notes: Vec<String>,
 }
@@ -149,7 +151,8 @@ impl<'a> Reader<'a> {
         }
         self.tokens.expect(&Token::End, "the end of the file, for the game is complete,")?;
         let notes = self.notes();
-        Ok(EfgFile { title, players, tree: self.tree, notes })
+        let constant = self.constant.map_or(Rational::ZERO, |(sum, _)| sum);
+        Ok(EfgFile { title, players, tree: self.tree, constant, notes })
     }
 
     fn notes(&self) -> Vec<String> {
