@@ -16,7 +16,8 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoundsConfig {
-    /// Settles all randomness.
+    /// Settles all randomness, but for the order in which teaching takes its pairs (`generator.teaching.tune.seed`); the
+    /// seeds of the other trainings follow from it.
     pub seed: u64,
     /// Rounds played.
     pub rounds: usize,
