@@ -3,7 +3,9 @@
 use crate::Context;
 use crate::contenders::{search, way};
 use nashguard::data::{Origin, Row};
-use nashguard::neural::rounds::{RoundsConfig, Summary, Verdict, verdicts};
+use nashguard::neural::rounds::{
+    GAME, RoundsConfig, Summary, Verdict, round_folder, summary, verdicts,
+};
 use nashguard::{Error, Result};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,15 +26,8 @@ pub struct Game {
 impl Game {
     /// What every round came to, the start first.
     pub fn summaries(&self) -> Result<Vec<Summary>> {
-        let read = |round: usize| {
-            let path = self.folder.join(format!("round-{round}/summary.json"));
-            let text = std::fs::read(&path).map_err(|e| Error::io("read", &path, e))?;
-            serde_json::from_slice(&text).map_err(|e| {
-                let remedy = "delete it and play on: the round is summed up again";
-                Error::invalid(path.display().to_string(), format!("it is damaged ({e})"), remedy)
-            })
-        };
-        (0..=self.rounds).map(read).collect()
+        let read = (0..=self.rounds).map(|round| summary(&self.folder, round));
+        Ok(read.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
     /// Texts of a round that no filter dropped.
@@ -51,12 +46,9 @@ pub fn seed_texts(context: &Context) -> Result<Option<HashMap<String, String>>> 
     Ok(origins.map(|[train, _]| named(train)))
 }
 
-/// The file that says what a game is.
-const ABOUT: &str = "game.json";
-
 /// Whether a folder holds a game.
 pub fn is_game(folder: &Path) -> bool {
-    folder.join(ABOUT).is_file()
+    folder.join(GAME).is_file()
 }
 
 /// Every game with a round that is over, by name.
@@ -64,10 +56,10 @@ pub fn games(context: &Context) -> Result<Vec<Game>> {
     let Some(models) = &context.models else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for folder in search(models, &is_game)? {
-        let over = |round: &usize| folder.join(format!("round-{round}/summary.json")).is_file();
+        let over = |round: &usize| round_folder(&folder, *round).join("summary.json").is_file();
         let rounds = (1..).take_while(over).count();
         if rounds > 0 {
-            let (config, writer) = settings(&folder.join(ABOUT))?;
+            let (config, writer) = settings(&folder.join(GAME))?;
             found.push(Game { name: way(models, &folder), folder, rounds, config, writer });
         }
     }
@@ -144,7 +136,7 @@ pub mod tests {
     pub fn leave(folder: &Path, over: &[Summary]) {
         fs::create_dir_all(folder.join(format!("round-{}/classifier", over.len()))).unwrap();
         let about = json!({ "config": RoundsConfig::default() });
-        fs::write(folder.join(ABOUT), about.to_string()).unwrap();
+        fs::write(folder.join(GAME), about.to_string()).unwrap();
         for summary in over {
             let round = folder.join(format!("round-{}", summary.round));
             fs::create_dir_all(&round).unwrap();
@@ -186,7 +178,7 @@ pub mod tests {
         leave(&below("begun"), &[empty(0)]);
         leave(&below("new"), &[]);
         // A game that has only begun is not even asked what it is.
-        fs::write(below("new").join(ABOUT), "{").unwrap();
+        fs::write(below("new").join(GAME), "{").unwrap();
         let found = games(&looking(root.path())).unwrap();
         let told: Vec<(&str, usize)> = found.iter().map(|g| (&*g.name, g.rounds)).collect();
         assert_eq!(told, [("a/one", 1), ("b/one", 2)]);

@@ -28,7 +28,11 @@ pub fn run(options: &Options) -> Result<()> {
     apart(Some(&**game).filter(named), certificate.as_deref(), out)?;
     let (name, text) = crate::read(game)?;
     let game = read_game(&text).map_err(|e| e.within(&name))?;
-    let answer = how.answer(&game)?;
+    let answer = how.answer(&game).map_err(|e| match e {
+        // Of an option, not of the game.
+        Error::Invalid { ref place, .. } if place.starts_with("--") => e,
+        e => e.within(&name),
+    })?;
     let mut files = Vec::new();
     let proof;
     if let Some(path) = certificate {
@@ -44,7 +48,7 @@ pub fn run(options: &Options) -> Result<()> {
     for note in &answer.notes {
         tell!("note: {note}");
     }
-    eprint!("{}", answer.table);
+    tell!("{}", answer.table.trim_end());
     Ok(())
 }
 

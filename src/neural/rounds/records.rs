@@ -7,7 +7,23 @@ use crate::neural::generator::Draft;
 use crate::neural::preference::Level;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// A game's settings, models and rows.
+pub const GAME: &str = "game.json";
+pub(super) const CANDIDATES: &str = "candidates.jsonl";
+pub(super) const RATINGS: &str = "ratings.jsonl";
+pub(super) const SCORES: &str = "scores.jsonl";
+pub(super) const VERDICTS: &str = "verdicts.jsonl";
+pub(super) const ADDED: &str = "added.jsonl";
+pub(super) const BENCHMARKS: &str = "benchmarks.jsonl";
+pub(super) const SECONDS: &str = "seconds.json";
+pub(super) const SUMMARY: &str = "summary.json";
+
+/// Where the game in `folder` keeps a round.
+pub fn round_folder(folder: &Path, round: usize) -> PathBuf {
+    folder.join(format!("round-{round}"))
+}
 
 /// What was written for one seed in one language.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,7 +135,7 @@ impl Added {
 /// # Errors
 /// [`Error::Io`] when the round is not over, [`Error::Invalid`] for a damaged file.
 pub fn added_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
-    let path = folder.join(format!("round-{round}")).join("added.jsonl");
+    let path = round_folder(folder, round).join(ADDED);
     lines::read::<Added>(&path)?.into_iter().map(Added::row).collect()
 }
 
@@ -128,7 +144,7 @@ pub fn added_rows(folder: &Path, round: usize) -> Result<Vec<Row>> {
 /// # Errors
 /// As [`added_rows`].
 pub fn verdicts(folder: &Path, round: usize) -> Result<Vec<Verdict>> {
-    let path = folder.join(format!("round-{round}")).join("verdicts.jsonl");
+    let path = round_folder(folder, round).join(VERDICTS);
     let read: Vec<Verdict> = lines::read(&path)?;
     if let Some(i) =
         read.iter().position(|v| v.level.is_some_and(|level| !(1..=4).contains(&level)))

@@ -1,6 +1,7 @@
 //! The rounds, through [`play`].
 
 use super::config::{GeneratorConfig, RoundsConfig};
+use super::records::GAME;
 use super::stages::{Game, hash};
 use super::summary::{Summary, summarise};
 use crate::data::{BenchmarkRows, Origin, Row, Seeds};
@@ -263,7 +264,7 @@ fn alone(out: &Path) -> Result<File> {
 
 /// Refuses a folder that holds another game.
 fn same_game(about: &Value, out: &Path) -> Result<()> {
-    let path = out.join("game.json");
+    let path = out.join(GAME);
     match std::fs::read(&path) {
         Ok(text) => match serde_json::from_slice::<Value>(&text) {
             Ok(found) if found == *about => Ok(()),

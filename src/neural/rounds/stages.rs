@@ -3,7 +3,7 @@
 use super::config::RoundsConfig;
 use super::guard::Guard;
 use super::lines;
-use super::records::{Added, Verdict, added_rows};
+use super::records::{ADDED, Added, BENCHMARKS, SECONDS, Verdict, added_rows, round_folder};
 use super::run::{Material, Stage, Strategy};
 use crate::data::{Label, Language, Origin, Row, Seeds};
 use crate::neural::Guardrail;
@@ -13,7 +13,7 @@ use crate::neural::decoder::{
 use crate::neural::device;
 use crate::neural::generator::{Generator, Local, Prompt, Writer, rewrite, teaching_pairs};
 use crate::neural::preference::{Level, Likelihood, Pair, Passage, Report, optimise, pairs, tune};
-use crate::report::write_atomically;
+use crate::report::{remove, write_atomically};
 use crate::{Error, Result};
 use candle_core::Device;
 use rand::{Rng, SeedableRng, seq::SliceRandom};
@@ -54,7 +54,7 @@ pub(super) fn sub_seed(seed: u64, round: usize, purpose: u64) -> u64 {
 
 impl Game<'_> {
     pub fn folder(&self, round: usize) -> PathBuf {
-        self.out.join(format!("round-{round}"))
+        round_folder(self.out, round)
     }
 
     /// The seeds of a round and the languages they are rewritten into.
@@ -197,7 +197,7 @@ impl Game<'_> {
         let fooled = verdicts.iter().filter(|v| v.dropped.is_none() && v.wrong == Some(true));
         let source = format!("generator of round {}", y.round);
         let rows: Vec<Added> = fooled.map(|v| Added::of(v, &source)).collect();
-        lines::write(&self.folder(round).join("added.jsonl"), &rows)?;
+        lines::write(&self.folder(round).join(ADDED), &rows)?;
         self.classifier(round, Some(y), tell)
     }
 
@@ -214,6 +214,8 @@ impl Game<'_> {
         if mark.exists() {
             return Ok(ControlFlow::Continue(trained));
         }
+        // Of another classifier, if any.
+        remove(&self.folder(round).join(BENCHMARKS))?;
         self.timed(round, Stage::Classifier, || {
             let before = match before.filter(|_| self.config.classifier.go_on) {
                 Some(y) => Some(Guard::load(&y.path)?),
@@ -236,7 +238,7 @@ impl Game<'_> {
         })
     }
 
-    /// The generator after a round: preferences learnt, or the same where nothing is to be learnt.
+    /// The generator after a round: preferences learnt, or the same where the game has none.
     pub fn next_generator(
         &self,
         x: &Strategy,
@@ -300,7 +302,7 @@ impl Game<'_> {
     ) -> Result<T> {
         let started = Instant::now();
         let done = work()?;
-        let path = self.folder(round).join("seconds.json");
+        let path = self.folder(round).join(SECONDS);
         let mut seconds = self.seconds(round);
         *seconds.entry(stage).or_default() += started.elapsed().as_secs_f64();
         let text = format!("{:#}\n", serde_json::json!(seconds));
@@ -310,7 +312,7 @@ impl Game<'_> {
 
     /// Seconds of the stages so far.
     pub fn seconds(&self, round: usize) -> BTreeMap<Stage, f64> {
-        let text = std::fs::read(self.folder(round).join("seconds.json")).unwrap_or_default();
+        let text = std::fs::read(self.folder(round).join(SECONDS)).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 }

@@ -3,7 +3,7 @@
 use super::guard::Guard;
 use super::lines::Lines;
 use super::players::{Scribe, Written};
-use super::records::{Verdict, verdicts};
+use super::records::{BENCHMARKS, SUMMARY, Verdict, round_folder, verdicts};
 use super::run::{Stage, Strategy};
 use super::stages::{Game, Tell, encoded, hash, sub_seed};
 use crate::data::filters::Reason;
@@ -20,6 +20,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 /// A round in numbers; the start is round 0, of which only the strategies and the scores are told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +97,20 @@ fn two(e: Estimate) -> [f64; 2] {
     [e.mean, e.standard_error]
 }
 
+/// What a round of the game in `folder` came to; `None` when it is not over.
+///
+/// # Errors
+/// [`Error::Invalid`] for a damaged file.
+pub fn summary(folder: &Path, round: usize) -> Result<Option<Summary>> {
+    let path = round_folder(folder, round).join(SUMMARY);
+    let Ok(text) = std::fs::read(&path) else { return Ok(None) };
+    let damaged = |e| {
+        let remedy = "remove it and play on: the round is summed up again";
+        Error::invalid(path.display().to_string(), format!("it is damaged ({e})"), remedy)
+    };
+    serde_json::from_slice(&text).map(Some).map_err(damaged)
+}
+
 /// Reads or makes summary.json of a round.
 pub(super) fn summarise(
     game: &Game<'_>,
@@ -104,14 +119,8 @@ pub(super) fn summarise(
     now: &Round<Strategy, Strategy>,
     tell: &mut Tell<'_>,
 ) -> Result<ControlFlow<(), Summary>> {
-    let folder = game.folder(now.t);
-    let path = folder.join("summary.json");
-    if let Ok(text) = std::fs::read(&path) {
-        let damaged = |e| {
-            let place = path.display().to_string();
-            Error::invalid(place, format!("it is damaged ({e})"), "remove it to make it again")
-        };
-        return Ok(ControlFlow::Continue(serde_json::from_slice(&text).map_err(damaged)?));
+    if let Some(made) = summary(game.out, now.t)? {
+        return Ok(ControlFlow::Continue(made));
     }
     let evaluated =
         game.timed(now.t, Stage::Evaluation, || evaluated(game, first, before, now, tell))?;
@@ -156,7 +165,10 @@ pub(super) fn summarise(
         benchmarks: scores,
         seconds: game.seconds(now.t),
     };
-    write_atomically(&path, format!("{:#}\n", serde_json::json!(summary)).as_bytes())?;
+    write_atomically(
+        &round_folder(game.out, now.t).join(SUMMARY),
+        format!("{:#}\n", serde_json::json!(summary)).as_bytes(),
+    )?;
     Ok(ControlFlow::Continue(summary))
 }
 
@@ -171,8 +183,7 @@ fn evaluated(
     tell: &mut Tell<'_>,
 ) -> Result<ControlFlow<(), Evaluated>> {
     let guard = Guard::load(&now.y.path)?;
-    let mut lines: Lines<BenchmarkScore> =
-        Lines::open(game.folder(now.t).join("benchmarks.jsonl"))?;
+    let mut lines: Lines<BenchmarkScore> = Lines::open(game.folder(now.t).join(BENCHMARKS))?;
     let (benchmarks, laws) =
         (game.material.benchmarks.len(), usize::from(game.config.evaluation > 0));
     let steps = benchmarks + laws;

@@ -2,7 +2,9 @@
 
 use super::guard::Guard;
 use super::lines::{self, Lines};
-use super::records::{Candidates, Rated, Scored, Verdict, verdicts};
+use super::records::{
+    CANDIDATES, Candidates, RATINGS, Rated, SCORES, Scored, VERDICTS, Verdict, verdicts,
+};
 use super::run::{Stage, Strategy};
 use super::stages::{Game, Task, Tell, hash, sub_seed};
 use crate::data::filters::{Filters, Reason, check_rating};
@@ -26,12 +28,12 @@ impl Game<'_> {
         folder: &Path,
         tell: &mut Tell<'_>,
     ) -> Result<ControlFlow<(), Vec<Candidates>>> {
-        let mut lines: Lines<Candidates> = Lines::open(folder.join("candidates.jsonl"))?;
+        let mut lines: Lines<Candidates> = Lines::open(folder.join(CANDIDATES))?;
         let missing: Vec<u32> =
             (0..tasks.len() as u32).filter(|n| !lines.done.contains_key(n)).collect();
         if !missing.is_empty() {
             // What was said of other texts: a server does not write the same ones again.
-            for said in ["ratings.jsonl", "scores.jsonl"] {
+            for said in [RATINGS, SCORES] {
                 remove(&folder.join(said))?;
             }
             let jobs: Vec<Job> = missing
@@ -80,7 +82,7 @@ impl Game<'_> {
         folder: &Path,
         tell: &mut Tell<'_>,
     ) -> Result<ControlFlow<(), BTreeMap<u32, Option<u8>>>> {
-        let mut lines: Lines<Rated> = Lines::open(folder.join("ratings.jsonl"))?;
+        let mut lines: Lines<Rated> = Lines::open(folder.join(RATINGS))?;
         let asked = verdicts.iter().filter(|v| v.dropped.is_none());
         let all = asked.clone().count();
         let style = self.config.generator.style;
@@ -123,7 +125,7 @@ impl Game<'_> {
     ) -> Result<ControlFlow<(), Vec<Verdict>>> {
         let round = x.round + 1;
         let folder = self.folder(round);
-        let path = folder.join("verdicts.jsonl");
+        let path = folder.join(VERDICTS);
         let tasks = self.tasks(round);
         if path.exists() {
             let known = verdicts(self.out, round)?;
@@ -214,7 +216,7 @@ impl Game<'_> {
         folder: &Path,
         tell: &mut Tell<'_>,
     ) -> Result<ControlFlow<(), BTreeMap<u32, f32>>> {
-        let mut lines: Lines<Scored> = Lines::open(folder.join("scores.jsonl"))?;
+        let mut lines: Lines<Scored> = Lines::open(folder.join(SCORES))?;
         let open: Vec<&Verdict> =
             verdicts.iter().filter(|v| matches!(v.dropped, None | Some(Reason::Rating))).collect();
         let guard = Guard::load(&y.path)?;
