@@ -7,6 +7,7 @@ use nashguard::guard::{Classifier, ExactGap, Generator};
 use nashguard::scalar::parse;
 use nashguard::simplex::Simplex;
 use ndarray::Array2;
+use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -448,6 +449,17 @@ fn supports_are_shown_and_long_ones_cut() {
         "{message}"
     );
     assert!(message.contains(r#"  stay "put" "#), "{message}");
+    // What each gets in the game as it is written.
+    for (arguments, paid) in [
+        (["solve", "-"].as_slice(), json!([5.0, -2.0])),
+        (&["solve", "-", "--exact"], json!(["5", "-2"])),
+    ] {
+        let out = nashguard(arguments, named.as_bytes());
+        let answer: Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(answer["paid"], paid);
+    }
+    let out = nashguard(&["solve", "-"], b"1,-1\n-1,1\n");
+    assert!(serde_json::from_slice::<Value>(&out.stdout).unwrap().get("paid").is_none());
 }
 
 /// Ctrl-C in the middle: a message, exit code 130, and no file, whole or half.
@@ -590,7 +602,10 @@ fn games_and_certificates_become_coq_files() {
     for (game, theorem) in [
         (MATRIX, "Theorem proof_value :\n  is_value (game proof_certificate) (0 / 1)%R."),
         (EFG, "Theorem proof_value :\n  value_of proof_game (1 / 3)%R."),
-        (GUARD, "exploitability (class_of proof_game)"),
+        (
+            GUARD,
+            "eps_nash (class_of proof_game) (generator_of proof_game) (classifier_of proof_game) 0.0",
+        ),
         (KL, "eps_nash (game_of proof_game) (x_of proof_game) (y_of proof_game) 0.0"),
     ] {
         let (proof, certificate) = (path("proof.v"), path("c.json"));

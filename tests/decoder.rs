@@ -972,6 +972,27 @@ fn byte_level_models_are_trimmed_and_others_refused() {
         assert_eq!(short.decode(&short.stops()).unwrap(), "1");
     }
 
+    // A named token that the model has no embedding of, as Gemma 3 has, goes.
+    let tokenizer = Tokenizer::load(&folder).unwrap();
+    let config = Config { vocabulary: tokenizer.size(), ..decoder.config().clone() };
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let decoder = Decoder::random(config, DType::F32, CPU, &mut rng).unwrap();
+    let path = folder.join("tokenizer.json");
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let beyond = serde_json::json!({
+        "id": tokenizer.size(), "content": "<image>", "single_word": false, "lstrip": false,
+        "rstrip": false, "normalized": false, "special": true,
+    });
+    json["added_tokens"].as_array_mut().unwrap().push(beyond);
+    fs::write(&path, json.to_string()).unwrap();
+    let config = serde_json::json!({ "image_token": "<image>" }).to_string();
+    fs::write(folder.join("tokenizer_config.json"), config).unwrap();
+    let tokenizer = Tokenizer::load(&folder).unwrap();
+    let (less, short) = trimmed(&decoder, &tokenizer, used(&tokenizer, &["ab"])).unwrap();
+    let size = decoder.config().vocabulary;
+    assert_eq!((tokenizer.size(), tokenizer.id("<image>")), (size + 1, Some(size as u32)));
+    assert_eq!((less.config().vocabulary, short.size(), short.id("<image>")), (size, size, None));
+
     let words = r#"{"model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}"#;
     let words = Tokenizer::from_json(words).unwrap();
     let error = trimmed(&decoder, &words, used(&words, &["a"])).unwrap_err().to_string();
