@@ -11,13 +11,16 @@ use nashguard::data::Language;
 use nashguard::neural::{Guardrail, passages};
 use nashguard::report::plot::{Axis, Figure, Line, LineChart, Panel};
 use nashguard::report::{Cell, Column, Report, Series, Table};
+use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 
 pub const ABOUT: &str = "unsafe texts among friendly sentences, read whole and by sentences";
 
-/// Texts of each benchmark and language that are padded, at most, evenly spread.
-const TEXTS: usize = 200;
+/// Rows read of each benchmark and language at most, evenly spread.
+const ROWS: usize = 200;
+/// Unsafe ones of them that are padded, at most, evenly spread.
+const TEXTS: usize = 50;
 /// As many friendly sentences as are put before or after a text.
 const MOST: usize = 3;
 const FRIENDLY: [[&str; MOST]; Language::ALL.len()] = [
@@ -52,8 +55,13 @@ const PLACES: [(&str, fn(&str, &str) -> String); 2] = [
 ];
 
 pub fn run(context: &Context) -> Result<Report> {
-    let (seeds, _) = seeds(context)?;
-    let sets = sets(context, &seeds.validation)?;
+    let mut sets = sets(context, &seeds(context)?.0.validation)?;
+    for set in sets.iter_mut().filter_map(Arc::get_mut) {
+        let most = context.scale.pick(ROWS, ROWS, usize::MAX);
+        thin(&mut set.texts, most);
+        thin(&mut set.truth, most);
+        thin(&mut set.kinds, most);
+    }
     let guardrail = Guardrail::shipped()?;
     let bar = context.progress("reading", READINGS.len() * (sets.len() + Language::ALL.len()));
     let mut found = Table::new(
@@ -132,7 +140,7 @@ pub fn run(context: &Context) -> Result<Report> {
         notes: vec![
             sets_note(&sets),
             format!(
-                "Padded: at most {TEXTS} unsafe texts of each benchmark and language, evenly spread, of those that the \
+                "At most {ROWS} rows of each benchmark and language are read, evenly spread (all with --scale full). Padded: at most {TEXTS} unsafe texts of each benchmark and language, evenly spread, of those that the \
                  same reading calls unsafe without a friendly sentence. The sentences are the same three in each language, \
                  translated."
             ),
@@ -154,11 +162,13 @@ fn read(guardrail: &Guardrail, texts: &[&str], parts: fn(&str) -> Vec<&str>) -> 
         .flat_map(|(i, text)| parts(text).into_iter().map(move |part| (i, part)))
         .collect();
     let mut most = vec![0.0_f32; texts.len()];
-    for some in parts.chunks(1024) {
+    let scored = parts.par_chunks(64).map(|some| {
         let texts: Vec<&str> = some.iter().map(|(_, part)| *part).collect();
-        for (&(i, _), score) in some.iter().zip(guardrail.scores(&texts)?) {
-            most[i] = most[i].max(score);
-        }
+        guardrail.scores(&texts)
+    });
+    let scored = scored.collect::<Result<Vec<_>>>()?.concat();
+    for (&(i, _), score) in parts.iter().zip(&scored) {
+        most[i] = most[i].max(*score);
     }
     Ok(most)
 }
