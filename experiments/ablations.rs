@@ -236,13 +236,13 @@ fn trained(
         if let Entry::Vacant(control) = controls.entry(count) {
             let mut runs = Vec::new();
             for seed in 0..SEEDS {
-                let rows = some(&seeds.train, count, context.seed + seed);
+                let rows = some(&seeds.train, count, context.seed.wrapping_add(seed));
                 runs.push(once(context, seeds, sets, NONE, seed, &rows)?);
             }
             control.insert(runs);
         }
         let runs = (0..SEEDS).zip(condition.plays.iter().cycle()).map(|(seed, rows)| {
-            let rows = some(rows, count, context.seed + seed);
+            let rows = some(rows, count, context.seed.wrapping_add(seed));
             once(context, seeds, sets, &condition.name, seed, &rows)
         });
         all.push((condition, runs.collect::<Result<Runs>>()?));
@@ -269,7 +269,7 @@ fn once(
 ) -> Result<Vec<Score>> {
     let with = Seeds { train: [&seeds.train[..], rows].concat(), validation: Vec::new() };
     let what = format!("{name}, {} rows ({} of {SEEDS})", rows.len(), seed + 1);
-    let guardrail = train(context, &what, config(context), &with, context.seed + seed)?;
+    let guardrail = train(context, &what, config(context), &with, context.seed.wrapping_add(seed))?;
     scores(&guardrail, sets)
 }
 

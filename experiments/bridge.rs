@@ -74,7 +74,7 @@ pub fn run(context: &Context) -> Result<Report> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
 
     let (rows, source) = seeds(context)?;
-    let numbers: Vec<u64> = (0..count).map(|k| context.seed + k).collect();
+    let numbers: Vec<u64> = (0..count).map(|k| context.seed.wrapping_add(k)).collect();
     let starts = parallel::each(threads, &numbers, |&seed| {
         Start::new(&rows.validation, &rows.train, seed, teaching, classifying)
     })?;
