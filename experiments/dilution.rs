@@ -49,7 +49,9 @@ const FRIENDLY: [[&str; MOST]; Language::ALL.len()] = [
 /// How a text is read.
 type Reading = (&'static str, fn(&str) -> Vec<&str>);
 const READINGS: [Reading; 2] = [("whole", |text| vec![text]), ("by sentences", passages)];
-const PLACES: [(&str, fn(&str, &str) -> String); 2] = [
+/// Where friendly sentences are put.
+type Place = (&'static str, fn(&str, &str) -> String);
+const PLACES: [Place; 2] = [
     ("before", |text, friendly| format!("{friendly} {text}")),
     ("after", |text, friendly| format!("{text} {friendly}")),
 ];

@@ -166,7 +166,7 @@ impl RoundsConfig {
     /// Checks what can be checked without a model.
     ///
     /// # Errors
-    /// [`Error::Invalid`] naming the setting.
+    /// [`Error::Invalid`](crate::Error::Invalid) naming the setting.
     pub fn check(&self) -> Result<()> {
         if let Some(dpo) = &self.generator.dpo {
             dpo.check().map_err(|e| e.within("generator.dpo"))?;

@@ -77,7 +77,7 @@ impl Guard {
     /// Reads a classifier that a round wrote.
     ///
     /// # Errors
-    /// [`Error::Io`] or [`Error::Invalid`] for files that are missing or damaged.
+    /// [`Error::Io`](crate::Error::Io) or [`Error::Invalid`](crate::Error::Invalid) for files that are missing or damaged.
     pub fn load(folder: impl AsRef<Path>) -> Result<Self> {
         let folder = folder.as_ref();
         let small = folder.join(SMALL);
@@ -92,7 +92,7 @@ impl Guard {
     /// Probabilities of the 12 categories, a row a text; a text in which nothing shows is read as a dash.
     ///
     /// # Errors
-    /// [`Error::Tensor`] when candle fails.
+    /// [`Error::Tensor`](crate::Error::Tensor) when candle fails.
     pub fn probabilities(&self, texts: &[&str]) -> Result<Vec<[f32; Category::COUNT]>> {
         let shown: Vec<&str> = texts
             .iter()

@@ -166,7 +166,7 @@ pub(super) fn summarise(
         seconds: game.seconds(now.t),
     };
     write_atomically(
-        &round_folder(game.out, now.t).join(SUMMARY),
+        round_folder(game.out, now.t).join(SUMMARY),
         format!("{:#}\n", serde_json::json!(summary)).as_bytes(),
     )?;
     Ok(ControlFlow::Continue(summary))
