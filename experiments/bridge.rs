@@ -128,8 +128,8 @@ pub fn run(context: &Context) -> Result<Report> {
                  every setting. Verdict: converges when the mean gap of the last {LAST} rounds is below {}% of \
                  the start's; falls when it is below {}% of that of the {LAST} rounds before; else cycles when a round \
                  moves the generator by more than {MOVES} and two rounds by less than {RETURNS} of that; else neither. \
-                 Long after: round {far} of the tables alone, of a cycle one of its \
-                 two. Predicted: by 2 tau + beta > 1 - mu_min \
+                 Left long after: in round {far}, played with the tables alone; of a \
+                 cycle that is one of its two states. Predicted: by 2 tau + beta > 1 - mu_min \
                  (Theorem B) at the exact equilibrium.",
                 100.0 * SMALL,
                 100.0 * FALLS

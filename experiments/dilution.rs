@@ -1,11 +1,12 @@
 //! Claim: friendly sentences around an unsafe request hide it from the shipped guardrail; read by sentences
-//! (`classify --sentences`) it is found again, and more harmless texts are called unsafe.
+//! (`classify --sentences`) it is found again, and more harmless texts are called unsafe. Expected: three sentences
+//! hide half of the texts, and cost the reading by sentences less than 10 points.
 //!
 //! Beyond the paper, which scores texts as they come.
 
 use crate::Context;
 use crate::contenders::{Set, THRESHOLD, seeds, sets, thin};
-use crate::scoring::{Score, cell, figures, mean, score, sets_note};
+use crate::scoring::{Score, cell, claim, figures, mean, score, sets_note};
 use nashguard::Result;
 use nashguard::data::Language;
 use nashguard::neural::{Guardrail, passages};
@@ -136,13 +137,16 @@ pub fn run(context: &Context) -> Result<Report> {
     bar.finish_and_clear();
     Ok(Report {
         paper_reference: "none: the paper scores texts as they come".into(),
-        claim: "Friendly sentences around an unsafe text hide it from the shipped guardrail; read by sentences it is \
-                found again, and more harmless texts are called unsafe."
-            .into(),
+        claim: claim(
+            sets.iter().any(|set| set.benchmark.is_some()),
+            "Friendly sentences around an unsafe text hide it from the shipped guardrail; read by sentences it is \
+             found again, and more harmless texts are called unsafe.",
+        ),
         notes: vec![
             sets_note(&sets),
             format!(
-                "At most {ROWS} rows of each benchmark and language are read, evenly spread (all with --scale full). Padded: at most {TEXTS} unsafe texts of each benchmark and language, evenly spread, of those that the \
+                "At most {ROWS} rows of each benchmark and language are read, evenly spread (all with --scale full, fewer \
+                 with smoke). Padded: at most {TEXTS} unsafe texts of each benchmark and language, evenly spread, of those that the \
                  same reading calls unsafe without a friendly sentence. The sentences are the same three in each language, \
                  translated."
             ),

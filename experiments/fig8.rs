@@ -21,7 +21,7 @@ pub fn run(context: &Context) -> Result<Report> {
     let of = match real {
         Some(_) => "of the real seeds",
         None => {
-            "of the embedded corpus, of which the claim is not: it is made of templates, as many in each language"
+            "of the embedded corpus (templates, as many in each language), which the claim is not about"
         }
     };
     let rows = match real {

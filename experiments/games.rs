@@ -26,8 +26,13 @@ pub struct Game {
 impl Game {
     /// What every round came to, the start first.
     pub fn summaries(&self) -> Result<Vec<Summary>> {
-        let read = (0..=self.rounds).map(|round| summary(&self.folder, round));
-        Ok(read.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        let read = |round: usize| {
+            summary(&self.folder, round)?.ok_or_else(|| {
+                let place = round_folder(&self.folder, round).display().to_string();
+                Error::invalid(place, "the round is not over", "play on: it is summed up again")
+            })
+        };
+        (0..=self.rounds).map(read).collect()
     }
 
     /// Texts of a round that no filter dropped.

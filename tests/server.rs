@@ -560,6 +560,8 @@ fn fault(kind: u8, request: &Request) -> Reply {
         10 => whole("{\"choices\": []}"),
         11 => whole(&answer_with(&json!(5), chat)),
         12 => Reply::Whole(529, "", body),
+        // What was written before the server gave up.
+        13 => whole(&body.replace("\"stop\"", "\"abort\"")),
         _ => Reply::Late(700, Box::new(whole(&body))),
     }
 }
@@ -574,7 +576,7 @@ proptest! {
         count in 1..10_u32,
         candidates in 1..4_usize,
         requests in 1..8_usize,
-        faults in proptest::collection::vec(proptest::collection::vec(0..14_u8, 0..4), 1..12),
+        faults in proptest::collection::vec(proptest::collection::vec(0..15_u8, 0..4), 1..12),
         delays in proptest::collection::vec(0..30_u64, 1..8),
     ) {
         let jobs = jobs(count);

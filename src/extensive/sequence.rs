@@ -97,7 +97,7 @@ impl SequenceForm<Rational> {
             return Err(Error::invalid(
                 "payoff",
                 "number out of range of f64",
-                "solve exactly (--exact), or divide all payoffs",
+                "solve exactly, or divide all payoffs",
             ));
         }
         let transposed = self.transposed.map(to_f64);

@@ -79,15 +79,13 @@ pub fn solve(tree: &Tree, tol: f64) -> Result<Solution> {
     check_tolerance("tol", tol)?;
     let shifted = Shifted::new(tree);
     let float = shifted.float();
-    let withheld = |gap: f64, iterations: usize| {
-        Error::NotSolved {
+    let withheld = |gap: f64, iterations: usize| Error::NotSolved {
         gap,
         tol,
         iterations,
-        remedy: "the payoffs are too ill-scaled for floating point: solve exactly (--exact), or raise the \
+        remedy: "the payoffs are too ill-scaled for floating point: solve exactly, or raise the \
                  tolerance (the gap is relative to the payoffs' spread)"
             .into(),
-    }
     };
     let (basis, pivots) = float.maximise(&shifted.guess()?);
     let (x, y) = float.vertex(&basis).ok_or_else(|| withheld(f64::INFINITY, pivots))?;
@@ -106,7 +104,7 @@ pub fn solve(tree: &Tree, tol: f64) -> Result<Solution> {
         return Err(Error::invalid(
             "payoff",
             "the value is out of range of f64",
-            "solve exactly (--exact), or divide all payoffs",
+            "solve exactly, or divide all payoffs",
         ));
     }
     Ok(Solution { max, min, value, gap: width })

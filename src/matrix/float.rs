@@ -36,7 +36,7 @@ pub fn solve<T: Scalar>(game: &MatrixGame<T>, tol: f64) -> Result<Solution> {
         gap: f64::INFINITY,
         tol,
         iterations: pivots,
-        remedy: "the payoffs exceed f64: solve exactly (--exact), or divide them all by 4".into(),
+        remedy: "the payoffs exceed f64: solve exactly, or divide them all by 4".into(),
     };
     if low == high {
         let (row, column) = (Simplex::vertex(0, m)?, Simplex::vertex(0, n)?);
@@ -53,15 +53,13 @@ pub fn solve<T: Scalar>(game: &MatrixGame<T>, tol: f64) -> Result<Solution> {
         .map_err(|e| Error::invalid("payoff", e.to_string(), "give rows of equal length"))?;
     let mut tableau = Tableau::new(unit.mapv(|v| 1.0 + v).view());
     tableau.maximise();
-    let withheld = |gap: f64| {
-        Error::NotSolved {
+    let withheld = |gap: f64| Error::NotSolved {
         gap,
         tol,
         iterations: tableau.pivots,
-        remedy: "the payoffs are too ill-scaled for floating point: solve exactly (--exact), or raise the \
+        remedy: "the payoffs are too ill-scaled for floating point: solve exactly, or raise the \
                  tolerance (the gap is relative to the payoffs' spread)"
             .into(),
-    }
     };
     let (x, y) = strategies(unit.view(), &tableau.basis());
     let [below, above] = guarantees(unit.view(), &x, &y).ok_or_else(|| withheld(f64::INFINITY))?;

@@ -151,7 +151,7 @@ impl MatrixGame<Rational> {
             Some(((i, j), _)) => Err(Error::invalid(
                 format!("payoff[{i}][{j}]"),
                 "number out of range of f64",
-                "solve exactly (--exact), or divide all payoffs",
+                "solve exactly, or divide all payoffs",
             )),
         }
     }

@@ -196,9 +196,19 @@ impl RegularisedGame {
         Ok(gain)
     }
 
-    /// The gap, and what rounding may hide of its width: a gain is a sum of products of payoffs, wrong by at most
-    /// d = (2 terms + 4) 2^-53 max |A|, what its strategy lacks of 1 included. For a free player the regret is then wrong by at most 2 d; for one of temperature t,
-    /// whose regret t K is as flat at its least as KL is, by d sqrt(2 K) + d^2 / (2 t).
+    /// By how much the gains of either player may be wrong: each is a sum of products of payoffs, off by at most
+    /// (2 terms + 4) 2^-53 max |A|, what the other's strategy lacks of 1 included.
+    fn rounding(&self) -> [f64; 2] {
+        let [low, high] = self.game.extremes();
+        let (rows, columns) = self.game.payoffs().dim();
+        let of = |terms: usize| {
+            (2 * terms + 4) as f64 * (f64::EPSILON / 2.0) * low.abs().max(high.abs())
+        };
+        [of(columns), of(rows)]
+    }
+
+    /// The gap, and what rounding may hide of its width, where gains are off by d: for a free player 2 d; for one of
+    /// temperature t, whose regret t K is as flat at its least as KL is, d sqrt(2 K) + d^2 / (2 t).
     fn measured(&self, x: &Simplex, y: &Simplex) -> Result<(Gap<f64>, f64)> {
         let (row_gain, column_gain) = (self.game.against(y)?, self.column_gain(x)?);
         let regrets = [self.row.regret(&row_gain, x), self.column.regret(&column_gain, y)];
@@ -208,19 +218,12 @@ impl RegularisedGame {
             width: regrets[0] + regrets[1],
             bound: Bound::Exact,
         };
-        let [low, high] = self.game.extremes();
-        let size = low.abs().max(high.abs()) * (f64::EPSILON / 2.0);
-        let hidden = |t: f64, regret: f64, terms: usize| {
-            let d = (2 * terms + 4) as f64 * size;
-            match t == 0.0 {
-                true => 2.0 * d,
-                false => d * (2.0 * regret / t).sqrt() + d * (d / (2.0 * t)),
-            }
-        };
-        let (rows, columns) = self.game.payoffs().dim();
-        let hidden = hidden(self.row.temperature, regrets[0], columns)
-            + hidden(self.column.temperature, regrets[1], rows);
-        Ok((gap, hidden))
+        let players = [&self.row, &self.column].into_iter().zip(regrets).zip(self.rounding());
+        let hidden = players.map(|((player, regret), d)| match player.temperature {
+            0.0 => 2.0 * d,
+            t => d * (2.0 * regret / t).sqrt() + d * (d / (2.0 * t)),
+        });
+        Ok((gap, hidden.sum()))
     }
 
     /// omega(A) = max over rows i, k and columns j, l of A_ij - A_il - A_kj + A_kl: how much what one
@@ -331,7 +334,8 @@ const ROUNDS: usize = 400_000;
 /// (Nemirovski 2004). A game without temperatures is better left to [`solve`](super::solve()).
 ///
 /// # Errors
-/// [`Error::NotSolved`] when the gap is above `tol` after 400,000 rounds; [`Error::Invalid`] when
+/// [`Error::NotSolved`] when the gap is above `tol` after 400,000 rounds, or must be, with payoffs of this size in f64;
+/// [`Error::Invalid`] when
 /// `tol` is not positive.
 pub fn solve(game: &RegularisedGame, tol: f64) -> Result<Solution> {
     check_tolerance("tol", tol)?;
@@ -349,6 +353,13 @@ pub fn solve(game: &RegularisedGame, tol: f64) -> Result<Solution> {
         return Ok(Solution { value: solution.value + constant, ..solution });
     }
     let mut search = Search { game, tol, best: f64::INFINITY };
+    // No iterate gets below what rounding may hide of a free player's regret.
+    let players = [&game.row, &game.column].into_iter().zip(game.rounding());
+    let least: f64 = players.filter(|(p, _)| p.temperature == 0.0).map(|(_, d)| 2.0 * d).sum();
+    if least >= tol {
+        search.best = least;
+        return Err(search.failed(0));
+    }
     let omega = game.interaction();
     if omega == 0.0 {
         // Neither player's reply depends on the other.

@@ -119,10 +119,12 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         for (i, Text { number, text, .. }) in batch.iter().enumerate() {
             let of_text = if options.sentences { passages(text) } else { vec![text.as_str()] };
             // What the whole does not reach, its sentences do.
-            for part in &of_text[usize::from(of_text.len() > 1)..] {
+            let whole = of_text.len() == 1;
+            for part in &of_text[usize::from(!whole)..] {
                 if let Some(read) = model.cut(part)? {
                     cut[i] = true;
-                    tell!("note: {} line {number}: only its first {read}", lines.name);
+                    let of = if whole { "only its" } else { "of a sentence only the" };
+                    tell!("note: {} line {number}: {of} first {read}", lines.name);
                 }
             }
             parts.extend(of_text.into_iter().map(|part| (i, part)));

@@ -85,7 +85,7 @@ pub struct GeneratorConfig {
 }
 
 /// Supervised fine-tuning on rows that say the same in two languages, found by the shipped sentence encoder, and on rows
-/// of one category: of all seed rows, whichever the game's own selections leave out.
+/// of one category: from all seed rows, also those that the game's selections leave out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Teaching {

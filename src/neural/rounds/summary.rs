@@ -19,6 +19,7 @@ use crate::report::write_atomically;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashSet};
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::Path;
 
@@ -100,10 +101,13 @@ fn two(e: Estimate) -> [f64; 2] {
 /// What a round of the game in `folder` came to; `None` when it is not over.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a damaged file.
+/// [`Error::Invalid`] for a damaged file, [`Error::Io`] for one that cannot be read.
 pub fn summary(folder: &Path, round: usize) -> Result<Option<Summary>> {
     let path = round_folder(folder, round).join(SUMMARY);
-    let Ok(text) = std::fs::read(&path) else { return Ok(None) };
+    let text = match std::fs::read(&path) {
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|e| Error::io("read", &path, e))?,
+    };
     let damaged = |e| {
         let remedy = "remove it and play on: the round is summed up again";
         Error::invalid(path.display().to_string(), format!("it is damaged ({e})"), remedy)
