@@ -53,6 +53,16 @@ impl Set {
     pub fn name(&self) -> &'static str {
         self.benchmark.map_or(HELD_OUT, Benchmark::name)
     }
+
+    /// At most so many of its rows, evenly spread.
+    pub fn thinned(&self, most: usize) -> Self {
+        let (mut texts, mut truth, mut kinds) =
+            (self.texts.clone(), self.truth.clone(), self.kinds.clone());
+        thin(&mut texts, most);
+        thin(&mut truth, most);
+        thin(&mut kinds, most);
+        Self { texts, truth, kinds, ..*self }
+    }
 }
 
 /// A set, and a contender's score of each of its texts.
@@ -156,9 +166,7 @@ pub fn benchmarks(context: &Context) -> Result<Vec<BenchmarkRows>> {
         .map(|(benchmark, language)| {
             let mut rows = data.benchmark(benchmark, language)?;
             if context.scale == Scale::Smoke {
-                thin(&mut rows.texts, SMOKE_ROWS);
-                thin(&mut rows.labels, SMOKE_ROWS);
-                thin(&mut rows.kinds, SMOKE_ROWS);
+                thin_rows(&mut rows, SMOKE_ROWS);
             }
             Ok(rows)
         })
@@ -169,6 +177,13 @@ pub fn benchmarks(context: &Context) -> Result<Vec<BenchmarkRows>> {
 pub fn thin<T>(rows: &mut Vec<T>, count: usize) {
     let step = rows.len().div_ceil(count).max(1);
     *rows = std::mem::take(rows).into_iter().step_by(step).collect();
+}
+
+/// Keeps at most `count` rows of a benchmark, evenly spread.
+pub fn thin_rows(rows: &mut BenchmarkRows, count: usize) {
+    thin(&mut rows.texts, count);
+    thin(&mut rows.labels, count);
+    thin(&mut rows.kinds, count);
 }
 
 /// Something that scores texts, with the scores it gave.

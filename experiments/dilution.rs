@@ -9,7 +9,7 @@ use crate::contenders::{Set, THRESHOLD, seeds, sets, thin};
 use crate::scoring::{Score, cell, claim, figures, mean, score, sets_note};
 use nashguard::Result;
 use nashguard::data::Language;
-use nashguard::neural::{Guardrail, passages};
+use nashguard::neural::{Guardrail, largest, passages};
 use nashguard::report::plot::{Axis, Figure, Line, LineChart, Panel};
 use nashguard::report::{Cell, Column, Report, Series, Table};
 use rayon::prelude::*;
@@ -58,13 +58,9 @@ const PLACES: [Place; 2] = [
 ];
 
 pub fn run(context: &Context) -> Result<Report> {
-    let mut sets = sets(context, &seeds(context)?.0.validation)?;
-    for set in sets.iter_mut().filter_map(Arc::get_mut) {
-        let most = context.scale.pick(ROWS, ROWS, usize::MAX);
-        thin(&mut set.texts, most);
-        thin(&mut set.truth, most);
-        thin(&mut set.kinds, most);
-    }
+    let most = context.scale.pick(ROWS, ROWS, usize::MAX);
+    let sets = sets(context, &seeds(context)?.0.validation)?;
+    let sets: Vec<Arc<Set>> = sets.iter().map(|set| Arc::new(set.thinned(most))).collect();
     let guardrail = Guardrail::shipped()?;
     let bar = context.progress("reading", READINGS.len() * (sets.len() + Language::ALL.len()));
     let mut found = Table::new(
@@ -162,21 +158,11 @@ pub fn run(context: &Context) -> Result<Report> {
 
 /// The largest score of each text's parts.
 fn read(guardrail: &Guardrail, texts: &[&str], parts: fn(&str) -> Vec<&str>) -> Result<Vec<f32>> {
-    let parts: Vec<(usize, &str)> = texts
-        .iter()
-        .enumerate()
-        .flat_map(|(i, text)| parts(text).into_iter().map(move |part| (i, part)))
-        .collect();
-    let mut most = vec![0.0_f32; texts.len()];
-    let scored = parts.par_chunks(64).map(|some| {
-        let texts: Vec<&str> = some.iter().map(|(_, part)| *part).collect();
-        guardrail.scores(&texts)
-    });
-    let scored = scored.collect::<Result<Vec<_>>>()?.concat();
-    for (&(i, _), score) in parts.iter().zip(&scored) {
-        most[i] = most[i].max(*score);
-    }
-    Ok(most)
+    let parts: Vec<Vec<&str>> = texts.iter().map(|text| parts(text)).collect();
+    let some =
+        parts.par_chunks(16).map(|some| largest(some, |texts| guardrail.probabilities(texts)));
+    let all = some.collect::<Result<Vec<_>>>()?.concat();
+    Ok(all.into_iter().map(|p| p.into_iter().fold(0.0, f32::max)).collect())
 }
 
 /// The unsafe texts of a language that are called so.

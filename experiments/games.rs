@@ -4,7 +4,7 @@ use crate::Context;
 use crate::contenders::{search, way};
 use nashguard::data::{Origin, Row};
 use nashguard::neural::rounds::{
-    GAME, RoundsConfig, Summary, Verdict, round_folder, summary, verdicts,
+    GAME, RoundsConfig, SUMMARY, Summary, Verdict, round_folder, summary, verdicts,
 };
 use nashguard::{Error, Result};
 use std::collections::HashMap;
@@ -61,7 +61,7 @@ pub fn games(context: &Context) -> Result<Vec<Game>> {
     let Some(models) = &context.models else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for folder in search(models, &is_game)? {
-        let over = |round: &usize| round_folder(&folder, *round).join("summary.json").is_file();
+        let over = |round: &usize| round_folder(&folder, *round).join(SUMMARY).is_file();
         let rounds = (1..).take_while(over).count();
         if rounds > 0 {
             let (config, writer) = settings(&folder.join(GAME))?;

@@ -5,7 +5,7 @@
 //! Paper: Table 2.
 
 use crate::Context;
-use crate::contenders::{Contender, Set, Source, Texts, benchmarks, thin, trained_by};
+use crate::contenders::{Contender, Set, Source, Texts, benchmarks, thin_rows, trained_by};
 use crate::scoring::{Score, cell, claim, figures, mean, score, sets_note, spread};
 use nashguard::data::{Language, reported};
 use nashguard::report::{Cell, Column, Report, Table};
@@ -31,10 +31,7 @@ struct Base {
 pub fn run(context: &Context) -> Result<Report> {
     let mut rows = benchmarks(context)?;
     for benchmark in &mut rows {
-        let most = context.scale.pick(ROWS, ROWS, usize::MAX);
-        thin(&mut benchmark.texts, most);
-        thin(&mut benchmark.labels, most);
-        thin(&mut benchmark.kinds, most);
+        thin_rows(benchmark, context.scale.pick(ROWS, ROWS, usize::MAX));
     }
     let texts = Texts::new(&[], &rows);
     let found = trained_by(context)?;

@@ -90,17 +90,9 @@ pub fn read_seed_origins(path: impl AsRef<Path>) -> Result<Vec<(Row, Origin)>> {
         rows.push((row.map_err(|e| e.within(place))?, origin));
         Ok(())
     })?;
-    some(path, rows)
-}
-
-/// The rows, unless there are none.
-fn some<T>(path: &Path, rows: Vec<T>) -> Result<Vec<T>> {
-    match rows.is_empty() {
-        false => Ok(rows),
-        true => Err(Error::invalid(
-            path.display().to_string(),
-            "the file holds no row",
-            "give a seed file with at least one row",
-        )),
+    if rows.is_empty() {
+        let remedy = "give a seed file with at least one row";
+        return Err(Error::invalid(path.display().to_string(), "the file holds no row", remedy));
     }
+    Ok(rows)
 }

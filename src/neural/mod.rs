@@ -25,7 +25,7 @@ pub use encoder::Encoder;
 pub use ensemble::Ensemble;
 pub use guardrail::{Guardrail, GuardrailConfig};
 pub use head::HeadConfig;
-pub use passages::passages;
+pub use passages::{largest, passages};
 pub use train::Step;
 
 /// Teaches glibc's allocator to keep the blocks that each step frees, up to 30 MiB each, instead of

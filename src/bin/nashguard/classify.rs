@@ -5,7 +5,7 @@ use clap::Args;
 use nashguard::data::Category;
 use nashguard::neural::classifier::Classifier;
 use nashguard::neural::decoder::Numbers;
-use nashguard::neural::{Ensemble, Guardrail, device, passages};
+use nashguard::neural::{Ensemble, Guardrail, device, largest, passages};
 use nashguard::{Error, Result};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -114,7 +114,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
                 }
             }
         }
-        let mut parts: Vec<(usize, &str)> = Vec::new();
+        let mut parts = Vec::new();
         let mut cut: Vec<bool> = batch.iter().map(|text| text.truncated).collect();
         for (i, Text { number, text, .. }) in batch.iter().enumerate() {
             let of_text = if options.sentences { passages(text) } else { vec![text.as_str()] };
@@ -127,15 +127,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
                     tell!("note: {} line {number}: {of} first {read}", lines.name);
                 }
             }
-            parts.extend(of_text.into_iter().map(|part| (i, part)));
+            parts.push(of_text);
         }
-        let mut scored = vec![[0.0_f32; Category::COUNT]; batch.len()];
-        for some in parts.chunks(BATCH) {
-            let texts: Vec<&str> = some.iter().map(|(_, part)| *part).collect();
-            for (&(i, _), p) in some.iter().zip(model.probabilities(&texts)?) {
-                scored[i].iter_mut().zip(p).for_each(|(most, p)| *most = most.max(p));
-            }
-        }
+        let scored = largest(&parts, |texts| model.probabilities(texts))?;
         let verdicts = batch.iter().zip(scored).zip(cut).map(|((of, p), truncated)| {
             let score = p.iter().copied().fold(0.0, f32::max);
             Verdict {

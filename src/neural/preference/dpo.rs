@@ -112,7 +112,8 @@ impl Preferences {
         if pairs.is_empty() {
             let problem =
                 "no pair could be built: of no seed is one candidate preferred to another";
-            let remedy = "look at what the filters dropped; a game with more candidates or seeds needs a folder of its own";
+            let remedy = "look at what the filters dropped; a game with more candidates or seeds needs a folder of \
+                          its own";
             return Err(Error::invalid("preferences", problem, remedy));
         }
         let hash = |generator: &Generator| -> Result<u64> {
@@ -159,8 +160,8 @@ pub fn optimise(
     let preferences = Preferences::new(dpo, pairs, current, base)?;
     let tuned = tune(current, config, &preferences, folder, watch)?;
     let Some(tuned) = tuned else { return Ok(None) };
-    let before = match &preferences.before {
-        Some(before) => before.clone(),
+    let before = match preferences.before {
+        Some(before) => before,
         None => log_probs(current, &preferences.pairs)?,
     };
     let after = log_probs(&tuned, &preferences.pairs)?;

@@ -33,6 +33,6 @@ pub use config::{ClassifierConfig, GeneratorConfig, RoundsConfig, Teaching};
 pub use estimate::{Cost, Estimate, Machine, Model, Need, Plan, estimate, gib};
 pub use guard::Guard;
 pub use players::{Scribe, Written};
-pub use records::{GAME, Verdict, added_rows, round_folder, verdicts};
+pub use records::{GAME, SUMMARY, Verdict, added_rows, round_folder, verdicts};
 pub use run::{Event, Material, Stage, run};
 pub use summary::{BenchmarkScore, GapSummary, LawSummary, Summary, summary};

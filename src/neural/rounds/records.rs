@@ -18,7 +18,8 @@ pub(super) const VERDICTS: &str = "verdicts.jsonl";
 pub(super) const ADDED: &str = "added.jsonl";
 pub(super) const BENCHMARKS: &str = "benchmarks.jsonl";
 pub(super) const SECONDS: &str = "seconds.json";
-pub(super) const SUMMARY: &str = "summary.json";
+/// What a round came to, there when it is over.
+pub const SUMMARY: &str = "summary.json";
 
 /// Where the game in `folder` keeps a round.
 pub fn round_folder(folder: &Path, round: usize) -> PathBuf {
